@@ -1,0 +1,228 @@
+//! One HTTP exchange: a state machine that is fed heads and bodies and answers with what to do.
+//!
+//! ```text
+//!  Start ──request_head──► AwaitingBody ──request_body──► Forwarded
+//!    └───────────────────────────┴──────────────────────► Refused
+//! ```
+
+mod body;
+mod head;
+
+use crate::decide::RuleName;
+use crate::http::Head;
+use crate::identity::Peer;
+use crate::operation::McpHeaders;
+use crate::policy::{AgentId, Policy, ServiceId};
+use crate::reason::Reason;
+use crate::record::Record;
+use crate::reply::{Reply, Shape};
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// Whether more of a message is to come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum End {
+    /// More may come: a body or trailers.
+    More,
+    /// Nothing comes after this.
+    Last,
+}
+
+/// What to do with a message.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Step {
+    /// Let it go on.
+    Forward,
+    /// Keep what has come and wait for the rest.
+    Hold,
+    /// Answer in the upstream's stead; nothing goes on.
+    Reply(Reply),
+}
+
+/// A change to a head, to be made before it goes on.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum HeaderEdit {
+    /// Take every header of this name out.
+    Remove(String),
+    /// Put this header in; there is none of its name.
+    Add(&'static str, String),
+}
+
+/// What to do with a request's head.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct HeadStep {
+    /// Changes, whatever the step: they hold for a head that goes on now or later.
+    pub edits: Vec<HeaderEdit>,
+    /// What to do.
+    pub step: Step,
+}
+
+/// One exchange under one policy, from the request's head to the record.
+#[derive(Debug)]
+pub struct Exchange {
+    /// Without a policy everything is refused: fail closed is a value, not a code path.
+    policy: Option<Rc<Policy>>,
+    state: State,
+    record: Record,
+}
+
+#[derive(Debug)]
+enum State {
+    Start,
+    AwaitingBody(Pending),
+    Forwarded,
+    Refused,
+}
+
+/// A request whose head may pass and whose body is to be judged.
+#[derive(Debug)]
+struct Pending {
+    agent: AgentId,
+    service: ServiceId,
+    body: Expected,
+}
+
+/// How a body will be read.
+#[derive(Debug)]
+enum Expected {
+    /// An MCP message, which decides; the headers that must agree with it.
+    Mcp(McpHeaders),
+    /// JSON, on a plain HTTP route that is already granted.
+    Json,
+    /// Text, on a plain HTTP route that is already granted.
+    Text,
+    /// Nothing that can be judged, so nothing at all.
+    Empty,
+}
+
+/// A refusal on its way to becoming a reply and a record.
+struct Refused<'a> {
+    reason: Reason,
+    rule: Option<RuleName>,
+    shape: Shape<'a>,
+}
+
+impl From<Reason> for Refused<'_> {
+    fn from(reason: Reason) -> Self {
+        Self { reason, rule: None, shape: Shape::Http }
+    }
+}
+
+impl Exchange {
+    /// Begins an exchange. It stays with this policy to its end. Without a policy it refuses everything.
+    pub fn new(policy: Option<Rc<Policy>>) -> Self {
+        Self { policy, state: State::Start, record: Record::default() }
+    }
+
+    /// Judges a request's head.
+    pub fn request_head(&mut self, head: &Head<'_>, peer: &Peer<'_>, end: End) -> HeadStep {
+        match self.judge_head(head, peer, end) {
+            Ok((edits, pending)) => {
+                let step = match (pending, end) {
+                    (None, _) => {
+                        self.state = State::Forwarded;
+                        Step::Forward
+                    }
+                    (Some(pending), End::More) => {
+                        self.state = State::AwaitingBody(pending);
+                        Step::Hold
+                    }
+                    (Some(pending), End::Last) => {
+                        self.state = State::AwaitingBody(pending);
+                        self.request_body(&[])
+                    }
+                };
+                HeadStep { edits, step }
+            }
+            Err(refused) => HeadStep { edits: Vec::new(), step: self.refuse(refused) },
+        }
+    }
+
+    /// Hears how much of the request's body has come while more is on its way.
+    pub fn request_progress(&mut self, buffered: usize) -> Step {
+        match &self.state {
+            State::AwaitingBody(pending) if self.is_too_long(buffered) => {
+                let mcp = matches!(pending.body, Expected::Mcp(_));
+                let shape = if mcp { Shape::Mcp(None) } else { Shape::Http };
+                self.record.request_bytes = u64::try_from(buffered).unwrap_or(u64::MAX);
+                self.refuse(Refused { reason: Reason::RequestTooLarge, rule: None, shape })
+            }
+            State::AwaitingBody(_) => Step::Hold,
+            State::Forwarded => Step::Forward,
+            State::Start | State::Refused => self.refuse(Reason::Internal.into()),
+        }
+    }
+
+    /// Judges the whole of a request's body.
+    pub fn request_body(&mut self, body: &[u8]) -> Step {
+        match core::mem::replace(&mut self.state, State::Refused) {
+            State::AwaitingBody(pending) => {
+                self.record.request_bytes = u64::try_from(body.len()).unwrap_or(u64::MAX);
+                self.judge_body(pending, body)
+            }
+            State::Forwarded => {
+                self.state = State::Forwarded;
+                Step::Forward
+            }
+            State::Start | State::Refused => self.refuse(Reason::Internal.into()),
+        }
+    }
+
+    /// The changes that a request's trailers need: what only the gate may set is taken out of them too.
+    pub fn request_trailers(&self, trailers: &Head<'_>) -> Vec<HeaderEdit> {
+        trailers.owned_names().into_iter().map(HeaderEdit::Remove).collect()
+    }
+
+    /// Notes the status that the caller receives.
+    pub fn response_head(&mut self, status: u16) {
+        self.record.status = Some(status);
+    }
+
+    /// Notes that a piece of the response's body went by.
+    pub fn response_body(&mut self, length: usize) {
+        let length = u64::try_from(length).unwrap_or(u64::MAX);
+        self.record.response_bytes = self.record.response_bytes.saturating_add(length);
+    }
+
+    /// Refuses whatever state the exchange is in, because its driver could not do its part.
+    pub fn fail(&mut self) -> Step {
+        self.refuse(Reason::Internal.into())
+    }
+
+    /// What is kept of the exchange. One that ended before it was judged counts as refused.
+    pub fn record(&self) -> Record {
+        let mut record = self.record.clone();
+        if !matches!(self.state, State::Forwarded) && record.refusal.is_none() {
+            record.refusal = Some(Reason::RequestMalformed);
+        }
+        record
+    }
+
+    fn is_too_long(&self, length: usize) -> bool {
+        let most = self.policy.as_ref().map_or(0, |policy| policy.parts().limits.max_body_bytes);
+        usize::try_from(most).is_ok_and(|most| length > most)
+    }
+
+    fn note_rule(&mut self, rule: RuleName) {
+        self.record.mission = Some(rule.mission);
+        self.record.rule = Some(rule.rule);
+    }
+
+    /// The one exit of every refusal.
+    fn refuse(&mut self, refused: Refused<'_>) -> Step {
+        let reply = Reply::refuse(&refused.reason, refused.shape);
+        self.record.status = Some(reply.status);
+        self.record.refusal = Some(refused.reason);
+        match refused.rule {
+            Some(rule) => self.note_rule(rule),
+            // A rule that allowed the request does not explain its refusal.
+            None => (self.record.mission, self.record.rule) = (None, None),
+        }
+        self.state = State::Refused;
+        Step::Reply(reply)
+    }
+}
+
+#[cfg(test)]
+mod tests;

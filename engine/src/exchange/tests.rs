@@ -1,0 +1,272 @@
+use super::*;
+use crate::http::HeaderPair;
+use crate::policy::fixture;
+
+const RESEARCH: &str = "spiffe://acme.internal/sa/research";
+const WORKER: &str = "spiffe://acme.internal/sa/work-7";
+
+struct Ask<'a> {
+    sans: &'a [&'a str],
+    method: &'a str,
+    authority: &'a str,
+    path: &'a str,
+    headers: &'a [(&'a str, &'a str)],
+    body: Option<&'a str>,
+}
+
+impl Default for Ask<'_> {
+    fn default() -> Self {
+        Self {
+            sans: &[RESEARCH],
+            method: "GET",
+            authority: "tool-api",
+            path: "/docs/1",
+            headers: &[],
+            body: None,
+        }
+    }
+}
+
+impl Ask<'_> {
+    fn judge(&self) -> (Vec<HeaderEdit>, Step, Record) {
+        let mut pairs: Vec<HeaderPair<'_>> = Vec::new();
+        for (name, value) in [(":method", self.method), (":authority", self.authority), (":path", self.path)]
+        {
+            pairs.push((name.as_bytes(), value.as_bytes()));
+        }
+        pairs.extend(self.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
+        let sans: Vec<&[u8]> = self.sans.iter().map(|san| san.as_bytes()).collect();
+        let end = if self.body.is_some() { End::More } else { End::Last };
+        let mut exchange = Exchange::new(Some(Rc::new(fixture::policy())));
+        let HeadStep { edits, mut step } =
+            exchange.request_head(&Head::new(&pairs), &Peer::Verified(&sans), end);
+        if let (Step::Hold, Some(body)) = (&step, self.body) {
+            step = exchange.request_body(body.as_bytes());
+        }
+        if step == Step::Forward {
+            exchange.response_head(200);
+        }
+        (edits, step, exchange.record())
+    }
+
+    fn reason(&self) -> String {
+        let (_, step, record) = self.judge();
+        assert_eq!(matches!(step, Step::Reply(_)), record.refusal.is_some());
+        record.reason().into_owned()
+    }
+}
+
+fn call(tool: &str) -> String {
+    alloc::format!(
+        r#"{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{{"name":"{tool}","arguments":{{}}}}}}"#
+    )
+}
+
+fn mcp(body: &str) -> Ask<'_> {
+    Ask {
+        method: "POST",
+        path: "/mcp",
+        body: Some(body),
+        headers: &[("content-type", "application/json")],
+        ..Ask::default()
+    }
+}
+
+#[test]
+fn identity_comes_first() {
+    for (sans, reason) in [
+        (&[][..], "identity.absent"),
+        (&["https://acme.internal/x"][..], "identity.malformed"),
+        (&[RESEARCH, WORKER][..], "identity.malformed"),
+        (&["spiffe://partner/sa/research"][..], "identity.untrusted_domain"),
+        (&["spiffe://acme.internal/sa/research-2"][..], "identity.unmapped"),
+        (&[RESEARCH][..], "allowed"),
+        (&[WORKER][..], "allowed"),
+    ] {
+        assert_eq!(Ask { sans, ..Ask::default() }.reason(), reason, "{sans:?}");
+    }
+}
+
+#[test]
+fn a_head_is_judged_by_host_path_and_method() {
+    for (method, authority, path, reason) in [
+        ("GET", "tool-api", "/docs/1", "allowed"),
+        ("GET", "Tool-API.:8080", "/docs/a/b?x=1", "allowed"),
+        ("GET", "a.tools", "/docs/1", "allowed"),
+        ("GET", "nowhere", "/docs/1", "scope.host"),
+        ("GET", "other:9090", "/api/1", "scope.host"),
+        ("GET", "other:8080", "/api/1", "scope.host"),
+        ("GET", "other:8080", "/elsewhere", "scope.path"),
+        ("GET", "tool-api", "/admin", "scope.path"),
+        ("PUT", "tool-api", "/docs/1", "scope.method"),
+        ("GET", "tool-api", "/docs/drafts", "policy.denied"),
+        ("GET", "tool-api", "/docs/DRAFTS/", "policy.denied"),
+        ("GET", "tool-api", "//docs/1", "request.ambiguous"),
+        ("GET", "user@tool-api", "/docs/1", "request.malformed"),
+        ("get", "tool-api", "/docs/1", "request.malformed"),
+        ("CONNECT", "tool-api", "/docs/1", "request.unsupported"),
+        ("GET", "tool-api", "/docs/1?_method=DELETE", "request.ambiguous"),
+        ("GET", "tool-api", "/docs/1?_method=get", "allowed"),
+    ] {
+        assert_eq!(
+            Ask { method, authority, path, ..Ask::default() }.reason(),
+            reason,
+            "{method} {authority} {path}"
+        );
+    }
+}
+
+#[test]
+fn tools_are_granted_by_name_and_denied_loosely() {
+    for (tool, reason) in [
+        ("search_docs", "allowed"),
+        ("fetch", "allowed"),
+        ("Fetch", "scope.tool"),
+        ("drop_table", "scope.tool"),
+        ("search_secrets", "policy.denied"),
+        ("Search_Secrets", "policy.denied"),
+        ("search_docs ", "scope.tool"),
+        ("search_d\u{43e}cs", "scope.tool"),
+        ("search_docs\u{200b}", "scope.tool"),
+    ] {
+        assert_eq!(mcp(&call(tool)).reason(), reason, "{tool}");
+    }
+}
+
+#[test]
+fn a_session_may_be_kept_and_nothing_else() {
+    for (body, reason) in [
+        (r#"{"jsonrpc":"2.0","id":"a","method":"initialize","params":{}}"#, "allowed"),
+        (r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#, "allowed"),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#, "allowed"),
+        (r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, "allowed"),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"resources/list"}"#, "scope.method"),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"file:///x"}}"#,
+            "scope.resource",
+        ),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"logging/setLevel"}"#, "scope.method"),
+        (r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"fetch"}}"#, "request.malformed"),
+        (
+            r#"{"jsonrpc":"2.0","id":null,"method":"tools/call","params":{"name":"fetch"}}"#,
+            "request.malformed",
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"fetch"},"result":1}"#,
+            "request.malformed",
+        ),
+        (r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#, "request.malformed"),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"fetch","Name":"drop"}}"#,
+            "request.ambiguous",
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"drop","name":"fetch"}}"#,
+            "request.ambiguous",
+        ),
+        (r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#, "request.unsupported"),
+        ("", "request.malformed"),
+        ("\u{feff}{}", "request.encoding"),
+    ] {
+        assert_eq!(mcp(body).reason(), reason, "{body}");
+    }
+    let session = |method| Ask { method, path: "/mcp", ..Ask::default() }.reason();
+    assert_eq!(
+        (session("GET"), session("DELETE"), session("PUT")),
+        ("allowed".into(), "allowed".into(), "scope.method".into())
+    );
+    assert_eq!(
+        Ask { sans: &[WORKER], method: "POST", path: "/mcp", body: Some(""), ..Ask::default() }.reason(),
+        "scope.path"
+    );
+}
+
+#[test]
+fn headers_say_what_the_body_says() {
+    let json = ("content-type", "application/json");
+    for (headers, reason) in [
+        (&[json, ("mcp-method", "tools/call"), ("mcp-name", "fetch")][..], "allowed"),
+        (&[json, ("mcp-name", "=?base64?ZmV0Y2g=?=")], "allowed"),
+        (&[json, ("mcp-name", "search_docs")], "request.mismatch"),
+        (&[json, ("mcp-method", "tools/list")], "request.mismatch"),
+        (&[json, ("mcp-name", "=?base64?ZXZpbA==?=")], "request.mismatch"),
+        (&[json, ("mcp-name", "=?BASE64?ZmV0Y2g=?=")], "request.mismatch"),
+        (&[json, ("mcp-name", "fetch"), ("mcp-name", "fetch")], "request.mismatch"),
+        (&[json, ("mcp-protocol-version", "2026-07-28")], "request.mismatch"),
+        (&[json, ("mcp-protocol-version", "2025-11-25")], "allowed"),
+        (&[json, ("content-type", "text/plain")], "request.ambiguous"),
+        (&[json, ("content-encoding", "gzip")], "request.encoding"),
+        (&[("content-type", "application/json; charset=utf-16")], "request.encoding"),
+        (&[("content-type", "text/plain")], "allowed"),
+        (&[], "allowed"),
+        (&[json, ("content-length", "1048577")], "request.too_large"),
+        (&[json, ("x-http-method-override", "DELETE")], "request.ambiguous"),
+        (&[json, ("upgrade", "websocket")], "request.unsupported"),
+    ] {
+        let body = call("fetch");
+        assert_eq!(Ask { headers, ..mcp(&body) }.reason(), reason, "{headers:?}");
+    }
+}
+
+#[test]
+fn the_identity_is_stamped_and_never_taken_from_the_client() {
+    let headers = &[
+        ("x-workload-spiffe-id", "spiffe://acme.internal/admin"),
+        ("X_Workload_Spiffe_Id", "x"),
+        ("x-sallyport-a", "b"),
+    ];
+    let (edits, step, record) = Ask { headers, ..Ask::default() }.judge();
+    assert_eq!(step, Step::Forward);
+    let remove = |name: &str| HeaderEdit::Remove(name.into());
+    let expected = [remove("x-workload-spiffe-id"), remove("X_Workload_Spiffe_Id"), remove("x-sallyport-a")];
+    assert_eq!(edits.get(..3), Some(&expected[..]));
+    assert_eq!(edits.last(), Some(&HeaderEdit::Add("x-workload-spiffe-id", RESEARCH.into())));
+    assert_eq!(record.operation.as_deref(), Some("http GET /docs/**"));
+}
+
+#[test]
+fn replies_speak_the_callers_protocol() {
+    let body = call("drop_table");
+    let (_, step, _) = mcp(&body).judge();
+    let Step::Reply(reply) = step else { panic!("{step:?}") };
+    let json: serde_json::Value = serde_json::from_str(&reply.body).unwrap();
+    assert_eq!(
+        (reply.status, &json["id"], &json["error"]["data"]["reason"]),
+        (403, &7.into(), &"scope.tool".into())
+    );
+    let (_, step, _) = Ask { sans: &[], ..Ask::default() }.judge();
+    let Step::Reply(reply) = step else { panic!("{step:?}") };
+    let json: serde_json::Value = serde_json::from_str(&reply.body).unwrap();
+    assert_eq!((reply.status, &json["error"]), (401, &"missing workload identity".into()));
+}
+
+#[test]
+fn the_limit_is_exact_to_the_byte() {
+    let limit = usize::try_from(crate::policy::Limits::DEFAULT_MAX_BODY_BYTES).unwrap();
+    let body = |length: usize| {
+        let frame = call("fetch").replace("{}", r#"{"q":""}"#);
+        frame.replace(r#""q":"""#, &alloc::format!(r#""q":"{}""#, "x".repeat(length - frame.len())))
+    };
+    assert_eq!(body(limit).len(), limit);
+    assert_eq!(mcp(&body(limit)).reason(), "allowed");
+    assert_eq!(mcp(&body(limit + 1)).reason(), "request.too_large");
+}
+
+#[test]
+fn without_a_policy_nothing_passes() {
+    let mut exchange = Exchange::new(None);
+    let step = exchange.request_head(&Head::new(&[]), &Peer::Anonymous, End::Last).step;
+    assert!(matches!(step, Step::Reply(_)));
+    assert_eq!(exchange.record().reason(), "policy.absent");
+    // And a driver that goes on regardless gets no further.
+    assert!(matches!(exchange.request_body(b""), Step::Reply(_)));
+    assert_eq!(exchange.record().reason(), "internal");
+}
+
+#[test]
+fn an_exchange_that_was_never_judged_is_recorded_as_refused() {
+    assert_eq!(
+        Exchange::new(Some(Rc::new(fixture::policy()))).record().verdict(),
+        crate::record::Verdict::Deny
+    );
+}

@@ -1,0 +1,116 @@
+//! A request head as the host hands it over: ordered pairs of bytes, pseudo-headers among them.
+
+use crate::reason::Reason;
+use crate::{IDENTITY_HEADER, OWNED_PREFIX};
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+/// A header's name and value, as received.
+pub type HeaderPair<'a> = (&'a [u8], &'a [u8]);
+
+/// The most headers read; Envoy's own default is 100.
+const MAX_HEADERS: usize = 256;
+
+/// A request head. Pseudo-headers (`:method`, `:path`, `:authority`) stand among the pairs, as HTTP/2 and Envoy have them.
+#[derive(Clone, Copy, Debug)]
+pub struct Head<'a> {
+    pairs: &'a [HeaderPair<'a>],
+}
+
+impl<'a> Head<'a> {
+    /// Wraps the pairs of a head.
+    pub fn new(pairs: &'a [HeaderPair<'a>]) -> Self {
+        Self { pairs }
+    }
+
+    /// Refuses what no reading of a head can be sure of.
+    pub(crate) fn check(&self) -> Result<(), Reason> {
+        if self.pairs.len() > MAX_HEADERS {
+            return Err(Reason::RequestTooLarge);
+        }
+        // Envoy moves Host into :authority; a Host that is still here and says something else is a second reading.
+        let authority = self.only(":authority")?;
+        match self.only("host")? {
+            Some(host) if Some(host) != authority => Err(Reason::RequestAmbiguous),
+            _ => Ok(()),
+        }
+    }
+
+    /// Every value of a header whose name is `name` in any case, in order.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.pairs
+            .iter()
+            .filter(move |(key, _)| key.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, value)| *value)
+    }
+
+    /// The value of a header that may stand once: more than once is ambiguous.
+    pub(crate) fn only(&self, name: &str) -> Result<Option<&'a [u8]>, Reason> {
+        let mut values = self.all(name);
+        let value = values.next();
+        if values.next().is_some() { Err(Reason::RequestAmbiguous) } else { Ok(value) }
+    }
+
+    /// The value of a header that must stand once, as text.
+    pub(crate) fn required(&self, name: &str) -> Result<&'a str, Reason> {
+        let value = self.only(name)?.ok_or(Reason::RequestMalformed)?;
+        core::str::from_utf8(value).map_err(|_| Reason::RequestMalformed)
+    }
+
+    /// The names, as received, of headers that only the gate may set.
+    pub(crate) fn owned_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for (name, _) in self.pairs {
+            if let (true, Ok(name)) = (is_owned(name), core::str::from_utf8(name))
+                && !names.iter().any(|known| known == name)
+            {
+                names.push(name.to_string());
+            }
+        }
+        names
+    }
+}
+
+/// Whether a header is ours, whatever its case, and whether it is spelt with `-` or `_`: some servers read both alike.
+pub(crate) fn is_owned(name: &[u8]) -> bool {
+    let same = |a: u8, b: u8| if a == b'_' { b == b'-' } else { a.eq_ignore_ascii_case(&b) };
+    let begins = |with: &str| {
+        name.get(..with.len()).is_some_and(|start| start.iter().zip(with.bytes()).all(|(&a, b)| same(a, b)))
+    };
+    begins(OWNED_PREFIX) || (name.len() == IDENTITY_HEADER.len() && begins(IDENTITY_HEADER))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_headers_are_known_in_every_spelling() {
+        for name in [
+            "x-workload-spiffe-id",
+            "X-Workload-SPIFFE-ID",
+            "x_workload_spiffe_id",
+            "x-workload_spiffe-id",
+            "x-sallyport-verdict",
+            "X_Sallyport_Interlock",
+            "x-sallyport-",
+        ] {
+            assert!(is_owned(name.as_bytes()), "{name}");
+        }
+        for name in
+            ["x-workload-spiffe-id2", "x-workload", "x-sallyport", "workload-spiffe-id", "", "x_request_id"]
+        {
+            assert!(!is_owned(name.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_may_stand_once_stands_once() {
+        let head = Head::new(&[(b"content-type", b"a/b"), (b"Content-Type", b"c/d")]);
+        assert_eq!(head.only("content-type"), Err(Reason::RequestAmbiguous));
+        let head = Head::new(&[(b":authority", b"a"), (b"host", b"b")]);
+        assert_eq!(head.check(), Err(Reason::RequestAmbiguous));
+        let head = Head::new(&[(b":authority", b"a"), (b"host", b"a")]);
+        assert_eq!(head.check(), Ok(()));
+    }
+}

@@ -1,0 +1,59 @@
+//! Escapes in strings (RFC 8259 section 7).
+
+use super::Fault;
+use alloc::string::String;
+
+/// Reads one escape at the front of `bytes`: the character and how many bytes it took.
+pub(super) fn escape(bytes: &[u8]) -> Result<(char, usize), Fault> {
+    let character = match bytes.get(1) {
+        Some(b'"') => '"',
+        Some(b'\\') => '\\',
+        Some(b'/') => '/',
+        Some(b'b') => '\u{8}',
+        Some(b'f') => '\u{c}',
+        Some(b'n') => '\n',
+        Some(b'r') => '\r',
+        Some(b't') => '\t',
+        Some(b'u') => return unicode(bytes),
+        _ => return Err(Fault::Escape),
+    };
+    Ok((character, 2))
+}
+
+fn unicode(bytes: &[u8]) -> Result<(char, usize), Fault> {
+    let first = unit(bytes.get(2..6))?;
+    if let Some(character) = char::from_u32(first) {
+        return Ok((character, 6));
+    }
+    let second = match bytes.get(6..8) {
+        Some(b"\\u") => unit(bytes.get(8..12))?,
+        _ => return Err(Fault::Surrogate),
+    };
+    if !(0xd800..0xdc00).contains(&first) || !(0xdc00..0xe000).contains(&second) {
+        return Err(Fault::Surrogate);
+    }
+    let high = first.saturating_sub(0xd800).saturating_mul(0x400);
+    let code = high.saturating_add(second.saturating_sub(0xdc00)).saturating_add(0x1_0000);
+    char::from_u32(code).map(|character| (character, 12)).ok_or(Fault::Surrogate)
+}
+
+fn unit(digits: Option<&[u8]>) -> Result<u32, Fault> {
+    digits.ok_or(Fault::Escape)?.iter().try_fold(0_u32, |unit, &digit| {
+        let digit = char::from(digit).to_digit(16).ok_or(Fault::Escape)?;
+        Ok(unit.saturating_mul(16).saturating_add(digit))
+    })
+}
+
+/// Resolves the escapes of a string's inside; `None` if one is none.
+pub fn unescape(mut raw: &str) -> Option<String> {
+    let mut out = String::with_capacity(raw.len());
+    while let Some(at) = raw.find('\\') {
+        let (plain, rest) = raw.split_at_checked(at)?;
+        out.push_str(plain);
+        let (character, length) = escape(rest.as_bytes()).ok()?;
+        out.push(character);
+        raw = rest.get(length..)?;
+    }
+    out.push_str(raw);
+    Some(out)
+}

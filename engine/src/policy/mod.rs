@@ -1,0 +1,46 @@
+//! Policy as the engine reads it: plain data whose every reference holds and whose every table is sorted.
+//!
+//! The compiler fills [`PolicyParts`]; [`Policy::new`] is the one way from there to a [`Policy`], for a compiler and for a
+//! bundle alike. Looking a caller, a host or a mission up never scans all of policy.
+
+mod lookup;
+mod parts;
+mod validate;
+
+pub use parts::{
+    Agent, AgentId, Effect, HttpMatch, Limits, McpMatch, Mission, MissionId, Operations, PolicyParts,
+    ProfileId, Protocol, Route, Rule, Service, ServiceId,
+};
+pub use validate::InvalidPolicy;
+
+use alloc::vec::Vec;
+
+/// A policy that can be judged by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    parts: PolicyParts,
+    /// Exact hosts, sorted. Derived, so that it is never out of step.
+    hosts: Vec<(alloc::string::String, ServiceId)>,
+}
+
+impl Policy {
+    /// Sorts what is looked up and checks every reference.
+    pub fn new(mut parts: PolicyParts) -> Result<Self, InvalidPolicy> {
+        lookup::sort(&mut parts);
+        validate::check(&parts)?;
+        let hosts = lookup::exact_hosts(&parts);
+        Ok(Self { parts, hosts })
+    }
+
+    /// The data, sorted.
+    pub fn parts(&self) -> &PolicyParts {
+        &self.parts
+    }
+
+    pub(crate) fn mission(&self, id: MissionId) -> Option<&Mission> {
+        self.parts.missions.get(usize::from(id.0))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod fixture;

@@ -1,0 +1,215 @@
+//! What is kept of an exchange: who, what, on which resource, why. Never content.
+
+use crate::json::write_string;
+use crate::reason::Reason;
+use crate::scan::Action;
+use alloc::borrow::Cow;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+/// The most findings that one record lists.
+pub(crate) const MAX_FINDINGS: usize = 32;
+/// The longest operation that a record shows, in bytes.
+const MAX_OPERATION_LEN: usize = 256;
+
+/// The outcome of an exchange.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// The request went on.
+    Allow,
+    /// The request was refused.
+    Deny,
+}
+
+/// Which way a message goes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Direction {
+    /// From the caller to the upstream.
+    Request,
+}
+
+/// One finding of a detector, without the text that was found.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FindingRecord {
+    /// The detector's id.
+    pub detector: String,
+    /// Which way the message went.
+    pub direction: Direction,
+    /// A JSON pointer into the body, or empty for a body that is not JSON.
+    pub pointer: String,
+    /// Where it begins, in bytes from the start of the decoded string or body.
+    pub offset: usize,
+    /// How long it is, in bytes.
+    pub length: usize,
+    /// What was done about it.
+    pub action: Action,
+}
+
+/// The record of one exchange. Names come from policy, the operation from the protocol; both are bounded and escaped.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Record {
+    /// Why the request was refused; `None` where it went on.
+    pub refusal: Option<Reason>,
+    /// The status that the caller received.
+    pub status: Option<u16>,
+    /// The caller's verified SPIFFE ID.
+    pub caller: Option<String>,
+    /// The agent that the caller is bound to.
+    pub agent: Option<String>,
+    /// The mission of the rule that decided.
+    pub mission: Option<String>,
+    /// The rule that decided.
+    pub rule: Option<String>,
+    /// The protocol that the request was judged by.
+    pub protocol: Option<&'static str>,
+    /// What was asked for: `mcp tools/call search_docs`, `http GET /docs/{id}`.
+    pub operation: Option<String>,
+    /// What detectors found, the first 32.
+    pub findings: Vec<FindingRecord>,
+    /// The size of the request's body.
+    pub request_bytes: u64,
+    /// The size of the response's body.
+    pub response_bytes: u64,
+}
+
+impl Verdict {
+    /// The name in records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+impl Direction {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+        }
+    }
+}
+
+impl Record {
+    /// The outcome.
+    pub fn verdict(&self) -> Verdict {
+        if self.refusal.is_some() { Verdict::Deny } else { Verdict::Allow }
+    }
+
+    /// The stable code of the outcome's reason; `allowed` where there is nothing to explain.
+    pub fn reason(&self) -> Cow<'static, str> {
+        self.refusal.as_ref().map_or(Cow::Borrowed("allowed"), Reason::code)
+    }
+
+    /// One line of JSON: every key is always there, `null` where nothing is known.
+    pub fn to_json(&self) -> String {
+        let mut out = Object::new();
+        out.text("verdict", Some(self.verdict().as_str()));
+        out.text("reason", Some(&self.reason()));
+        out.raw("status", &self.status.map_or_else(|| "null".to_string(), |status| status.to_string()));
+        out.text("agent", self.agent.as_deref());
+        out.text("mission", self.mission.as_deref());
+        out.text("rule", self.rule.as_deref());
+        out.text("operation", self.operation.as_deref().map(bounded));
+        let findings: Vec<String> = self.findings.iter().map(FindingRecord::to_json).collect();
+        out.raw("findings", &format!("[{}]", findings.join(",")));
+        out.text("caller", self.caller.as_deref());
+        out.text("protocol", self.protocol);
+        out.raw("requestBytes", &self.request_bytes.to_string());
+        out.raw("responseBytes", &self.response_bytes.to_string());
+        out.close()
+    }
+}
+
+impl FindingRecord {
+    fn to_json(&self) -> String {
+        let mut out = Object::new();
+        out.text("detector", Some(&self.detector));
+        out.text("where", Some(&format!("{}:{}", self.direction.as_str(), self.pointer)));
+        out.raw("offset", &self.offset.to_string());
+        out.raw("length", &self.length.to_string());
+        out.text("action", Some(self.action.as_str()));
+        out.close()
+    }
+}
+
+/// The part of a text that a record shows, cut between characters.
+fn bounded(text: &str) -> &str {
+    let end = (0..=MAX_OPERATION_LEN).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+    text.get(..end.min(text.len())).unwrap_or_default()
+}
+
+/// A JSON object under construction.
+struct Object(String);
+
+impl Object {
+    fn new() -> Self {
+        Self(String::from("{"))
+    }
+
+    fn key(&mut self, key: &str) {
+        if self.0.len() > 1 {
+            self.0.push(',');
+        }
+        write_string(&mut self.0, key);
+        self.0.push(':');
+    }
+
+    fn text(&mut self, key: &str, value: Option<&str>) {
+        self.key(key);
+        match value {
+            Some(value) => write_string(&mut self.0, value),
+            None => self.0.push_str("null"),
+        }
+    }
+
+    fn raw(&mut self, key: &str, json: &str) {
+        self.key(key);
+        self.0.push_str(json);
+    }
+
+    fn close(mut self) -> String {
+        self.0.push('}');
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_one_line_and_complete() {
+        let record = Record {
+            refusal: Some(Reason::Dlp("aws-access-key-id".into())),
+            status: Some(403),
+            operation: Some("mcp tools/call a\"\n\u{1b}[31m".to_string()),
+            findings: [FindingRecord {
+                detector: "aws-access-key-id".to_string(),
+                direction: Direction::Request,
+                pointer: "/params/arguments/q".to_string(),
+                offset: 4,
+                length: 20,
+                action: Action::Block,
+            }]
+            .into(),
+            ..Record::default()
+        };
+        let json: serde_json::Value = serde_json::from_str(&record.to_json()).unwrap();
+        assert_eq!(
+            (&json["verdict"], &json["reason"], &json["status"]),
+            (&"deny".into(), &"dlp.aws-access-key-id".into(), &403.into())
+        );
+        assert_eq!(json["findings"][0]["where"], "request:/params/arguments/q");
+        assert!(json["agent"].is_null() && !record.to_json().contains(['\n', '\u{1b}']));
+    }
+
+    #[test]
+    fn a_long_operation_is_cut_between_characters() {
+        let text = "\u{e9}".repeat(200);
+        assert_eq!(bounded(&text).len(), 256);
+        assert_eq!(bounded("short"), "short");
+        assert_eq!(bounded(&format!("x{text}")).len(), 255);
+    }
+}
