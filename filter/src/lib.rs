@@ -1,1 +1,32 @@
-//! placeholder
+//! The Proxy-Wasm module that Envoy loads: Sallyport's engine with a host around it.
+//!
+//! ```text
+//!  root      plugin configuration → policy; fail closed without one
+//!  stream    five callbacks: read, ask the engine, perform the step
+//!  peer      what TLS proved about the caller
+//!  telemetry record → log line, filter state, metrics
+//!  host      the only host calls
+//! ```
+//!
+//! Nothing here decides anything, and nothing here may panic: a trap takes the worker's VM down.
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::unreachable
+)]
+
+mod config;
+mod host;
+mod peer;
+mod root;
+mod stream;
+mod telemetry;
+
+#[expect(missing_docs, reason = "the SDK's macro writes an undocumented `_initialize`")]
+mod start {
+    proxy_wasm::main! {{
+        proxy_wasm::set_root_context(|_| Box::new(crate::root::Root::default()));
+    }}
+}

@@ -1,0 +1,69 @@
+//! Records on their way out: one log line, filter state for access logs, and counters.
+
+use crate::host::{self, Level, MetricId, MetricType};
+use sallyport_engine::Record;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+/// The property that carries the record: `%FILTER_STATE(wasm.sallyport:PLAIN)%` in an access log.
+const RECORD_PROPERTY: &str = "sallyport";
+
+/// The counters that were used so far, by verdict and reason. Policy bounds how many there can be.
+#[derive(Debug, Default)]
+pub(crate) struct Telemetry(RefCell<BTreeMap<String, MetricId>>);
+
+impl Telemetry {
+    /// Tells what became of an exchange.
+    pub(crate) fn record(&self, record: &Record) {
+        let json = record.to_json();
+        // An access log without the record is worse than none, but not worth a request.
+        let _ = host::set_property(RECORD_PROPERTY, &json);
+        host::log(Level::Info, &json);
+        let labels = [("verdict", record.verdict().as_str()), ("reason", &record.reason())];
+        self.count(&tagged(&labels, "sallyport_requests_total"));
+    }
+
+    /// Tells that a policy is in force.
+    pub(crate) fn configured(&self, serial: u64) {
+        gauge("sallyport_policy_loaded", 1);
+        gauge("sallyport_policy_serial", serial);
+    }
+
+    /// Tells that there is no policy, and why.
+    pub(crate) fn misconfigured(&self, code: &str) {
+        gauge("sallyport_policy_loaded", 0);
+        gauge(&tagged(&[("reason", code)], "sallyport_config_error"), 1);
+    }
+
+    fn count(&self, name: &str) {
+        let Ok(mut known) = self.0.try_borrow_mut() else { return };
+        let metric = match known.get(name) {
+            Some(metric) => *metric,
+            None => {
+                let Ok(metric) = host::define_metric(MetricType::Counter, name) else { return };
+                known.insert(name.to_string(), metric);
+                metric
+            }
+        };
+        let _ = host::increment(metric);
+    }
+}
+
+fn gauge(name: &str, value: u64) {
+    if let Ok(metric) = host::define_metric(MetricType::Gauge, name) {
+        let _ = host::record(metric, value);
+    }
+}
+
+/// A metric's name with labels, in the form that Istio's stat tags take apart: `key=.=value;.;name`.
+fn tagged(labels: &[(&str, &str)], name: &str) -> String {
+    let mut tagged = String::new();
+    for (key, value) in labels {
+        tagged.push_str(key);
+        tagged.push_str("=.=");
+        tagged.push_str(value);
+        tagged.push_str(";.;");
+    }
+    tagged.push_str(name);
+    tagged
+}
