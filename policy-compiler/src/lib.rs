@@ -1,1 +1,30 @@
-//! placeholder
+//! Turns Sallyport policy into bundles, and tests, explains and tries it out.
+//!
+//! ```text
+//!  files ─► yaml, json ─► tree ─► shape (held to language) ─► source ─► check ─► engine::Policy ─► bundle
+//!                                      └──────── diagnostics ────────────┘
+//! ```
+//!
+//! [`compile`] goes all the way and reports everything that is wrong on it at once. [`cases`] reads what a gate is tried
+//! with, and [`decide`] tries it, be it the engine, the module in wasmtime or a real Envoy.
+
+pub mod cases;
+mod check;
+mod compile;
+pub mod decide;
+pub mod detectors;
+pub mod diagnostic;
+pub mod exit;
+pub mod files;
+mod json;
+pub mod language;
+pub mod native;
+pub mod report;
+pub mod shape;
+mod source;
+pub mod sources;
+mod suggest;
+pub mod tree;
+mod yaml;
+
+pub use compile::{compile, compile_files, load_bundle, load_policy};

@@ -1,0 +1,140 @@
+//! Services: hosts, ports, routes.
+
+use sallyport_engine::http::{HostPattern, PathTemplate};
+use sallyport_engine::policy::{Protocol, Route, Service};
+
+use super::names::distinct;
+use crate::diagnostic::{Diagnostic, Diagnostics, Id};
+use crate::shape::{Fields, Text};
+use crate::source::Document;
+
+/// The protocols that each service speaks, by the service's number.
+pub(super) fn protocols(services: &[Document<'_, '_>]) -> Vec<Vec<Protocol>> {
+    let spoken = |service: &Document<'_, '_>| {
+        service.spec.list("routes").iter().filter_map(|route| protocol(Fields::of(route))).collect()
+    };
+    services.iter().map(spoken).collect()
+}
+
+/// Reads the services, in the order of their names.
+pub(super) fn read(services: &[Document<'_, '_>], out: &mut Diagnostics) -> Vec<Service> {
+    report_shared_hosts(services, out);
+    services
+        .iter()
+        .map(|service| Service {
+            name: service.name.text.to_owned(),
+            hosts: hosts(service, out),
+            ports: ports(service),
+            routes: routes(service, out),
+        })
+        .collect()
+}
+
+fn hosts(service: &Document<'_, '_>, out: &mut Diagnostics) -> Vec<HostPattern> {
+    let hosts = distinct(service.spec.texts("hosts"), "hosts", out);
+    hosts
+        .into_iter()
+        .filter_map(|host| match HostPattern::parse(host.text) {
+            Ok(pattern) => Some(pattern),
+            Err(why) => {
+                let message = format!("`{}` is not a host: {why}", host.text);
+                let help = match host.text.rsplit_once(':') {
+                    Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => {
+                        format!("write `{name}` here, and {port} under `ports`")
+                    }
+                    _ => "write a name as `tool-api.tools`, or `*.tools` for every name below it".to_owned(),
+                };
+                out.push(Diagnostic::new(Id::Malformed, host.at, message).help(help));
+                None
+            }
+        })
+        .collect()
+}
+
+fn ports(service: &Document<'_, '_>) -> Vec<u16> {
+    let ports = service.spec.list("ports").iter().filter_map(crate::shape::number);
+    let mut ports: Vec<_> = ports.filter_map(|port| u16::try_from(port).ok()).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    ports
+}
+
+fn routes(service: &Document<'_, '_>, out: &mut Diagnostics) -> Vec<Route> {
+    let mut seen: Vec<(String, Text<'_>)> = Vec::new();
+    let mut routes = Vec::new();
+    for route in service.spec.list("routes") {
+        let fields = Fields::of(route);
+        let (Some(path), Some(protocol)) = (fields.text("path"), protocol(fields)) else { continue };
+        let Some(template) = template(path, out) else { continue };
+        let shape = variables_alike(path.text);
+        match seen.iter().find(|(known, _)| *known == shape) {
+            Some((_, first)) => {
+                let message = format!("two routes of `{}` cover the same paths", service.name.text);
+                let diagnostic =
+                    Diagnostic::new(Id::DuplicateRoute, path.at, message).help("keep one of them");
+                out.push(diagnostic.also(first.at, "the other one"));
+            }
+            None => {
+                seen.push((shape, path));
+                routes.push(Route { path: template, protocol });
+            }
+        }
+    }
+    routes.sort_by(|a, b| a.path.cmp(&b.path));
+    routes
+}
+
+fn protocol(route: Fields<'_, '_>) -> Option<Protocol> {
+    match route.text("protocol")?.text {
+        "http" => Some(Protocol::Http),
+        "mcp" => Some(Protocol::Mcp),
+        _ => None,
+    }
+}
+
+/// Reads a path template, or reports why it is none.
+pub(super) fn template(path: Text<'_>, out: &mut Diagnostics) -> Option<PathTemplate> {
+    PathTemplate::parse(path.text)
+        .map_err(|why| {
+            let message = format!("`{}` is not a path template: {why}", path.text);
+            let help = "write it as `/docs`, `/docs/{id}` or `/docs/**`";
+            out.push(Diagnostic::new(Id::Malformed, path.at, message).help(help));
+        })
+        .ok()
+}
+
+/// The template with every variable written as `*`: two templates that cover the same paths become equal.
+fn variables_alike(template: &str) -> String {
+    let alike = |segment: &str| if segment.starts_with('{') { "*" } else { segment }.to_owned();
+    template.split('/').map(alike).collect::<Vec<_>>().join("/")
+}
+
+fn report_shared_hosts(services: &[Document<'_, '_>], out: &mut Diagnostics) {
+    let hosts = services.iter().enumerate();
+    let mut hosts: Vec<_> = hosts
+        .flat_map(|(at, service)| service.spec.texts("hosts").map(move |host| (host.text, at, host.at)))
+        .collect();
+    hosts.sort_unstable();
+    for pair in hosts.windows(2) {
+        let [(host, first, first_at), (same, second, second_at)] = *pair else { continue };
+        if host != same || first == second {
+            continue;
+        }
+        let name = |at: usize| services.get(at).map_or("", |service| service.name.text);
+        let message = format!("host `{host}` belongs to Service `{}` already", name(first));
+        let help = format!("a host belongs to one Service: join `{}` and `{}`", name(first), name(second));
+        let diagnostic = Diagnostic::new(Id::DuplicateHost, second_at, message).help(help);
+        out.push(diagnostic.also(first_at, "the other one"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_variables_make_no_difference() {
+        assert_eq!(variables_alike("/docs/{id}/**"), variables_alike("/docs/*/**"));
+        assert_ne!(variables_alike("/docs/{id}"), variables_alike("/docs/id"));
+    }
+}

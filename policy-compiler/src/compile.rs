@@ -1,0 +1,83 @@
+//! Files to policy to bundle.
+
+use std::path::{Path, PathBuf};
+
+use sallyport_engine::Policy;
+use sallyport_engine::bundle;
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Id};
+use crate::report::Report;
+use crate::source::Source;
+use crate::sources::{FileId, Sources, Span};
+use crate::{check, files};
+
+/// Compiles every policy file that `paths` stand for. There is a policy if and only if the report has no errors.
+pub fn compile(paths: &[PathBuf]) -> (Option<Policy>, Report) {
+    let mut report = Report::default();
+    let ids = files::read(paths, &mut report);
+    let policy = compile_files(&report.sources, &ids, &mut report.diagnostics);
+    (policy.filter(|_| !report.has_errors()), report)
+}
+
+/// Compiles policy that was read already.
+pub fn compile_files(sources: &Sources, ids: &[FileId], out: &mut Diagnostics) -> Option<Policy> {
+    let parsed: Vec<_> = ids.iter().map(|&file| files::parse(sources, file, out)).collect();
+    let mut source = Source::default();
+    for nodes in &parsed {
+        source.add(nodes, out);
+    }
+    let at = Span::start_of(*ids.first()?);
+    if source.is_empty() && !out.has_errors() {
+        let message = "there is no policy here";
+        let help = "a policy document begins with `apiVersion: sallyport.dev/v1` and `kind:`";
+        out.push(Diagnostic::new(Id::NothingHere, at, message).help(help));
+    }
+    check::policy(&source, at, out)
+}
+
+/// The bundle at a path: compiled from a directory or a file of policy, or as it stands if it is a bundle.
+pub fn load_bundle(path: &Path) -> (Option<Vec<u8>>, Report) {
+    let mut report = Report::default();
+    match read_bundle(path) {
+        Some(Ok((bytes, _))) => (Some(bytes), report),
+        Some(Err(why)) => {
+            refuse_bundle(path, &why, &mut report);
+            (None, report)
+        }
+        None => {
+            let (policy, mut report) = compile(&[path.to_owned()]);
+            let bundle = policy.and_then(|policy| {
+                let encoded = bundle::encode(&policy);
+                encoded.map_err(|why| refuse_bundle(path, &why, &mut report)).ok()
+            });
+            (bundle, report)
+        }
+    }
+}
+
+/// The policy at a path, as [`load_bundle`] takes it.
+pub fn load_policy(path: &Path) -> (Option<Policy>, Report) {
+    match read_bundle(path) {
+        Some(Ok((_, policy))) => (Some(policy), Report::default()),
+        Some(Err(why)) => {
+            let mut report = Report::default();
+            refuse_bundle(path, &why, &mut report);
+            (None, report)
+        }
+        None => compile(&[path.to_owned()]),
+    }
+}
+
+/// The file at a path if it begins as bundles do, with the policy in it; `None` for anything else.
+fn read_bundle(path: &Path) -> Option<Result<(Vec<u8>, Policy), bundle::BundleError>> {
+    let bytes = files::read_at_most(path, bundle::MAX_LEN).ok()??;
+    bytes.starts_with(bundle::MAGIC).then(|| bundle::decode(&bytes).map(|policy| (bytes, policy)))
+}
+
+fn refuse_bundle(path: &Path, why: &bundle::BundleError, report: &mut Report) {
+    let file = report.sources.add(path.display().to_string(), "");
+    let diagnostic = Diagnostic::new(Id::BadBundle, Span::start_of(file), why.to_string());
+    report
+        .diagnostics
+        .push(diagnostic.help("compile the policy again, with the compiler of the filter's release"));
+}

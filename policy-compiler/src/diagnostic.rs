@@ -1,0 +1,207 @@
+//! What is wrong with a policy or case file: an id, a place, what was meant, and what to do about it.
+//!
+//! INVARIANT: every [`Id`] has a case under `tests/diagnostics/`. Messages are lower-case, without a full stop, in the
+//! user's words; what the user wrote stands in backticks.
+
+use crate::sources::Span;
+
+/// How bad a diagnostic is.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Severity {
+    /// Nothing can be compiled or run while it stands.
+    Error,
+    /// Probably not what was meant; does not stop anything.
+    Warning,
+}
+
+/// One thing that is wrong, at one place.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Diagnostic {
+    /// Which kind of mistake this is.
+    pub id: Id,
+    /// Where it is.
+    pub span: Span,
+    /// What is wrong, in one line.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// Other places that belong to it ("first defined here").
+    pub related: Vec<(Span, String)>,
+}
+
+/// Everything that was found in one run.
+#[derive(Debug, Default)]
+pub struct Diagnostics {
+    all: Vec<Diagnostic>,
+}
+
+macro_rules! ids {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal, $severity:ident;)+) => {
+        /// The kinds of diagnostics, each with the stable id that users see.
+        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        pub enum Id { $($(#[doc = $doc])+ $variant,)+ }
+
+        impl Id {
+            /// All of them, in the order of the reference page.
+            pub const ALL: &[Id] = &[$(Id::$variant,)+];
+
+            /// The stable, kebab-case id.
+            pub fn name(self) -> &'static str {
+                match self { $(Id::$variant => $name,)+ }
+            }
+
+            /// Whether it stops the policy from being used.
+            pub fn severity(self) -> Severity {
+                match self { $(Id::$variant => Severity::$severity,)+ }
+            }
+
+            /// One line for the reference page.
+            pub fn doc(self) -> &'static str {
+                match self { $(Id::$variant => concat!($($doc),+).trim_ascii(),)+ }
+            }
+        }
+    };
+}
+
+ids! {
+    /// A file or directory cannot be read.
+    Unreadable = "unreadable", Error;
+    /// A directory holds no file of ours, or the files hold no document.
+    NothingHere = "nothing-here", Error;
+    /// A file is larger than 4 MiB.
+    TooLarge = "too-large", Error;
+    /// A file is not UTF-8 text.
+    NotUtf8 = "not-utf8", Error;
+    /// The text is not YAML; the rest of that file was not read.
+    YamlSyntax = "yaml-syntax", Error;
+    /// The text of a `.json` file is not JSON.
+    JsonSyntax = "json-syntax", Error;
+    /// Lists and mappings are nested more than 64 deep.
+    TooDeep = "too-deep", Error;
+    /// A mapping has the same key twice.
+    DuplicateKey = "duplicate-key", Error;
+    /// Anchors, aliases and merge keys are not accepted: what is in force must be readable where it stands.
+    Anchor = "anchor", Error;
+    /// YAML tags are not accepted.
+    Tag = "tag", Error;
+    /// A key is something other than text.
+    NonStringKey = "non-string-key", Error;
+    /// A bare word that YAML readers take for a boolean, a number or nothing stands where text is wanted.
+    NeedsQuotes = "needs-quotes", Error;
+    /// The value has the wrong shape: a list where text is wanted, and the like.
+    WrongType = "wrong-type", Error;
+    /// The value is none of those that the key takes.
+    WrongValue = "wrong-value", Error;
+    /// A key that nothing reads.
+    UnknownKey = "unknown-key", Error;
+    /// A key that must be there is not.
+    MissingKey = "missing-key", Error;
+    /// Keys stand together that exclude each other.
+    ConflictingKeys = "conflicting-keys", Error;
+    /// A list that must name something is empty.
+    EmptyList = "empty-list", Error;
+    /// A name, SPIFFE ID, host, path, method or other word is malformed.
+    Malformed = "malformed", Error;
+    /// Two documents of one kind, or two rules of one Mission, have the same name.
+    DuplicateName = "duplicate-name", Error;
+    /// Two Services have the same host.
+    DuplicateHost = "duplicate-host", Error;
+    /// Two routes of a Service cover the same paths.
+    DuplicateRoute = "duplicate-route", Error;
+    /// There is a second Gate.
+    DuplicateGate = "duplicate-gate", Error;
+    /// A name refers to nothing.
+    UnknownReference = "unknown-reference", Error;
+    /// A DlpProfile names a detector that there is not.
+    UnknownDetector = "unknown-detector", Error;
+    /// An identity belongs to a trust domain that no TrustDomain declares.
+    UndeclaredTrustDomain = "undeclared-trust-domain", Error;
+    /// Two Agents share a SPIFFE ID, or have patterns that some SPIFFE ID fits both of.
+    SharedIdentity = "shared-identity", Error;
+    /// A rule is for a protocol that no route of its Service speaks, so it could never apply.
+    NoRoute = "no-route", Error;
+    /// An MCP method stands in `methods` that rules grant by tool, resource or prompt.
+    ReservedMethod = "reserved-method", Error;
+    /// A file that looks like a bundle is none that this compiler can read.
+    BadBundle = "bad-bundle", Error;
+    /// There is more of something than a bundle can number.
+    TooMany = "too-many", Error;
+    /// An exact SPIFFE ID of one Agent also fits a pattern of another; the exact one wins.
+    CoveredIdentity = "covered-identity", Warning;
+    /// An Agent has no missions, so everything it asks for is denied.
+    NoMissions = "no-missions", Warning;
+    /// Something is declared that nothing uses.
+    Unused = "unused", Warning;
+    /// An item stands twice in a list.
+    Repeated = "repeated", Warning;
+    /// A method that neither HTTP nor MCP defines.
+    UnknownMethod = "unknown-method", Warning;
+}
+
+// === impl Severity ===
+
+impl Severity {
+    /// `error` or `warning`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+// === impl Diagnostic ===
+
+impl Diagnostic {
+    /// A diagnostic with a message and nothing else yet.
+    pub fn new(id: Id, span: Span, message: impl Into<String>) -> Self {
+        Self { id, span, message: message.into(), help: None, related: Vec::new() }
+    }
+
+    /// Says what to do.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Says what to do, where there is something to say.
+    #[must_use]
+    pub fn maybe_help(mut self, help: Option<String>) -> Self {
+        self.help = help;
+        self
+    }
+
+    /// Points at another place that belongs to it.
+    #[must_use]
+    pub fn also(mut self, span: Span, note: impl Into<String>) -> Self {
+        self.related.push((span, note.into()));
+        self
+    }
+}
+
+// === impl Diagnostics ===
+
+impl Diagnostics {
+    /// Adds one.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.all.push(diagnostic);
+    }
+
+    /// Whether anything stops the policy from being used.
+    pub fn has_errors(&self) -> bool {
+        self.count(Severity::Error) > 0
+    }
+
+    /// How many there are of one severity.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.all.iter().filter(|diagnostic| diagnostic.id.severity() == severity).count()
+    }
+
+    /// All of them by place, and at one place in the order found.
+    pub fn sorted(&self) -> Vec<&Diagnostic> {
+        let mut all: Vec<_> = self.all.iter().collect();
+        all.sort_by_key(|diagnostic| diagnostic.span);
+        all
+    }
+}

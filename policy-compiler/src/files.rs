@@ -1,0 +1,117 @@
+//! Files and directories, as the user names them, to text.
+//!
+//! A directory stands for every `.yaml`, `.yml` and `.json` file in it, at any depth, except names that begin with a dot (so
+//! that a mounted ConfigMap is read once). Files are taken in the order of their paths; nothing depends on it.
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Id};
+use crate::report::Report;
+use crate::sources::{FileId, MAX_FILE_BYTES, Sources, Span};
+use crate::tree::Node;
+use crate::{json, yaml};
+
+/// How deep directories are followed; a symbolic link that leads back up ends here.
+const MAX_DIRECTORY_DEPTH: usize = 16;
+
+/// What files are of the kinds we read.
+const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
+
+/// Reads every file that `paths` stand for into the report, and says which.
+pub fn read(paths: &[PathBuf], report: &mut Report) -> Vec<FileId> {
+    let mut files = Vec::new();
+    for path in paths {
+        let before = files.len();
+        collect(path, 0, &mut files, report);
+        if files.len() == before && path.is_dir() {
+            let file = report.sources.add(path.display().to_string(), "");
+            let message = "this directory holds no .yaml, .yml or .json file";
+            let help = "check the path; names that begin with a dot are passed over";
+            report
+                .diagnostics
+                .push(Diagnostic::new(Id::NothingHere, Span::start_of(file), message).help(help));
+        }
+    }
+    files.sort();
+    files.dedup();
+    files.iter().filter_map(|path| read_one(path, report)).collect()
+}
+
+/// The documents of one file, by the language that its name says.
+pub fn parse<'s>(sources: &'s Sources, file: FileId, out: &mut Diagnostics) -> Vec<Node<'s>> {
+    if Path::new(sources.name(file)).extension().is_some_and(|extension| extension == "json") {
+        json::parse(sources, file, out)
+    } else {
+        yaml::parse(sources, file, out)
+    }
+}
+
+fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>, report: &mut Report) {
+    if !path.is_dir() {
+        files.push(path.to_owned());
+        return;
+    }
+    let entries = match fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
+        Ok(entries) => entries,
+        Err(error) => return unreadable(path, &error, report),
+    };
+    for path in entries.into_iter().map(|entry| entry.path()) {
+        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        let ours =
+            path.extension().is_some_and(|extension| EXTENSIONS.iter().any(|known| extension == *known));
+        if hidden {
+            continue;
+        }
+        if path.is_dir() && depth < MAX_DIRECTORY_DEPTH {
+            collect(&path, depth + 1, files, report);
+        } else if ours && !path.is_dir() {
+            files.push(path);
+        }
+    }
+}
+
+fn read_one(path: &Path, report: &mut Report) -> Option<FileId> {
+    let name = path.display().to_string();
+    let bytes = match read_at_most(path, MAX_FILE_BYTES) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            unreadable(path, &error, report);
+            return None;
+        }
+    };
+    let Some(bytes) = bytes else {
+        let file = report.sources.add(name, "");
+        let message = format!("this file is larger than {} MiB", MAX_FILE_BYTES / 1024 / 1024);
+        let help = "divide it; a directory of files reads as one policy";
+        report.diagnostics.push(Diagnostic::new(Id::TooLarge, Span::start_of(file), message).help(help));
+        return None;
+    };
+    match String::from_utf8(bytes) {
+        Ok(text) => Some(report.sources.add(name, text)),
+        Err(error) => {
+            let valid = error.utf8_error().valid_up_to();
+            let file = report.sources.add(name, String::from_utf8_lossy(&error.into_bytes()));
+            let message = format!("this file is not UTF-8 text: byte {valid} begins no character");
+            let diagnostic = Diagnostic::new(Id::NotUtf8, Span::new(file, valid, valid), message);
+            report.diagnostics.push(diagnostic.help("save it as UTF-8"));
+            None
+        }
+    }
+}
+
+/// The content of a file; `None` if there is more of it than `most` bytes.
+pub fn read_at_most(path: &Path, most: usize) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
+    fs::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    Ok((bytes.len() <= most).then_some(bytes))
+}
+
+fn unreadable(path: &Path, error: &io::Error, report: &mut Report) {
+    let file = report.sources.add(path.display().to_string(), "");
+    let message = format!("this can not be read: {error}");
+    let diagnostic = Diagnostic::new(Id::Unreadable, Span::start_of(file), message);
+    report.diagnostics.push(diagnostic.help("check the path and its permissions"));
+}

@@ -1,0 +1,60 @@
+//! JSON text to the same tree as YAML, by the engine's strict reader.
+//!
+//! The reader stops at the first fault; duplicate keys, lone surrogates and comments are faults.
+
+use sallyport_engine::json::{Document, Kind, Value as Json};
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Id};
+use crate::sources::{FileId, Sources, Span};
+use crate::tree::{Entry, Node, Scalar, Value};
+
+/// Reads a file as one JSON document.
+pub(crate) fn parse<'s>(sources: &'s Sources, file: FileId, out: &mut Diagnostics) -> Vec<Node<'s>> {
+    let text = sources.text(file);
+    match Document::parse(text.as_bytes()) {
+        Ok(document) => document.root().map(|root| node(text, file, root)).into_iter().collect(),
+        Err(error) => {
+            let span = Span::new(file, error.offset, error.offset);
+            let message = format!("this is not strict JSON: {error}");
+            let help = "mend this place; a file in YAML must be named .yaml or .yml";
+            out.push(Diagnostic::new(Id::JsonSyntax, span, message).help(help));
+            Vec::new()
+        }
+    }
+}
+
+/// INVARIANT: recursion is bounded by the reader's own `MAX_DEPTH`.
+fn node<'s>(text: &'s str, file: FileId, json: Json<'_>) -> Node<'s> {
+    let (start, end) = json.span();
+    let scalar = |text, quoted| Value::Scalar(Scalar { text, quoted });
+    let value = match json.kind() {
+        Kind::Array => Value::List(json.items().map(|item| node(text, file, item)).collect()),
+        Kind::Object => Value::Map(entries(text, file, json, start)),
+        Kind::String => scalar(json.as_str().map(|text| text.into_owned().into()).unwrap_or_default(), true),
+        Kind::Null | Kind::Bool(_) | Kind::Number => {
+            scalar(text.get(start..end).unwrap_or_default().into(), false)
+        }
+    };
+    Node { span: Span::new(file, start, end), value }
+}
+
+fn entries<'s>(text: &'s str, file: FileId, object: Json<'_>, start: usize) -> Vec<Entry<'s>> {
+    let mut before = start;
+    object
+        .entries()
+        .map(|(key, value)| {
+            let at = key_span(text, file, before, value.span().0);
+            before = value.span().1;
+            Entry { key: key.into_owned().into(), at, node: node(text, file, value) }
+        })
+        .collect()
+}
+
+/// A key stands between the end of what came before it and its value, as the only string there.
+fn key_span(text: &str, file: FileId, before: usize, value: usize) -> Span {
+    let between = text.get(before..value).unwrap_or_default();
+    let quotes = between.find('"').zip(between.rfind('"'));
+    quotes.map_or(Span::new(file, before, before), |(first, last)| {
+        Span::new(file, before + first, before + last + 1)
+    })
+}

@@ -1,0 +1,105 @@
+//! The runner that asks the engine itself: no Envoy, no wasm, hundreds of cases in milliseconds.
+//!
+//! It does what the filter does around the engine, in the same order: the body is collected and judged whole, and the
+//! changes to the head are made before it goes on.
+
+use std::error::Error;
+use std::rc::Rc;
+
+use sallyport_engine::http::{Head, HeaderPair};
+use sallyport_engine::identity::Peer;
+use sallyport_engine::{End, Exchange, HeaderEdit, Policy, Step, bundle};
+
+use crate::cases::{Case, Header, Message, Request, Response};
+use crate::decide::{Observed, Runner};
+
+/// The engine under one policy.
+#[derive(Debug)]
+pub struct Native {
+    policy: Rc<Policy>,
+}
+
+impl Native {
+    /// Loads a bundle as the filter does.
+    pub fn new(bundle: &[u8]) -> Result<Self, Box<dyn Error>> {
+        Ok(Self { policy: Rc::new(bundle::decode(bundle)?) })
+    }
+}
+
+impl Runner for Native {
+    fn run(&mut self, case: &Case) -> Result<Observed, Box<dyn Error>> {
+        let mut exchange = Exchange::new(Some(Rc::clone(&self.policy)));
+        let mut headers = head(&case.request);
+        let (status, forwarded, returned) = match request(&mut exchange, &case.request, &mut headers) {
+            Step::Forward => {
+                respond(&mut exchange, &case.response);
+                (case.response.status, Some(whole(&case.request.message)), whole(&case.response.message))
+            }
+            Step::Reply(reply) => (reply.status, None, reply.body.into()),
+            Step::Hold => return Err("the engine holds a request that has ended".into()),
+        };
+        Ok(Observed {
+            record: serde_json::from_str(&exchange.record().to_json())?,
+            headers: forwarded.is_some().then_some(headers),
+            forwarded,
+            returned: Some(returned),
+            status,
+        })
+    }
+}
+
+/// Puts a request to the exchange, piece by piece; the head is changed to what goes on.
+fn request(exchange: &mut Exchange, request: &Request, headers: &mut Vec<Header>) -> Step {
+    let peers: Option<Vec<&[u8]>> =
+        request.peers.as_ref().map(|peers| peers.iter().map(|peer| peer.as_bytes()).collect());
+    let peer = peers.as_deref().map_or(Peer::Anonymous, Peer::Verified);
+    let message = &request.message;
+    let end = if message.body.is_none() && message.trailers.is_empty() { End::Last } else { End::More };
+    let judged = exchange.request_head(&Head::new(&pairs(headers)), &peer, end);
+    apply(&judged.edits, headers);
+    let mut step = judged.step;
+    let mut arrived = 0;
+    for chunk in message.chunks() {
+        if step != Step::Hold {
+            return step;
+        }
+        arrived += chunk.len();
+        step = exchange.request_progress(arrived);
+    }
+    match step {
+        Step::Hold => exchange.request_body(&whole(message)),
+        step => step,
+    }
+}
+
+fn respond(exchange: &mut Exchange, response: &Response) {
+    exchange.response_head(response.status);
+    for chunk in response.message.chunks() {
+        exchange.response_body(chunk.len());
+    }
+}
+
+/// The head as Envoy hands it to a filter: pseudo-headers first, names in lower case.
+fn head(request: &Request) -> Vec<Header> {
+    let pseudo = [(":method", &request.method), (":path", &request.path), (":authority", &request.authority)];
+    let pseudo = pseudo.into_iter().map(|(name, value)| (name.to_owned(), value.clone().into_bytes()));
+    let others = request.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
+    pseudo.chain(others).collect()
+}
+
+fn pairs(headers: &[Header]) -> Vec<HeaderPair<'_>> {
+    headers.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())).collect()
+}
+
+fn apply(edits: &[HeaderEdit], headers: &mut Vec<Header>) {
+    for edit in edits {
+        match edit {
+            HeaderEdit::Remove(name) => headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name)),
+            HeaderEdit::Add(name, value) => headers.push(((*name).to_owned(), value.clone().into_bytes())),
+        }
+    }
+}
+
+fn whole(message: &Message) -> Vec<u8> {
+    message.body.clone().unwrap_or_default()
+}

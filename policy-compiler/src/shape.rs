@@ -1,0 +1,390 @@
+//! What may stand where: one declarative table of keys, types and defaults, and the one walk that holds a file to it.
+//!
+//! The walk reports everything that is out of shape. Readers that come after it take what fits and pass over the rest in
+//! silence, for it has been reported; so nothing is said twice and nothing is accepted that the table does not name. The
+//! reference page is printed from the same table.
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Id};
+use crate::sources::Span;
+use crate::suggest::{did_you_mean, listing};
+use crate::tree::{Entry, Node, Scalar, Value};
+
+/// A mapping with named keys.
+#[derive(Debug)]
+pub struct Object {
+    /// What the reference page calls it.
+    pub name: &'static str,
+    /// What it is for; Markdown.
+    pub doc: &'static str,
+    /// Its keys.
+    pub fields: &'static [Field],
+    /// Which keys exclude or need each other.
+    pub together: &'static [Together],
+}
+
+/// One key of an [`Object`].
+#[derive(Debug)]
+pub struct Field {
+    /// The key.
+    pub name: &'static str,
+    /// What its value must be.
+    pub ty: Ty,
+    /// Whether it must be there.
+    pub need: Need,
+    /// What it means; Markdown.
+    pub doc: &'static str,
+}
+
+/// Whether a key must be there.
+#[derive(Debug, Eq, PartialEq)]
+pub enum Need {
+    /// It must.
+    Required,
+    /// It may be left out, and then nothing is said on the matter.
+    Optional,
+    /// It may be left out, and then this holds.
+    Default(&'static str),
+}
+
+/// Keys that exclude or need each other.
+#[derive(Debug)]
+pub enum Together {
+    /// One of them must be there, and no more.
+    ExactlyOne(&'static [&'static str]),
+    /// At least one must be there.
+    AtLeastOne(&'static [&'static str]),
+    /// At most one may be there.
+    AtMostOne(&'static [&'static str]),
+}
+
+/// What a value must be.
+#[derive(Debug)]
+pub enum Ty {
+    /// Text; the words say which ("a SPIFFE ID").
+    Text(&'static str),
+    /// Text, or `null` with a meaning of its own.
+    TextOrNull(&'static str),
+    /// A whole number within bounds.
+    Number {
+        /// The smallest.
+        min: u64,
+        /// The largest.
+        max: u64,
+        /// What it counts.
+        unit: &'static str,
+    },
+    /// One of a few words.
+    Choice(&'static [&'static str]),
+    /// A list that must name something.
+    List(&'static Ty),
+    /// A list that may be empty, because that says something of its own.
+    ListOrEmpty(&'static Ty),
+    /// A mapping with named keys.
+    Object(&'static Object),
+    /// A mapping whose keys the user picks; what they are, and what the values must be.
+    Table(&'static str, &'static Ty),
+    /// A header: `[name, value]`, the value text or `{base64: …}`.
+    Header,
+    /// A header, or `[name, null]`.
+    HeaderOrNull,
+}
+
+/// The keys of a [`Value::Map`], for readers after the walk.
+#[derive(Clone, Copy, Debug)]
+pub struct Fields<'n, 's>(&'n [Entry<'s>]);
+
+/// A piece of text and where it stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Text<'n> {
+    /// The text.
+    pub text: &'n str,
+    /// Where it stands.
+    pub at: Span,
+}
+
+/// The mapping under `base64:` that stands for bytes which are not text.
+static BYTES: Object = Object {
+    name: "bytes",
+    doc: "",
+    fields: &[Field { name: "base64", ty: Ty::Text("standard base64"), need: Need::Required, doc: "" }],
+    together: &[],
+};
+
+/// Holds `node` to `object` and reports what does not fit. `at` is blamed for what is missing.
+pub fn check(node: &Node<'_>, object: &'static Object, at: Span, out: &mut Diagnostics) {
+    Walk { out }.object(node, object, object.name, at);
+}
+
+struct Walk<'o> {
+    out: &'o mut Diagnostics,
+}
+
+// === impl Fields ===
+
+impl<'n, 's> Fields<'n, 's> {
+    /// The keys of a mapping; none for anything else.
+    pub fn of(node: &'n Node<'s>) -> Self {
+        match &node.value {
+            Value::Map(entries) => Self(entries),
+            _ => Self(&[]),
+        }
+    }
+
+    /// A key with its value.
+    pub fn entry(self, key: &str) -> Option<&'n Entry<'s>> {
+        self.0.iter().find(|entry| entry.key == key)
+    }
+
+    /// All keys, as written.
+    pub fn entries(self) -> &'n [Entry<'s>] {
+        self.0
+    }
+
+    /// The value of a key.
+    pub fn get(self, key: &str) -> Option<&'n Node<'s>> {
+        self.entry(key).map(|entry| &entry.node)
+    }
+
+    /// The mapping under a key; an empty one where there is none.
+    pub fn object(self, key: &str) -> Self {
+        self.get(key).map_or(Self(&[]), Fields::of)
+    }
+
+    /// The text under a key.
+    pub fn text(self, key: &str) -> Option<Text<'n>> {
+        self.get(key).and_then(Text::of)
+    }
+
+    /// The whole number under a key.
+    pub fn number(self, key: &str) -> Option<u64> {
+        self.get(key).and_then(number)
+    }
+
+    /// The items of a list under a key; none where there is no list.
+    pub fn list(self, key: &str) -> &'n [Node<'s>] {
+        match self.get(key).map(|node| &node.value) {
+            Some(Value::List(items)) => items,
+            _ => &[],
+        }
+    }
+
+    /// The texts of a list under a key.
+    pub fn texts(self, key: &str) -> impl Iterator<Item = Text<'n>> {
+        self.list(key).iter().filter_map(Text::of)
+    }
+}
+
+// === impl Text ===
+
+impl<'n> Text<'n> {
+    /// The node as text, if nothing reads it as anything else.
+    pub fn of(node: &'n Node<'_>) -> Option<Self> {
+        match &node.value {
+            Value::Scalar(scalar) if scalar.misread_as().is_none() => {
+                Some(Self { text: &scalar.text, at: node.span })
+            }
+            _ => None,
+        }
+    }
+}
+
+// === impl Walk ===
+
+impl Walk<'_> {
+    fn value(&mut self, node: &Node<'_>, ty: &'static Ty, name: &str, at: Span) {
+        if matches!(node.value, Value::Invalid) {
+            return;
+        }
+        if node.is_blank() {
+            let message = format!("`{name}` has no value");
+            self.out.push(
+                Diagnostic::new(Id::WrongType, at, message).help(format!("it takes {}", ty.describe())),
+            );
+            return;
+        }
+        match (ty, &node.value) {
+            (Ty::TextOrNull(_), _) if node.is_null() => {}
+            (Ty::Text(_) | Ty::TextOrNull(_), Value::Scalar(scalar)) => self.text(node, scalar, name),
+            (Ty::Number { min, max, .. }, Value::Scalar(_)) => self.number(node, *min, *max, name, ty),
+            (Ty::Choice(words), Value::Scalar(scalar)) => self.choice(node, scalar, words, name),
+            (Ty::List(item) | Ty::ListOrEmpty(item), Value::List(items)) => {
+                if items.is_empty() && matches!(ty, Ty::List(_)) {
+                    let help = "an empty list would say nothing; name at least one, or leave the key out";
+                    self.out.push(
+                        Diagnostic::new(Id::EmptyList, node.span, format!("`{name}` is empty")).help(help),
+                    );
+                }
+                for node in items {
+                    self.value(node, item, name, node.span);
+                }
+            }
+            (Ty::Object(object), Value::Map(_)) => self.object(node, object, name, at),
+            (Ty::Table(_, ty), Value::Map(entries)) => {
+                for entry in entries {
+                    self.value(&entry.node, ty, &entry.key, entry.at);
+                }
+            }
+            (Ty::Header | Ty::HeaderOrNull, Value::List(pair)) => {
+                self.header(node, pair, matches!(ty, Ty::HeaderOrNull), name);
+            }
+            _ => self.wrong_type(node, ty, name),
+        }
+    }
+
+    fn object(&mut self, node: &Node<'_>, object: &'static Object, name: &str, at: Span) {
+        let Value::Map(entries) = &node.value else {
+            if !matches!(node.value, Value::Invalid) {
+                let message = format!("`{name}` takes a mapping, not {}", node.describe());
+                let keys = listing(object.fields.iter().map(|field| field.name));
+                self.out.push(
+                    Diagnostic::new(Id::WrongType, node.span, message).help(format!("its keys are {keys}")),
+                );
+            }
+            return;
+        };
+        for entry in entries {
+            match object.fields.iter().find(|field| field.name == entry.key) {
+                Some(field) => self.value(&entry.node, &field.ty, field.name, entry.at),
+                None => self.unknown(entry, object, name),
+            }
+        }
+        let fields = Fields(entries);
+        for field in object.fields {
+            if field.need == Need::Required && fields.entry(field.name).is_none() {
+                let message = format!("`{name}` has no key `{}`", field.name);
+                let help = format!("add `{}`: {}", field.name, field.ty.describe());
+                self.out.push(Diagnostic::new(Id::MissingKey, at, message).help(help));
+            }
+        }
+        for together in object.together {
+            self.together(fields, together, name, at);
+        }
+    }
+
+    fn unknown(&mut self, entry: &Entry<'_>, object: &Object, name: &str) {
+        let known = || object.fields.iter().map(|field| field.name);
+        let help = did_you_mean(&entry.key, known()).unwrap_or_else(|| match object.fields {
+            [] => "it takes no keys".to_owned(),
+            _ => format!("its keys are {}", listing(known())),
+        });
+        let message = format!("unknown key `{}` in `{name}`", entry.key);
+        self.out.push(Diagnostic::new(Id::UnknownKey, entry.at, message).help(help));
+    }
+
+    fn together(&mut self, fields: Fields<'_, '_>, together: &Together, name: &str, at: Span) {
+        let (keys, least, most) = match together {
+            Together::ExactlyOne(keys) => (keys, 1, 1),
+            Together::AtLeastOne(keys) => (keys, 1, keys.len()),
+            Together::AtMostOne(keys) => (keys, 0, 1),
+        };
+        let present: Vec<_> = keys.iter().filter_map(|key| fields.entry(key)).collect();
+        let all = listing(keys.iter().copied());
+        if present.len() < least {
+            let how = if most == 1 { "one" } else { "at least one" };
+            let message = format!("`{name}` needs {how} of {all}");
+            self.out.push(Diagnostic::new(Id::MissingKey, at, message).help(format!("add {how} of them")));
+        }
+        if let [first, .., last] = present.as_slice()
+            && present.len() > most
+        {
+            let message = format!("`{}` and `{}` exclude each other in `{name}`", first.key, last.key);
+            let diagnostic =
+                Diagnostic::new(Id::ConflictingKeys, last.at, message).help(format!("keep one of {all}"));
+            self.out.push(diagnostic.also(first.at, "the other one"));
+        }
+    }
+
+    fn text(&mut self, node: &Node<'_>, scalar: &Scalar<'_>, name: &str) {
+        if let Some(what) = scalar.misread_as() {
+            let message = format!("`{name}` takes text, and YAML readers take `{}` for {what}", scalar.text);
+            let help = format!("write \"{}\" in quotes", scalar.text);
+            self.out.push(Diagnostic::new(Id::NeedsQuotes, node.span, message).help(help));
+        }
+    }
+
+    fn number(&mut self, node: &Node<'_>, min: u64, max: u64, name: &str, ty: &Ty) {
+        match number(node) {
+            Some(number) if (min..=max).contains(&number) => {}
+            Some(number) => {
+                let message = format!("`{name}` can not be {number}");
+                let help = format!("it takes {}", ty.describe());
+                self.out.push(Diagnostic::new(Id::WrongValue, node.span, message).help(help));
+            }
+            None => self.wrong_type(node, ty, name),
+        }
+    }
+
+    fn choice(&mut self, node: &Node<'_>, scalar: &Scalar<'_>, words: &'static [&'static str], name: &str) {
+        if words.contains(&&*scalar.text) {
+            return;
+        }
+        let help = did_you_mean(&scalar.text, words.iter().copied())
+            .unwrap_or_else(|| format!("it takes {}", listing(words.iter().copied())));
+        let message = format!("`{name}` can not be `{}`", scalar.text);
+        self.out.push(Diagnostic::new(Id::WrongValue, node.span, message).help(help));
+    }
+
+    fn header(&mut self, node: &Node<'_>, pair: &[Node<'_>], null: bool, name: &str) {
+        let [key, value] = pair else {
+            let message = format!("each of `{name}` is a pair of name and value");
+            let help = "write [name, value], as in [content-type, application/json]";
+            self.out.push(Diagnostic::new(Id::WrongType, node.span, message).help(help));
+            return;
+        };
+        self.value(key, &Ty::Text("a header name"), name, key.span);
+        match &value.value {
+            Value::Map(_) => self.object(value, &BYTES, name, value.span),
+            _ if null && value.is_null() => {}
+            _ => self.value(value, &Ty::Text("a header value"), name, value.span),
+        }
+    }
+
+    fn wrong_type(&mut self, node: &Node<'_>, ty: &Ty, name: &str) {
+        let message = format!("`{name}` takes {}, not {}", ty.describe(), node.describe());
+        let help = match (ty, &node.value) {
+            (Ty::List(_) | Ty::ListOrEmpty(_), Value::Scalar(scalar)) => {
+                Some(format!("write a list, as in [\"{}\"]", scalar.text))
+            }
+            (Ty::Number { .. }, Value::Scalar(scalar)) if scalar.quoted => {
+                Some("write it without quotes".to_owned())
+            }
+            _ => None,
+        };
+        self.out.push(Diagnostic::new(Id::WrongType, node.span, message).maybe_help(help));
+    }
+}
+
+// === impl Ty ===
+
+impl Ty {
+    /// In words, for messages and the reference page.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Text(what) => (*what).to_owned(),
+            Self::TextOrNull(what) => format!("{what}, or null"),
+            Self::Number { min, max, unit } => format!("a whole number of {unit} from {min} to {max}"),
+            Self::Choice(words) => format!("one of {}", listing(words.iter().copied())),
+            Self::List(item) | Self::ListOrEmpty(item) => match item {
+                Self::Object(object) => format!("a list of {}s", object.name),
+                item => format!("a list, each {}", item.describe()),
+            },
+            Self::Object(object) => match object.fields {
+                [] => "an empty mapping".to_owned(),
+                fields => format!("a mapping of {}", listing(fields.iter().map(|field| field.name))),
+            },
+            Self::Table(keys, values) => format!("a mapping from {keys} to {}", values.describe()),
+            Self::Header => "a pair [name, value]".to_owned(),
+            Self::HeaderOrNull => "a pair [name, value] or [name, null]".to_owned(),
+        }
+    }
+}
+
+/// The node as a whole number in plain decimal digits.
+pub fn number(node: &Node<'_>) -> Option<u64> {
+    match &node.value {
+        Value::Scalar(scalar) if !scalar.quoted && scalar.text.bytes().all(|b| b.is_ascii_digit()) => {
+            scalar.text.parse().ok()
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,136 @@
+//! Policy as written: documents by kind, each with its name, in shape but not yet in sense.
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Id};
+use crate::language::Kind;
+use crate::shape::{self, Fields, Text};
+use crate::sources::Span;
+use crate::suggest::{did_you_mean, listing};
+use crate::tree::{Node, Value};
+
+/// Every document of a policy that has a kind and a name.
+#[derive(Debug, Default)]
+pub(crate) struct Source<'n, 's> {
+    documents: Vec<Document<'n, 's>>,
+}
+
+/// One document.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Document<'n, 's> {
+    /// What it is.
+    pub(crate) kind: Kind,
+    /// Its `metadata.name`.
+    pub(crate) name: Text<'n>,
+    /// Its `spec`.
+    pub(crate) spec: Fields<'n, 's>,
+}
+
+impl<'n, 's> Source<'n, 's> {
+    /// Takes in the documents of one file; a list stands for its items.
+    pub(crate) fn add(&mut self, nodes: &'n [Node<'s>], out: &mut Diagnostics) {
+        for node in nodes {
+            match &node.value {
+                Value::List(items) => {
+                    self.documents.extend(items.iter().filter_map(|node| document(node, out)))
+                }
+                _ => self.documents.extend(document(node, out)),
+            }
+        }
+    }
+
+    /// Whether there is nothing at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.documents.is_empty()
+    }
+
+    /// The documents of one kind, by name; those that repeat a name are reported and left out.
+    pub(crate) fn of_kind(&self, kind: Kind, out: &mut Diagnostics) -> Vec<Document<'n, 's>> {
+        let mut documents: Vec<_> =
+            self.documents.iter().filter(|document| document.kind == kind).copied().collect();
+        documents.sort_by_key(|document| (document.name.text, document.name.at));
+        let mut distinct: Vec<Document<'n, 's>> = Vec::with_capacity(documents.len());
+        for document in documents {
+            match distinct.last() {
+                Some(first) if first.name.text == document.name.text => {
+                    let message = format!("there are two {}s named `{}`", kind.name(), document.name.text);
+                    let diagnostic = Diagnostic::new(Id::DuplicateName, document.name.at, message);
+                    let diagnostic = diagnostic.help("rename one of them, or remove it");
+                    out.push(diagnostic.also(first.name.at, "the other one"));
+                }
+                _ => distinct.push(document),
+            }
+        }
+        distinct
+    }
+}
+
+/// Holds a document to the language; `None` if it has no kind or no name, and then that was reported.
+fn document<'n, 's>(node: &'n Node<'s>, out: &mut Diagnostics) -> Option<Document<'n, 's>> {
+    let Value::Map(entries) = &node.value else {
+        let message = format!("a document is a mapping, not {}", node.describe());
+        let help = "it begins with `apiVersion: sallyport.dev/v1` and `kind:`";
+        out.push(Diagnostic::new(Id::WrongType, node.span, message).help(help));
+        return None;
+    };
+    let fields = Fields::of(node);
+    let start = entries.first().map_or(node.span, |entry| entry.at);
+    let kind = kind(fields, start, out)?;
+    shape::check(node, kind.object(), start, out);
+    let name = fields.object("metadata").text("name")?;
+    if kind != Kind::TrustDomain && !is_name(name.text) {
+        out.push(bad_name(name));
+    }
+    Some(Document { kind, name, spec: fields.object("spec") })
+}
+
+fn kind(fields: Fields<'_, '_>, start: Span, out: &mut Diagnostics) -> Option<Kind> {
+    let kinds = || Kind::ALL.into_iter().map(Kind::name);
+    let Some(entry) = fields.entry("kind") else {
+        let help = match fields.entry("request") {
+            Some(_) => {
+                "this looks like a case: keep cases out of the policy's directory and name them to `decide`"
+                    .to_owned()
+            }
+            None => format!("add `kind`: {}", listing(kinds())),
+        };
+        out.push(Diagnostic::new(Id::MissingKey, start, "this document has no `kind`").help(help));
+        return None;
+    };
+    let text = Text::of(&entry.node).map_or("", |text| text.text);
+    let kind = Kind::of(text);
+    if kind.is_none() {
+        let help =
+            did_you_mean(text, kinds()).unwrap_or_else(|| format!("the kinds are {}", listing(kinds())));
+        let at = if entry.node.is_blank() { entry.at } else { entry.node.span };
+        out.push(Diagnostic::new(Id::WrongValue, at, format!("there is no kind `{text}`")).help(help));
+    }
+    kind
+}
+
+/// Reports a name that is not one.
+pub(crate) fn bad_name(name: Text<'_>) -> Diagnostic {
+    let message = format!("`{}` is not a name", name.text);
+    let help = "use 1 to 63 of `a-z`, `0-9`, `.`, `-` and `_`, beginning and ending with a letter or digit";
+    Diagnostic::new(Id::Malformed, name.at, message).help(help)
+}
+
+/// Whether a text can name something of ours.
+pub(crate) fn is_name(text: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'_');
+    let edge = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    text.len() <= 63 && text.bytes().all(inner) && edge(text.bytes().next()) && edge(text.bytes().last())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_plain_words() {
+        for name in ["a", "research", "deploy-agent.v2", "a_b", &"a".repeat(63)] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in ["", "-a", "a-", "A", "a b", "caf\u{e9}", "a/b", &"a".repeat(64)] {
+            assert!(!is_name(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! YAML text to trees, one for each document.
+//!
+//! A subset is accepted in which everything means what it says where it stands: no anchors, aliases, merge keys or tags,
+//! no duplicate keys, text for keys, at most 64 levels deep. What is outside the subset is reported with its cure and the
+//! rest of the file is still read; only broken syntax ends a file early.
+
+use std::borrow::Cow;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span as Mark};
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Id};
+use crate::sources::{FileId, Sources, Span};
+use crate::tree::{Entry, MAX_DEPTH, Node, Scalar, Value};
+
+/// Reads every document of a file. Documents that hold nothing are left out.
+pub(crate) fn parse<'s>(sources: &'s Sources, file: FileId, out: &mut Diagnostics) -> Vec<Node<'s>> {
+    let text = sources.text(file);
+    let mut builder =
+        Builder { file, offsets: Offsets::new(text), text, stack: Vec::new(), documents: Vec::new(), out };
+    let mut parser = Parser::new_from_str(text);
+    while let Some(event) = parser.next_event() {
+        match event {
+            Ok((event, mark)) => {
+                if builder.event(event, mark).is_err() {
+                    break;
+                }
+            }
+            Err(error) => {
+                builder.syntax(&error);
+                break;
+            }
+        }
+    }
+    builder.documents
+}
+
+/// Turns the parser's character offsets into byte offsets.
+enum Offsets {
+    /// One byte a character: nothing to turn.
+    Ascii,
+    /// The byte offset of each character.
+    Table(Vec<u32>),
+}
+
+/// The tree under construction.
+struct Builder<'s, 'o> {
+    file: FileId,
+    text: &'s str,
+    offsets: Offsets,
+    stack: Vec<Frame<'s>>,
+    documents: Vec<Node<'s>>,
+    out: &'o mut Diagnostics,
+}
+
+/// A list or mapping whose end has not been seen.
+enum Frame<'s> {
+    List { start: usize, items: Vec<Node<'s>> },
+    Map { start: usize, entries: Vec<Entry<'s>>, key: Option<Key<'s>> },
+}
+
+/// A key whose value has not been seen; without text if it was reported.
+struct Key<'s> {
+    text: Option<Cow<'s, str>>,
+    at: Span,
+}
+
+/// The file cannot be read further, and that was reported.
+struct Stop;
+
+// === impl Offsets ===
+
+impl Offsets {
+    fn new(text: &str) -> Self {
+        if text.is_ascii() {
+            return Self::Ascii;
+        }
+        let offsets = text.char_indices().map(|(offset, _)| u32::try_from(offset).unwrap_or(u32::MAX));
+        Self::Table(offsets.collect())
+    }
+
+    fn byte(&self, character: usize, len: usize) -> usize {
+        match self {
+            Self::Ascii => character.min(len),
+            Self::Table(table) => table.get(character).map_or(len, |&offset| offset as usize),
+        }
+    }
+}
+
+// === impl Builder ===
+
+impl<'s> Builder<'s, '_> {
+    fn event(&mut self, event: Event<'s>, mark: Mark) -> Result<(), Stop> {
+        let span = self.span(mark);
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                self.refuse(anchor != 0, tag.is_some(), span);
+                self.scalar(text, style, span);
+            }
+            Event::Alias(_) => {
+                self.out.push(anchor_diagnostic("alias", span));
+                self.finish(Node { span, value: Value::Invalid });
+            }
+            Event::SequenceStart(anchor, tag) => {
+                self.refuse(anchor != 0, tag.is_some(), span);
+                self.open(Frame::List { start: span.start as usize, items: Vec::new() }, span)?;
+            }
+            Event::MappingStart(anchor, tag) => {
+                self.refuse(anchor != 0, tag.is_some(), span);
+                self.open(Frame::Map { start: span.start as usize, entries: Vec::new(), key: None }, span)?;
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.close(span.end as usize),
+            Event::Nothing
+            | Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(_)
+            | Event::DocumentEnd => {}
+        }
+        Ok(())
+    }
+
+    fn span(&self, mark: Mark) -> Span {
+        let byte = |index| self.offsets.byte(index, self.text.len());
+        Span::new(self.file, byte(mark.start.index()), byte(mark.end.index()))
+    }
+
+    fn refuse(&mut self, anchor: bool, tag: bool, span: Span) {
+        if anchor {
+            self.out.push(anchor_diagnostic("anchor", span));
+        }
+        if tag {
+            let help = "remove the `!` and what follows it; quote the value if it begins with `!`";
+            self.out.push(Diagnostic::new(Id::Tag, span, "YAML tags are not accepted").help(help));
+        }
+    }
+
+    fn scalar(&mut self, text: Cow<'s, str>, style: ScalarStyle, span: Span) {
+        let quoted = style != ScalarStyle::Plain;
+        // The parser gives an absent value the span of whatever comes next.
+        let blank = !quoted && text.is_empty();
+        let span = if blank { Span { end: span.start, ..span } } else { span };
+        self.finish(Node { span, value: Value::Scalar(Scalar { text, quoted }) });
+    }
+
+    fn open(&mut self, frame: Frame<'s>, span: Span) -> Result<(), Stop> {
+        if self.stack.len() >= MAX_DEPTH {
+            let message = format!("lists and mappings are nested more than {MAX_DEPTH} deep");
+            self.out.push(
+                Diagnostic::new(Id::TooDeep, span, message)
+                    .help("nothing in Sallyport needs that; flatten it"),
+            );
+            return Err(Stop);
+        }
+        self.stack.push(frame);
+        Ok(())
+    }
+
+    fn close(&mut self, end: usize) {
+        let (start, value) = match self.stack.pop() {
+            Some(Frame::List { start, items }) => (start, Value::List(items)),
+            Some(Frame::Map { start, entries, .. }) => {
+                self.report_duplicates(&entries);
+                (start, Value::Map(entries))
+            }
+            None => return,
+        };
+        // The end of a block collection is where the next thing begins; what lies between is not part of it.
+        let inside = self.text.get(start..end).map_or(0, |text| text.trim_end().len());
+        self.finish(Node { span: Span::new(self.file, start, start + inside), value });
+    }
+
+    /// Hands a complete node to whatever it is part of.
+    fn finish(&mut self, node: Node<'s>) {
+        match self.stack.last_mut() {
+            None if node.is_blank() => {}
+            None => self.documents.push(node),
+            Some(Frame::List { items, .. }) => items.push(node),
+            Some(Frame::Map { entries, key, .. }) => match key.take() {
+                Some(Key { text: Some(text), at }) => entries.push(Entry { key: text, at, node }),
+                Some(Key { text: None, .. }) => {}
+                None => *key = Some(as_key(node, self.out)),
+            },
+        }
+    }
+
+    fn report_duplicates(&mut self, entries: &[Entry<'s>]) {
+        let mut by_key: Vec<_> = entries.iter().map(|entry| (entry.key.as_ref(), entry.at)).collect();
+        by_key.sort_by_key(|&(key, _)| key);
+        for pair in by_key.windows(2) {
+            let [(first, first_at), (second, second_at)] = pair else { continue };
+            if first == second {
+                let message = format!("key `{second}` stands twice in this mapping");
+                let diagnostic = Diagnostic::new(Id::DuplicateKey, *second_at, message)
+                    .help("keep one of them; readers of YAML disagree on which one counts");
+                self.out.push(diagnostic.also(*first_at, "first written here"));
+            }
+        }
+    }
+
+    fn syntax(&mut self, error: &ScanError) {
+        let start = self.offsets.byte(error.marker().index(), self.text.len());
+        let span = Span::new(self.file, start, start);
+        let next = self.text.get(start..).and_then(|rest| rest.chars().next());
+        let info = error.info();
+        let help =
+            if info.contains("unknown anchor") || (info.contains("anchor or alias") && next == Some('*')) {
+                "text that begins with `*` must stand in quotes, as in \"*.example.com\""
+            } else if next == Some('{') && info.contains("flow sequence") {
+                "inside `[ ]`, text that holds `{` must stand in quotes, as in [\"/docs/{id}\"]"
+            } else if info.contains("tab") {
+                "indent with spaces; YAML does not accept tabs"
+            } else if info.contains("mapping values are not allowed") {
+                "check the indentation, and quote text that holds `: `"
+            } else if info.contains("escape code") {
+                "use single quotes, where a backslash is a backslash"
+            } else {
+                "mend this place; the rest of the file was not read"
+            };
+        let message = format!("this is not YAML: {info}");
+        self.out.push(Diagnostic::new(Id::YamlSyntax, span, message).help(help));
+    }
+}
+
+/// Reads a node as a key, and reports it if it is not one.
+fn as_key<'s>(node: Node<'s>, out: &mut Diagnostics) -> Key<'s> {
+    let at = node.span;
+    let what = node.describe();
+    let text = match node.value {
+        Value::Scalar(scalar) if !scalar.quoted && scalar.text == "<<" => {
+            out.push(anchor_diagnostic("merge key", at));
+            None
+        }
+        Value::Scalar(scalar) => match scalar.misread_as() {
+            None => Some(scalar.text),
+            Some(_) => {
+                let shown = scalar.text;
+                let message = format!("a key must be text, and YAML readers take `{shown}` for {what}");
+                out.push(
+                    Diagnostic::new(Id::NonStringKey, at, message)
+                        .help(format!("write \"{shown}\" in quotes")),
+                );
+                None
+            }
+        },
+        Value::Invalid => None,
+        Value::List(_) | Value::Map(_) => {
+            let message = format!("a key must be text, not {what}");
+            out.push(
+                Diagnostic::new(Id::NonStringKey, at, message)
+                    .help("quote it if `[` or `{` is part of the text"),
+            );
+            None
+        }
+    };
+    Key { text, at }
+}
+
+fn anchor_diagnostic(what: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(Id::Anchor, span, format!("a YAML {what} is not accepted"))
+        .help("write the value out where it is used, so that what is in force can be read there")
+}
