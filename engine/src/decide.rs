@@ -171,7 +171,7 @@ fn offers(covered: &McpMatch, feature: Feature) -> bool {
 const MAX_TOOL_NAME_LEN: usize = 128;
 
 /// Whether a name keeps to SEP-986. What does not is never granted, not even by `*`: look-alikes live there.
-pub(crate) fn is_tool_name(name: &str) -> bool {
+pub fn is_tool_name(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'/');
     (1..=MAX_TOOL_NAME_LEN).contains(&name.len()) && name.bytes().all(allowed)
 }

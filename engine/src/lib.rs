@@ -45,6 +45,7 @@ mod record;
 mod reply;
 pub mod scan;
 
+pub use decide::is_tool_name;
 pub use exchange::{End, Exchange, HeadStep, HeaderEdit, Step};
 pub use policy::Policy;
 pub use reason::Reason;
