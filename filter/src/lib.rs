@@ -24,7 +24,6 @@ mod root;
 mod stream;
 mod telemetry;
 
-#[expect(missing_docs, reason = "the SDK's macro writes an undocumented `_initialize`")]
 mod start {
     proxy_wasm::main! {{
         proxy_wasm::set_root_context(|_| Box::new(crate::root::Root::default()));

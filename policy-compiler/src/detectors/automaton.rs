@@ -72,7 +72,8 @@ fn link(states: &mut [State]) -> Vec<usize> {
     let mut queue = VecDeque::from([0]);
     while let Some(at) = queue.pop_front() {
         order.push(at);
-        let children: Vec<(u8, usize)> = states[at].children.iter().map(|(&class, &child)| (class, child)).collect();
+        let children: Vec<(u8, usize)> =
+            states[at].children.iter().map(|(&class, &child)| (class, child)).collect();
         for (class, child) in children {
             queue.push_back(child);
             if at == 0 {
@@ -140,7 +141,8 @@ mod tests {
     fn naive(anchors: &[&str], text: &str) -> Vec<(u16, usize)> {
         let mut found: Vec<(u16, usize)> = Vec::new();
         for (anchor, id) in anchors.iter().zip(0..) {
-            let ends = (0..text.len()).filter(|&at| text[at..].starts_with(anchor)).map(|at| at + anchor.len());
+            let ends =
+                (0..text.len()).filter(|&at| text[at..].starts_with(anchor)).map(|at| at + anchor.len());
             found.extend(ends.map(|end| (id, end)));
         }
         found.sort_unstable_by_key(|&(id, end)| (end, id));

@@ -62,7 +62,9 @@ pub fn catalogue() -> Catalogue {
 /// What the detectors of a catalogue do unless policy says otherwise. One that is not built in blocks.
 pub fn default_profile(catalogue: &Catalogue) -> Profile {
     let known = built_in();
-    let action = |id: &str| known.iter().find(|detector| detector.id == id).map_or(Action::Block, |known| known.action);
+    let action = |id: &str| {
+        known.iter().find(|detector| detector.id == id).map_or(Action::Block, |known| known.action)
+    };
     Profile { actions: catalogue.detectors.iter().map(|detector| action(&detector.id)).collect() }
 }
 
@@ -101,14 +103,20 @@ mod tests {
         let catalogue = catalogue();
         let profile = Profile { actions: vec![Action::Alert; catalogue.detectors.len()] };
         let mut ids = Vec::new();
-        catalogue.scan(&profile, text.as_bytes(), |found| ids.push(catalogue.detector(found.detector).unwrap().id.clone()));
+        catalogue.scan(&profile, text.as_bytes(), |found| {
+            ids.push(catalogue.detector(found.detector).unwrap().id.clone())
+        });
         ids
     }
 
     #[test]
     fn every_sample_behaves() {
         for detector in built_in() {
-            assert!(!detector.finds.is_empty() && !detector.passes.is_empty(), "{} has no samples", detector.id);
+            assert!(
+                !detector.finds.is_empty() && !detector.passes.is_empty(),
+                "{} has no samples",
+                detector.id
+            );
             for parts in detector.finds {
                 for around in [("", ""), ("key=", " "), ("\"", "\","), ("\u{e9} ", "\n")] {
                     let text = format!("{}{}{}", around.0, parts.concat(), around.1);
@@ -116,7 +124,11 @@ mod tests {
                 }
             }
             for parts in detector.passes {
-                assert!(!found(&parts.concat()).contains(&detector.id.to_string()), "{} in {parts:?}", detector.id);
+                assert!(
+                    !found(&parts.concat()).contains(&detector.id.to_string()),
+                    "{} in {parts:?}",
+                    detector.id
+                );
             }
         }
     }
@@ -125,7 +137,9 @@ mod tests {
     fn ids_are_distinct_and_anchors_long_enough() {
         let all = built_in();
         assert_eq!(all.iter().map(|detector| detector.id).collect::<BTreeSet<_>>().len(), all.len());
-        assert!(all.iter().flat_map(|detector| detector.anchors).all(|anchor| (3..=255).contains(&anchor.len())));
+        assert!(
+            all.iter().flat_map(|detector| detector.anchors).all(|anchor| (3..=255).contains(&anchor.len()))
+        );
     }
 
     /// A run gives nothing back, so what follows it may not begin with what it swallows.

@@ -19,7 +19,13 @@ pub(super) const PACK: &[BuiltIn] = &[
         then: &[Piece::Run(TOKEN, 84, MOST)],
         whole_word: true,
         min_entropy: 48,
-        finds: &[&["sk-ant-", "api03-", "q7Zp2Lx9Vb4Nc8Md1Ks6Jh3Gf5Td0Rw", "Ey7Uu2Ii9Oo4Pp8Aa1Ss6Dd3Ff5Gg0Hh", "7Jj2Kk9Ll4Zz8Xx1Cc6VvAA"]],
+        finds: &[&[
+            "sk-ant-",
+            "api03-",
+            "q7Zp2Lx9Vb4Nc8Md1Ks6Jh3Gf5Td0Rw",
+            "Ey7Uu2Ii9Oo4Pp8Aa1Ss6Dd3Ff5Gg0Hh",
+            "7Jj2Kk9Ll4Zz8Xx1Cc6VvAA",
+        ]],
         passes: &[&["sk-ant-", "api03-your-key"], &["sk-ant-"]],
     },
     BuiltIn {
@@ -47,8 +53,11 @@ pub(super) const PACK: &[BuiltIn] = &[
         then: &[Piece::Run(TOKEN, 35, 35)],
         whole_word: true,
         min_entropy: 48,
-        finds: &[&["AI", "zaQ7Zp2Lx9Vb4Nc8Md1Ks6Jh3Gf5Td0RwEy7"]],
-        passes: &[&["AI", "zaQ7Zp2Lx9Vb4Nc8Md1Ks6Jh3Gf5Td0RwEy7"], &["AI", "zaxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"]],
+        finds: &[&["AI", "zaQ7Zp2Lx9Vb4Nc8Md1Ks6Jh3Gf5Td0RwEy7U"]],
+        passes: &[
+            &["AI", "zaQ7Zp2Lx9Vb4Nc8Md1Ks6Jh3Gf5Td0RwEy7"],
+            &["AI", "zaxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"],
+        ],
     },
     BuiltIn {
         id: "github-token",
@@ -66,10 +75,17 @@ pub(super) const PACK: &[BuiltIn] = &[
         doc: "The body of a private key in PEM (RFC 7468), of any algorithm.",
         action: Action::Block,
         anchors: &["PRIVATE KEY-----"],
-        then: &[Piece::Run(&[(b'\n', b'\n'), (b'\r', b'\r'), (b' ', b' ')], 0, 4), Piece::Run(BASE64, 40, MOST)],
+        then: &[
+            Piece::Run(&[(b'\n', b'\n'), (b'\r', b'\r'), (b' ', b' ')], 0, 4),
+            Piece::Run(BASE64, 40, MOST),
+        ],
         whole_word: false,
         min_entropy: 48,
-        finds: &[&["-----BEGIN ", "PRIVATE KEY-----\n", "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g"]],
+        finds: &[&[
+            "-----BEGIN ",
+            "PRIVATE KEY-----\n",
+            "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g",
+        ]],
         passes: &[&["-----END ", "PRIVATE KEY-----\n"], &["-----BEGIN ", "PRIVATE KEY-----\n..."]],
     },
     BuiltIn {
