@@ -1,0 +1,26 @@
+# Every common task by one name; `make` alone lists them. Each calls a script in scripts/, which installs what it needs
+# into the cache folder (.cache, or $SALLYPORT_CACHE) and says so. docs/setup.md has the details.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench build module lint
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## agents with real identities, a real MCP server, a real Envoy between; KEEP=1 leaves it running
+	@scripts/demo
+
+test: ## every test: native, the wasm module in wasmtime, and a real Envoy
+	@scripts/test
+
+bench: ## decisions native and in wasm, and CPU per request in a real Envoy
+	@scripts/bench
+
+build: module ## the module and the policy-compiler
+	@cargo build --release --package policy-compiler
+
+module: ## only the wasm module: target/sallyport.wasm
+	@scripts/build-module
+
+lint: ## formatting, clippy, docs, architecture, dependencies; changes nothing
+	@scripts/lint
