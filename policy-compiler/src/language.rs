@@ -264,7 +264,7 @@ static SERVICE_SPEC: Object = Object {
         },
         Field {
             name: "ports",
-            ty: Ty::List(&Ty::Number { min: 1, max: 65535, unit: "a port" }),
+            ty: Ty::List(&Ty::Number { min: 1, max: 65535, what: "a port" }),
             need: Need::Default("any port"),
             doc: "Ports that the request's authority may name. One that names none fits always.",
         },
@@ -326,7 +326,7 @@ static GATE_SPEC: Object = Object {
     fields: &[
         Field {
             name: "maxBodyBytes",
-            ty: Ty::Number { min: 1, max: MOST_BODY_BYTES, unit: "bytes" },
+            ty: Ty::Number { min: 1, max: MOST_BODY_BYTES, what: "a number of bytes" },
             need: Need::Default("1048576"),
             doc: "The longest request body that is judged. A longer one is refused with `request.too_large`.",
         },

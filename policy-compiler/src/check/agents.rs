@@ -119,7 +119,7 @@ impl<'n> Domains<'n> {
                 let known = self.parsed.iter().map(|(known, _)| known.as_str());
                 let add = format!("add a document with `kind: TrustDomain` named `{}`", domain.as_str());
                 let help = did_you_mean(domain.as_str(), known)
-                    .map_or(add.clone(), |meant| format!("{meant} or {add}"));
+                    .map_or(add.clone(), |meant| format!("{meant} if not, {add}"));
                 let message = format!("no TrustDomain declares `{}`", domain.as_str());
                 out.push(Diagnostic::new(Id::UndeclaredTrustDomain, text.at, message).help(help));
             }
@@ -182,10 +182,14 @@ fn report_pair(one: &Identity<'_>, other: &Identity<'_>, agents: &[Document<'_, 
             );
             (Id::SharedIdentity, message, "make the patterns exclude each other".to_owned())
         }
-        _ => {
+        (is_exact, _) => {
+            let (id, pattern) = if is_exact { (one, other) } else { (other, one) };
             let message = format!(
-                "`{}` of Agent `{b}` and `{}` of Agent `{a}` cover each other",
-                second.text.text, first.text.text
+                "`{}` of Agent `{}` also fits `{}` of Agent `{}`",
+                id.text.text,
+                name(id),
+                pattern.text.text,
+                name(pattern)
             );
             (
                 Id::CoveredIdentity,

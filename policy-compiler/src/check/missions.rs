@@ -103,9 +103,9 @@ impl Reader<'_, '_> {
     /// Reads one rule; `None` if part of it is bad, and then that was reported.
     fn rule(&mut self, name: Text<'_>, effect: Effect, fields: Fields<'_, '_>) -> Option<Rule> {
         let (protocol, operations) = match (fields.entry("http"), fields.entry("mcp")) {
-            (Some(entry), _) => (Protocol::Http, Operations::Http(self.http(Fields::of(&entry.node)))),
+            (Some(entry), None) => (Protocol::Http, Operations::Http(self.http(Fields::of(&entry.node)))),
             (None, Some(entry)) => (Protocol::Mcp, Operations::Mcp(self.mcp(Fields::of(&entry.node)))),
-            (None, None) => return None,
+            (None, None) | (Some(_), Some(_)) => return None,
         };
         let reference = fields.text("service")?;
         let service = self.services.resolve(reference, self.out)?;

@@ -8,10 +8,12 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::shape::{Fields, Text};
 use crate::source::Document;
 
-/// The protocols that each service speaks, by the service's number.
+/// The protocols that each service speaks, by the service's number; both if a route of it cannot be read.
 pub(super) fn protocols(services: &[Document<'_, '_>]) -> Vec<Vec<Protocol>> {
     let spoken = |service: &Document<'_, '_>| {
-        service.spec.list("routes").iter().filter_map(|route| protocol(Fields::of(route))).collect()
+        let routes = service.spec.list("routes");
+        let read: Vec<_> = routes.iter().filter_map(|route| protocol(Fields::of(route))).collect();
+        if read.is_empty() || read.len() < routes.len() { vec![Protocol::Http, Protocol::Mcp] } else { read }
     };
     services.iter().map(spoken).collect()
 }
@@ -112,11 +114,11 @@ fn variables_alike(template: &str) -> String {
 fn report_shared_hosts(services: &[Document<'_, '_>], out: &mut Diagnostics) {
     let hosts = services.iter().enumerate();
     let mut hosts: Vec<_> = hosts
-        .flat_map(|(at, service)| service.spec.texts("hosts").map(move |host| (host.text, at, host.at)))
+        .flat_map(|(at, service)| service.spec.texts("hosts").map(move |host| (host.text, host.at, at)))
         .collect();
     hosts.sort_unstable();
     for pair in hosts.windows(2) {
-        let [(host, first, first_at), (same, second, second_at)] = *pair else { continue };
+        let [(host, first_at, first), (same, second_at, second)] = *pair else { continue };
         if host != same || first == second {
             continue;
         }

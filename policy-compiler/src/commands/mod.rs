@@ -7,7 +7,7 @@ mod inspect;
 mod reference;
 mod table;
 
-pub use reference::page as reference_page;
+pub use reference::{cli as cli_page, language as language_page};
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -40,8 +40,8 @@ enum Command {
     Decide(DecideArgs),
     /// Run a real Envoy with policy, minted identities and an upstream on this machine
     Dev(dev::Args),
-    /// Print the reference page of the policy language, as Markdown
-    Reference,
+    /// Print a reference page as Markdown: of the policy language, or of this command line
+    Reference(reference::Args),
 }
 
 /// How results are printed.
@@ -66,7 +66,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Inspect(args) => inspect::run(&args),
         Command::Decide(args) => decide::decide(&args, Native::new),
         Command::Dev(args) => dev::run(&args),
-        Command::Reference => print(&reference::page()),
+        Command::Reference(args) => reference::run(&args),
     }
 }
 
