@@ -70,15 +70,14 @@ pub(super) fn run(args: &Args) -> ExitCode {
 pub fn cli() -> String {
     let mut out = String::from(CLI_INTRODUCTION);
     for command in super::definition().get_subcommands() {
-        // Off a terminal, clap wraps at 100 columns; the page shall not depend on who prints it.
-        let mut help =
-            command.clone().term_width(100).bin_name(format!("policy-compiler {}", command.get_name()));
-        let _ = writeln!(
-            out,
-            "\n## {}\n\n```text\n{}\n```",
-            command.get_name(),
-            help.render_long_help().to_string().trim_end()
-        );
+        let name = command.get_name();
+        // A fixed width: the page shall not depend on the terminal of whoever prints it.
+        let mut command = command.clone().term_width(100).bin_name(format!("policy-compiler {name}"));
+        let _ = writeln!(out, "\n## {name}\n\n```text");
+        for line in command.render_long_help().to_string().lines() {
+            let _ = writeln!(out, "{}", line.trim_end());
+        }
+        out.push_str("```\n");
     }
     out
 }
@@ -96,19 +95,25 @@ pub fn language() -> String {
         let _ = writeln!(out, "\n## {}\n\n{}", object.name, object.doc);
         let spec = object.fields.iter().find(|field| field.name == "spec");
         if let Some(Ty::Object(spec)) = spec.map(|field| &field.ty) {
-            mapping(&mut out, spec, "spec");
+            mapping(&mut out, spec, "spec", &mut Vec::new());
         }
     }
     let _ = writeln!(out, "\n## Names\n\n{}", name_doc());
     out.push_str("\n## Case files\n\n");
     let _ = writeln!(out, "{} `policy-compiler decide` puts them to the engine.", CASE.doc);
-    mapping(&mut out, &CASE, "");
+    mapping(&mut out, &CASE, "", &mut Vec::new());
     tables(&mut out);
     out
 }
 
-/// A table of a mapping's keys, then the mappings that are under them.
-fn mapping(out: &mut String, object: &'static Object, path: &str) {
+/// A table of a mapping's keys, then the mappings that are under them. What was described already (`seen`, by name and
+/// path) is only referred to.
+fn mapping(out: &mut String, object: &'static Object, path: &str, seen: &mut Vec<(&'static str, String)>) {
+    if let Some((_, before)) = seen.iter().find(|(name, _)| *name == object.name) {
+        let _ = writeln!(out, "\n### `{path}`\n\nThe same keys as `{before}`.");
+        return;
+    }
+    seen.push((object.name, path.to_owned()));
     if object.fields.is_empty() {
         let _ = writeln!(out, "\n`{path}` may be left out; it has no keys.");
         return;
@@ -135,7 +140,7 @@ fn mapping(out: &mut String, object: &'static Object, path: &str) {
     }
     for field in object.fields {
         if let Some(inner) = inner(&field.ty) {
-            mapping(out, inner, path_of(path, field).trim_start_matches('.'));
+            mapping(out, inner, path_of(path, field).trim_start_matches('.'), seen);
         }
     }
 }
@@ -145,7 +150,7 @@ fn path_of(path: &str, field: &Field) -> String {
     format!("{path}.{}{list}", field.name)
 }
 
-/// The mapping that a type holds. `deny` holds the same as `allow` and is not written out again.
+/// The mapping that a type holds.
 fn inner(ty: &'static Ty) -> Option<&'static Object> {
     match ty {
         Ty::Object(object) => Some(object),

@@ -49,7 +49,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "PATH")]
     envoy: Option<PathBuf>,
     /// The filter module
-    #[arg(long, value_name = "PATH", env = "SALLYPORT_MODULE", default_value = MODULE)]
+    #[arg(long, value_name = "PATH", env = "SALLYPORT_MODULE", hide_env_values = true, default_value = MODULE)]
     module: PathBuf,
     /// Where certificates, keys and playground.json are left; without it, in a folder that goes at the end
     #[arg(long, value_name = "DIR")]
