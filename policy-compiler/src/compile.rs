@@ -32,7 +32,9 @@ pub fn compile_files(sources: &Sources, ids: &[FileId], out: &mut Diagnostics) -
         let help = "a policy document begins with `apiVersion: sallyport.dev/v1` and `kind:`";
         out.push(Diagnostic::new(Id::NothingHere, at, message).help(help));
     }
-    check::policy(&source, at, out)
+    let policy = check::policy(&source, at, out);
+    out.drop_consequences();
+    policy
 }
 
 /// The bundle at a path: compiled from a directory or a file of policy, or as it stands if it is a bundle.

@@ -33,6 +33,8 @@ pub struct Diagnostic {
 #[derive(Debug, Default)]
 pub struct Diagnostics {
     all: Vec<Diagnostic>,
+    /// Whether something was written that could not be taken in, so that references to it lead nowhere.
+    lost: bool,
 }
 
 macro_rules! ids {
@@ -186,6 +188,23 @@ impl Diagnostics {
     /// Adds one.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         self.all.push(diagnostic);
+    }
+
+    /// Notes that something which others may refer to could not be taken in.
+    pub(crate) fn lose(&mut self) {
+        self.lost = true;
+    }
+
+    /// Takes out what is only a consequence of something else that is wrong: nobody should mend the same mistake twice.
+    ///
+    /// What is unused can be told only of a policy without errors, and what is missing only of one that was read whole.
+    pub(crate) fn drop_consequences(&mut self) {
+        let (lost, broken) = (self.lost, self.has_errors());
+        self.all.retain(|diagnostic| match diagnostic.id {
+            Id::NoMissions | Id::Unused => !broken,
+            Id::UndeclaredTrustDomain | Id::UnknownReference => !lost,
+            _ => true,
+        });
     }
 
     /// Whether anything stops the policy from being used.

@@ -36,7 +36,11 @@ pub fn read(paths: &[PathBuf], report: &mut Report) -> Vec<FileId> {
     }
     files.sort();
     files.dedup();
-    files.iter().filter_map(|path| read_one(path, report)).collect()
+    let read: Vec<_> = files.iter().filter_map(|path| read_one(path, report)).collect();
+    if read.len() < files.len() {
+        report.diagnostics.lose();
+    }
+    read
 }
 
 /// The documents of one file, by the language that its name says.

@@ -18,6 +18,7 @@ pub(crate) fn parse<'s>(sources: &'s Sources, file: FileId, out: &mut Diagnostic
             let message = format!("this is not strict JSON: {error}");
             let help = "mend this place; a file in YAML must be named .yaml or .yml";
             out.push(Diagnostic::new(Id::JsonSyntax, span, message).help(help));
+            out.lose();
             Vec::new()
         }
     }

@@ -4,9 +4,11 @@
 //! silence, for it has been reported; so nothing is said twice and nothing is accepted that the table does not name. The
 //! reference page is printed from the same table.
 
+use std::fmt;
+
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::sources::Span;
-use crate::suggest::{did_you_mean, listing};
+use crate::suggest::{did_you_mean, either, listing, nearest};
 use crate::tree::{Entry, Node, Scalar, Value};
 
 /// A mapping with named keys.
@@ -70,9 +72,11 @@ pub enum Ty {
         min: u64,
         /// The largest.
         max: u64,
-        /// What it counts.
-        unit: &'static str,
+        /// What it is, as "a port".
+        what: &'static str,
     },
+    /// A number, written in decimal; it may be negative, and have a fraction.
+    Decimal,
     /// One of a few words.
     Choice(&'static [&'static str]),
     /// A list that must name something.
@@ -112,7 +116,25 @@ static BYTES: Object = Object {
 
 /// Holds `node` to `object` and reports what does not fit. `at` is blamed for what is missing.
 pub fn check(node: &Node<'_>, object: &'static Object, at: Span, out: &mut Diagnostics) {
-    Walk { out }.object(node, object, object.name, at);
+    Walk { out }.object(node, object, Label::This(object.name), at);
+}
+
+/// How a message calls a mapping.
+#[derive(Clone, Copy)]
+enum Label<'a> {
+    /// By the key that it stands under.
+    Key(&'a str),
+    /// By what it is: an item of a list, or a document.
+    This(&'static str),
+}
+
+impl fmt::Display for Label<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => write!(f, "`{key}`"),
+            Self::This(what) => write!(f, "this {what}"),
+        }
+    }
 }
 
 struct Walk<'o> {
@@ -206,6 +228,7 @@ impl Walk<'_> {
             (Ty::TextOrNull(_), _) if node.is_null() => {}
             (Ty::Text(_) | Ty::TextOrNull(_), Value::Scalar(scalar)) => self.text(node, scalar, name),
             (Ty::Number { min, max, .. }, Value::Scalar(_)) => self.number(node, *min, *max, name, ty),
+            (Ty::Decimal, Value::Scalar(scalar)) if is_decimal(scalar) => {}
             (Ty::Choice(words), Value::Scalar(scalar)) => self.choice(node, scalar, words, name),
             (Ty::List(item) | Ty::ListOrEmpty(item), Value::List(items)) => {
                 if items.is_empty() && matches!(ty, Ty::List(_)) {
@@ -215,10 +238,13 @@ impl Walk<'_> {
                     );
                 }
                 for node in items {
-                    self.value(node, item, name, node.span);
+                    match item {
+                        Ty::Object(object) => self.object(node, object, Label::This(object.name), node.span),
+                        item => self.value(node, item, name, node.span),
+                    }
                 }
             }
-            (Ty::Object(object), Value::Map(_)) => self.object(node, object, name, at),
+            (Ty::Object(object), _) => self.object(node, object, Label::Key(name), at),
             (Ty::Table(_, ty), Value::Map(entries)) => {
                 for entry in entries {
                     self.value(&entry.node, ty, &entry.key, entry.at);
@@ -231,65 +257,77 @@ impl Walk<'_> {
         }
     }
 
-    fn object(&mut self, node: &Node<'_>, object: &'static Object, name: &str, at: Span) {
+    fn object(&mut self, node: &Node<'_>, object: &'static Object, label: Label<'_>, at: Span) {
+        let known = || object.fields.iter().map(|field| field.name);
         let Value::Map(entries) = &node.value else {
             if !matches!(node.value, Value::Invalid) {
-                let message = format!("`{name}` takes a mapping, not {}", node.describe());
-                let keys = listing(object.fields.iter().map(|field| field.name));
-                self.out.push(
-                    Diagnostic::new(Id::WrongType, node.span, message).help(format!("its keys are {keys}")),
-                );
+                let message = format!("{label} takes a mapping, not {}", node.describe());
+                let diagnostic = Diagnostic::new(Id::WrongType, node.span, message);
+                self.out.push(diagnostic.help(format!("its keys are {}", listing(known()))));
             }
             return;
         };
+        // A key that was misspelt is not missing as well.
+        let mut meant = Vec::new();
         for entry in entries {
             match object.fields.iter().find(|field| field.name == entry.key) {
                 Some(field) => self.value(&entry.node, &field.ty, field.name, entry.at),
-                None => self.unknown(entry, object, name),
+                None => {
+                    meant.extend(nearest(&entry.key, known()));
+                    self.unknown(entry, object, label);
+                }
             }
         }
         let fields = Fields(entries);
         for field in object.fields {
-            if field.need == Need::Required && fields.entry(field.name).is_none() {
-                let message = format!("`{name}` has no key `{}`", field.name);
+            let missing = field.need == Need::Required && fields.entry(field.name).is_none();
+            if missing && !meant.contains(&field.name) {
+                let message = format!("{label} has no key `{}`", field.name);
                 let help = format!("add `{}`: {}", field.name, field.ty.describe());
                 self.out.push(Diagnostic::new(Id::MissingKey, at, message).help(help));
             }
         }
         for together in object.together {
-            self.together(fields, together, name, at);
+            self.together(fields, together, &meant, label, at);
         }
     }
 
-    fn unknown(&mut self, entry: &Entry<'_>, object: &Object, name: &str) {
+    fn unknown(&mut self, entry: &Entry<'_>, object: &Object, label: Label<'_>) {
         let known = || object.fields.iter().map(|field| field.name);
         let help = did_you_mean(&entry.key, known()).unwrap_or_else(|| match object.fields {
             [] => "it takes no keys".to_owned(),
+            [only] => format!("its only key is `{}`", only.name),
             _ => format!("its keys are {}", listing(known())),
         });
-        let message = format!("unknown key `{}` in `{name}`", entry.key);
+        let message = format!("unknown key `{}` in {label}", entry.key);
         self.out.push(Diagnostic::new(Id::UnknownKey, entry.at, message).help(help));
     }
 
-    fn together(&mut self, fields: Fields<'_, '_>, together: &Together, name: &str, at: Span) {
+    fn together(
+        &mut self,
+        fields: Fields<'_, '_>,
+        together: &Together,
+        meant: &[&str],
+        label: Label<'_>,
+        at: Span,
+    ) {
         let (keys, least, most) = match together {
             Together::ExactlyOne(keys) => (keys, 1, 1),
             Together::AtLeastOne(keys) => (keys, 1, keys.len()),
             Together::AtMostOne(keys) => (keys, 0, 1),
         };
         let present: Vec<_> = keys.iter().filter_map(|key| fields.entry(key)).collect();
-        let all = listing(keys.iter().copied());
-        if present.len() < least {
-            let how = if most == 1 { "one" } else { "at least one" };
-            let message = format!("`{name}` needs {how} of {all}");
-            self.out.push(Diagnostic::new(Id::MissingKey, at, message).help(format!("add {how} of them")));
+        let alternatives = either(keys.iter().copied());
+        if present.len() < least && !keys.iter().any(|key| meant.contains(key)) {
+            let message = format!("{label} has neither of {}", listing(keys.iter().copied()));
+            self.out.push(Diagnostic::new(Id::MissingKey, at, message).help(format!("add {alternatives}")));
         }
         if let [first, .., last] = present.as_slice()
             && present.len() > most
         {
-            let message = format!("`{}` and `{}` exclude each other in `{name}`", first.key, last.key);
-            let diagnostic =
-                Diagnostic::new(Id::ConflictingKeys, last.at, message).help(format!("keep one of {all}"));
+            let message = format!("`{}` and `{}` exclude each other in {label}", first.key, last.key);
+            let help = format!("keep only {alternatives}");
+            let diagnostic = Diagnostic::new(Id::ConflictingKeys, last.at, message).help(help);
             self.out.push(diagnostic.also(first.at, "the other one"));
         }
     }
@@ -297,7 +335,10 @@ impl Walk<'_> {
     fn text(&mut self, node: &Node<'_>, scalar: &Scalar<'_>, name: &str) {
         if let Some(what) = scalar.misread_as() {
             let message = format!("`{name}` takes text, and YAML readers take `{}` for {what}", scalar.text);
-            let help = format!("write \"{}\" in quotes", scalar.text);
+            let help = match what {
+                "null" => "leave the key out".to_owned(),
+                _ => format!("write \"{}\" in quotes", scalar.text),
+            };
             self.out.push(Diagnostic::new(Id::NeedsQuotes, node.span, message).help(help));
         }
     }
@@ -319,7 +360,7 @@ impl Walk<'_> {
             return;
         }
         let help = did_you_mean(&scalar.text, words.iter().copied())
-            .unwrap_or_else(|| format!("it takes {}", listing(words.iter().copied())));
+            .unwrap_or_else(|| format!("it takes {}", either(words.iter().copied())));
         let message = format!("`{name}` can not be `{}`", scalar.text);
         self.out.push(Diagnostic::new(Id::WrongValue, node.span, message).help(help));
     }
@@ -333,7 +374,7 @@ impl Walk<'_> {
         };
         self.value(key, &Ty::Text("a header name"), name, key.span);
         match &value.value {
-            Value::Map(_) => self.object(value, &BYTES, name, value.span),
+            Value::Map(_) => self.object(value, &BYTES, Label::Key(name), value.span),
             _ if null && value.is_null() => {}
             _ => self.value(value, &Ty::Text("a header value"), name, value.span),
         }
@@ -345,13 +386,19 @@ impl Walk<'_> {
             (Ty::List(_) | Ty::ListOrEmpty(_), Value::Scalar(scalar)) => {
                 Some(format!("write a list, as in [\"{}\"]", scalar.text))
             }
-            (Ty::Number { .. }, Value::Scalar(scalar)) if scalar.quoted => {
+            (Ty::Number { .. } | Ty::Decimal, Value::Scalar(scalar)) if scalar.quoted => {
                 Some("write it without quotes".to_owned())
             }
             _ => None,
         };
         self.out.push(Diagnostic::new(Id::WrongType, node.span, message).maybe_help(help));
     }
+}
+
+/// Whether a word is a plain decimal number: digits, a sign and a point.
+fn is_decimal(scalar: &Scalar<'_>) -> bool {
+    let plain = scalar.text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'.'));
+    !scalar.quoted && plain && scalar.text.parse::<f64>().is_ok()
 }
 
 // === impl Ty ===
@@ -362,8 +409,9 @@ impl Ty {
         match self {
             Self::Text(what) => (*what).to_owned(),
             Self::TextOrNull(what) => format!("{what}, or null"),
-            Self::Number { min, max, unit } => format!("a whole number of {unit} from {min} to {max}"),
-            Self::Choice(words) => format!("one of {}", listing(words.iter().copied())),
+            Self::Decimal => "a number".to_owned(),
+            Self::Number { min, max, what } => format!("{what} from {min} to {max}"),
+            Self::Choice(words) => either(words.iter().copied()),
             Self::List(item) | Self::ListOrEmpty(item) => match item {
                 Self::Object(object) => format!("a list of {}s", object.name),
                 item => format!("a list, each {}", item.describe()),

@@ -4,7 +4,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::language::Kind;
 use crate::shape::{self, Fields, Text};
 use crate::sources::Span;
-use crate::suggest::{did_you_mean, listing};
+use crate::suggest::{did_you_mean, either, listing};
 use crate::tree::{Node, Value};
 
 /// Every document of a policy that has a kind and a name.
@@ -69,13 +69,20 @@ fn document<'n, 's>(node: &'n Node<'s>, out: &mut Diagnostics) -> Option<Documen
         let message = format!("a document is a mapping, not {}", node.describe());
         let help = "it begins with `apiVersion: sallyport.dev/v1` and `kind:`";
         out.push(Diagnostic::new(Id::WrongType, node.span, message).help(help));
+        out.lose();
         return None;
     };
     let fields = Fields::of(node);
     let start = entries.first().map_or(node.span, |entry| entry.at);
-    let kind = kind(fields, start, out)?;
+    let Some(kind) = kind(fields, start, out) else {
+        out.lose();
+        return None;
+    };
     shape::check(node, kind.object(), start, out);
-    let name = fields.object("metadata").text("name")?;
+    let Some(name) = fields.object("metadata").text("name") else {
+        out.lose();
+        return None;
+    };
     if kind != Kind::TrustDomain && !is_name(name.text) {
         out.push(bad_name(name));
     }
@@ -90,7 +97,7 @@ fn kind(fields: Fields<'_, '_>, start: Span, out: &mut Diagnostics) -> Option<Ki
                 "this looks like a case: keep cases out of the policy's directory and name them to `decide`"
                     .to_owned()
             }
-            None => format!("add `kind`: {}", listing(kinds())),
+            None => format!("add `kind`: {}", either(kinds())),
         };
         out.push(Diagnostic::new(Id::MissingKey, start, "this document has no `kind`").help(help));
         return None;

@@ -8,17 +8,27 @@ pub(crate) fn did_you_mean<'k>(word: &str, known: impl Iterator<Item = &'k str>)
     nearest(word, known).map(|near| format!("did you mean `{near}`?"))
 }
 
-/// Known words for a message: "`a`, `b` and `c`".
+/// All of the words, for a message: "`a`, `b` and `c`".
 pub(crate) fn listing<'k>(words: impl Iterator<Item = &'k str>) -> String {
+    joined(words, "and")
+}
+
+/// One of the words, for a message: "`a`, `b` or `c`".
+pub(crate) fn either<'k>(words: impl Iterator<Item = &'k str>) -> String {
+    joined(words, "or")
+}
+
+fn joined<'k>(words: impl Iterator<Item = &'k str>, last_by: &str) -> String {
     let quoted: Vec<_> = words.map(|word| format!("`{word}`")).collect();
     match quoted.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        Some((last, rest)) if !rest.is_empty() => format!("{} {last_by} {last}", rest.join(", ")),
         Some((only, _)) => only.clone(),
         None => String::new(),
     }
 }
 
-fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+/// The nearest of the known words, if it is near enough.
+pub(crate) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let lower = word.to_lowercase();
     let distance = |candidate: &str| strsim::damerau_levenshtein(&lower, &candidate.to_lowercase());
     let (apart, candidate) = known.map(|candidate| (distance(candidate), candidate)).min()?;
@@ -46,6 +56,7 @@ mod tests {
     #[test]
     fn listings_read_as_sentences() {
         assert_eq!(listing(["a", "b", "c"].into_iter()), "`a`, `b` and `c`");
-        assert_eq!(listing(["a"].into_iter()), "`a`");
+        assert_eq!(either(["a", "b"].into_iter()), "`a` or `b`");
+        assert_eq!((listing(["a"].into_iter()), listing([].into_iter())), ("`a`".to_owned(), String::new()));
     }
 }

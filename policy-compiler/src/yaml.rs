@@ -148,6 +148,7 @@ impl<'s> Builder<'s, '_> {
                 Diagnostic::new(Id::TooDeep, span, message)
                     .help("nothing in Sallyport needs that; flatten it"),
             );
+            self.out.lose();
             return Err(Stop);
         }
         self.stack.push(frame);
@@ -189,8 +190,11 @@ impl<'s> Builder<'s, '_> {
             let [(first, first_at), (second, second_at)] = pair else { continue };
             if first == second {
                 let message = format!("key `{second}` stands twice in this mapping");
-                let diagnostic = Diagnostic::new(Id::DuplicateKey, *second_at, message)
-                    .help("keep one of them; readers of YAML disagree on which one counts");
+                let help = match *second {
+                    "apiVersion" | "kind" => "begin the next document with a line `---`",
+                    _ => "keep one of them; readers of YAML disagree on which one counts",
+                };
+                let diagnostic = Diagnostic::new(Id::DuplicateKey, *second_at, message).help(help);
                 self.out.push(diagnostic.also(*first_at, "first written here"));
             }
         }
@@ -217,6 +221,7 @@ impl<'s> Builder<'s, '_> {
             };
         let message = format!("this is not YAML: {info}");
         self.out.push(Diagnostic::new(Id::YamlSyntax, span, message).help(help));
+        self.out.lose();
     }
 }
 

@@ -79,7 +79,7 @@ static RESPONSE: Object = Object {
     fields: &[
         Field {
             name: "status",
-            ty: Ty::Number { min: 200, max: 599, unit: "an HTTP status" },
+            ty: Ty::Number { min: 200, max: 599, what: "an HTTP status" },
             need: Need::Default("200"),
             doc: "The status.",
         },
@@ -111,7 +111,7 @@ static EXPECT: Object = Object {
         },
         Field {
             name: "status",
-            ty: Ty::Number { min: 200, max: 599, unit: "an HTTP status" },
+            ty: Ty::Number { min: 200, max: 599, what: "an HTTP status" },
             need: Need::Optional,
             doc: "The status that the client sees.",
         },
@@ -175,7 +175,7 @@ const BODY_FILE: Field = Field {
 
 const CHUNKS: Field = Field {
     name: "chunks",
-    ty: Ty::List(&Ty::Number { min: 0, max: MAX_CHUNK_BYTES, unit: "bytes" }),
+    ty: Ty::List(&Ty::Number { min: 0, max: MAX_CHUNK_BYTES, what: "a number of bytes" }),
     need: Need::Default("one piece"),
     doc: "The sizes that the body arrives in; what is left over comes last.",
 };

@@ -161,7 +161,10 @@ impl Reader<'_> {
         STANDARD
             .decode(joined)
             .map_err(|error| {
-                let message = format!("this is not standard base64: {}", error.to_string().to_lowercase());
+                let message = format!(
+                    "this is not standard base64: {}",
+                    error.to_string().trim_end_matches('.').to_lowercase()
+                );
                 let help = "use the alphabet with `+` and `/`, padded with `=`";
                 self.out.push(Diagnostic::new(Id::Malformed, text.at, message).help(help));
             })

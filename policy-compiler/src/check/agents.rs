@@ -182,10 +182,14 @@ fn report_pair(one: &Identity<'_>, other: &Identity<'_>, agents: &[Document<'_, 
             );
             (Id::SharedIdentity, message, "make the patterns exclude each other".to_owned())
         }
-        _ => {
+        (is_exact, _) => {
+            let (id, pattern) = if is_exact { (one, other) } else { (other, one) };
             let message = format!(
-                "`{}` of Agent `{b}` and `{}` of Agent `{a}` cover each other",
-                second.text.text, first.text.text
+                "`{}` of Agent `{}` also fits `{}` of Agent `{}`",
+                id.text.text,
+                name(id),
+                pattern.text.text,
+                name(pattern)
             );
             (
                 Id::CoveredIdentity,

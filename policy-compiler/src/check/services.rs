@@ -8,10 +8,12 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::shape::{Fields, Text};
 use crate::source::Document;
 
-/// The protocols that each service speaks, by the service's number.
+/// The protocols that each service speaks, by the service's number; both if a route of it cannot be read.
 pub(super) fn protocols(services: &[Document<'_, '_>]) -> Vec<Vec<Protocol>> {
     let spoken = |service: &Document<'_, '_>| {
-        service.spec.list("routes").iter().filter_map(|route| protocol(Fields::of(route))).collect()
+        let routes = service.spec.list("routes");
+        let read: Vec<_> = routes.iter().filter_map(|route| protocol(Fields::of(route))).collect();
+        if read.is_empty() || read.len() < routes.len() { vec![Protocol::Http, Protocol::Mcp] } else { read }
     };
     services.iter().map(spoken).collect()
 }
@@ -76,7 +78,7 @@ fn routes(service: &Document<'_, '_>, out: &mut Diagnostics) -> Vec<Route> {
             }
             None => {
                 seen.push((shape, path));
-                routes.push(Route { path: template, protocol });
+                routes.push(read_route(fields, template, protocol, out));
             }
         }
     }
@@ -84,13 +86,40 @@ fn routes(service: &Document<'_, '_>, out: &mut Diagnostics) -> Vec<Route> {
     routes
 }
 
-fn protocol(route: Fields<'_, '_>) -> Option<Protocol> {
-    match route.text("protocol")?.text {
-        "http" => Some(Protocol::Http),
-        "mcp" => Some(Protocol::Mcp),
-        _ => None,
+/// Reads what a route says beside its path and protocol, and reports what does not go with its protocol.
+fn read_route(fields: Fields<'_, '_>, path: PathTemplate, protocol: Protocol, out: &mut Diagnostics) -> Route {
+    let opaque_bodies = fields.text("opaqueBodies");
+    let batches = fields.text("batches");
+    let reads_all = matches!(protocol, Protocol::Mcp | Protocol::Llm);
+    for (key, text, useless) in
+        [("opaqueBodies", opaque_bodies, reads_all), ("batches", batches, protocol != Protocol::Mcp)]
+    {
+        if let Some(text) = text.filter(|_| useless) {
+            let message = format!("`{key}` says nothing on a route with this protocol");
+            out.push(Diagnostic::new(Id::ConflictingKeys, text.at, message).help("leave it out"));
+        }
+    }
+    Route {
+        path,
+        protocol,
+        opaque_bodies: opaque_bodies.is_some_and(|text| text.text == "allow"),
+        batches: batches.is_some_and(|text| text.text == "judge"),
     }
 }
+
+fn protocol(route: Fields<'_, '_>) -> Option<Protocol> {
+    let name = route.text("protocol")?.text;
+    PROTOCOLS.iter().find(|(_, known)| *known == name).map(|(protocol, _)| *protocol)
+}
+
+/// The protocols, with the word that stands for each in routes and rules.
+pub(super) const PROTOCOLS: [(Protocol, &str); 5] = [
+    (Protocol::Http, "http"),
+    (Protocol::Mcp, "mcp"),
+    (Protocol::A2a, "a2a"),
+    (Protocol::Grpc, "grpc"),
+    (Protocol::Llm, "llm"),
+];
 
 /// Reads a path template, or reports why it is none.
 pub(super) fn template(path: Text<'_>, out: &mut Diagnostics) -> Option<PathTemplate> {
@@ -112,11 +141,11 @@ fn variables_alike(template: &str) -> String {
 fn report_shared_hosts(services: &[Document<'_, '_>], out: &mut Diagnostics) {
     let hosts = services.iter().enumerate();
     let mut hosts: Vec<_> = hosts
-        .flat_map(|(at, service)| service.spec.texts("hosts").map(move |host| (host.text, at, host.at)))
+        .flat_map(|(at, service)| service.spec.texts("hosts").map(move |host| (host.text, host.at, at)))
         .collect();
     hosts.sort_unstable();
     for pair in hosts.windows(2) {
-        let [(host, first, first_at), (same, second, second_at)] = *pair else { continue };
+        let [(host, first_at, first), (same, second_at, second)] = *pair else { continue };
         if host != same || first == second {
             continue;
         }
