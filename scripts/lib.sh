@@ -33,10 +33,10 @@ retry() {
     done
 }
 
-# locked NAME FUNCTION [ARG...]: runs the function while no other run holds the lock NAME. When the function
-# fails the script ends, and the lock with it.
+# locked NAME FUNCTION [ARG...]: runs the function while no other run holds the lock NAME. It fails when the function
+# does; where that ends the script, it ends the lock too.
 locked() {
-    local name=$1 fd
+    local name=$1 fd status
     shift
     need flock "install util-linux (Debian: apt-get install util-linux)"
     mkdir -p "$CACHE/locks"
@@ -47,7 +47,9 @@ locked() {
             "see whether it still works; the lock ends when it ends"
     fi
     "$@"
+    status=$? # not `|| status=$?`, which would let the function go on after a failed command
     exec {fd}>&-
+    return "$status"
 }
 
 # check_sha256 FILE HEX: a download is used only when it is the file we pinned.

@@ -170,7 +170,8 @@ async def call_tool(
     exchange = tap.deciding()
     if exchange is None:
         return Reply("failed", detail=f"no answer: {failure!r}")
-    told = reason_of_error(failure) or reason_in(exchange.body)
+    # A refused call must be told to the SDK's caller; who is turned away before any call is told by HTTP alone.
+    told = reason_of_error(failure) if exchange.is_tool_call else reason_in(exchange.body)
     return judged(exchange.status, told, exchange.milliseconds, seen_as, "" if failure is None else str(failure))
 
 

@@ -16,6 +16,7 @@ import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -30,6 +31,9 @@ PATIENCE_SECONDS = 5.0
 """After this long, and again each time, a waiting user is told what is being waited for."""
 
 LOG_LINES_SHOWN = 20
+LOG = "dev.log"
+"""Where, in the state folder, the gate's own words go."""
+
 HERE = Path(__file__).resolve().parent
 
 Say = Callable[[str], None]
@@ -68,7 +72,10 @@ class Server:
         """Waits until everything that reached the server before now is known: its lines come in order, so a marker
         request sent straight to it comes last."""
         before = len(self._arrivals["marker"])
-        _, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", self.port), START_SECONDS)
+        try:
+            _, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", self.port), START_SECONDS)
+        except OSError as error:
+            raise StartError(f"the tool server does not answer any more: {error}") from error
         writer.write(b"GET /builds/0 HTTP/1.1\r\nhost: 127.0.0.1\r\nx-demo-case: marker\r\nconnection: close\r\n\r\n")
         await writer.drain()
         async with asyncio.timeout(START_SECONDS):
@@ -94,6 +101,15 @@ class Server:
         return [op for case, ops in self._arrivals.items() if case not in known for op in ops.values()]
 
 
+@dataclass(frozen=True)
+class Playground:
+    """The running gate, and who can call it."""
+
+    gate: Gate
+    identities: dict[str, Identity]
+    process: asyncio.subprocess.Process
+
+
 @asynccontextmanager
 async def tool_server(say: Say) -> AsyncIterator[Server]:
     """Runs `server.py` on a free loopback port."""
@@ -112,14 +128,14 @@ async def tool_server(say: Say) -> AsyncIterator[Server]:
 
 
 @asynccontextmanager
-async def playground(command: list[str], state: Path, say: Say) -> AsyncIterator[tuple[Gate, dict[str, Identity]]]:
-    """Runs `policy-compiler dev` with `command`'s arguments and waits until its gate answers."""
+async def playground(command: list[str], state: Path, say: Say) -> AsyncIterator[Playground]:
+    """Runs `command`, which is `policy-compiler dev`, and waits until its gate answers."""
     say("starting the gate (policy compiled, certificates minted, Envoy with the filter)")
-    log = state / "dev.log"
+    log = state / LOG
     with log.open("wb") as output:
         async with running("policy-compiler dev", command, stdout=output, stderr=output) as process:
-            described = await patiently(described_by(state / "playground.json", process, log), "the gate", say)
-            yield described
+            gate, identities = await patiently(described_by(state / "playground.json", process, log), "the gate", say)
+            yield Playground(gate, identities, process)
 
 
 async def described_by(file: Path, process: asyncio.subprocess.Process, log: Path) -> tuple[Gate, dict[str, Identity]]:

@@ -16,8 +16,8 @@ from callers import Reply
 from scenarios import Scenario
 
 DIM, RED, GREEN, BOLD = "2", "31", "32", "1"
-COLUMNS = ("scenario", "caller", "asked", "verdict", "reason", "status", "ms", "reached the server")
-NUMERIC = frozenset({"status", "ms"})
+COLUMNS = ("scenario", "caller", "asked", "verdict", "reason", "HTTP", "ms", "server saw")
+NUMERIC = frozenset({"HTTP", "ms"})
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def short(spiffe_id: str) -> str:
 def cells(outcome: Outcome) -> tuple[str, ...]:
     """One line's words."""
     scenario, reply = outcome.scenario, outcome.reply
-    seen = ", ".join(short(identity) for identity in reply.seen_as)
+    seen = ", ".join(short(identity) for identity in reply.seen_as) or "nobody"
     return (
         scenario.title,
         scenario.caller,
@@ -53,7 +53,7 @@ def cells(outcome: Outcome) -> tuple[str, ...]:
         reply.reason or "-",
         "-" if reply.status is None else str(reply.status),
         f"{reply.milliseconds:.1f}",
-        f"{outcome.reached} as {seen}" if seen else outcome.reached,
+        seen if outcome.reached == "call" else outcome.reached,
     )
 
 
@@ -62,7 +62,7 @@ class Table:
 
     def __init__(self, scenarios: Sequence[Scenario]) -> None:
         expected = [
-            (s.title, s.caller, str(s.ask), s.expect.verdict, s.expect.reason or "-", "", "0000.0", "")
+            (s.title, s.caller, str(s.ask), s.expect.verdict, s.expect.reason or "-", "", "000.0", "")
             for s in scenarios
         ]
         rows = [COLUMNS, *expected]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import io
 import json
 import shlex
 import signal
@@ -20,7 +21,7 @@ import tempfile
 from pathlib import Path
 
 from callers import CALL_SECONDS, Gate, Identity, Reply, call_tool, get, shake_hands
-from processes import Server, StartError, playground, tool_server
+from processes import LOG, Server, StartError, playground, tail, tool_server
 from report import DIM, RED, Outcome, Table, colour, summary
 from scenarios import SCENARIOS, Get, Handshake, Scenario, Tool
 
@@ -155,16 +156,20 @@ async def demo(options: argparse.Namespace) -> int:
         state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sallyport-demo-")))
         server = await stack.enter_async_context(tool_server(say))
         command = [
-            options.policy_compiler, "dev", "--policy", str(POLICY), "--upstream", f"127.0.0.1:{server.port}",
-            "--envoy", options.envoy, "--module", options.module, "--state-dir", str(state), "--until-stdin-closes",
+            options.policy_compiler, "dev", "--until-stdin-closes", "--policy", str(POLICY),
+            "--upstream", f"127.0.0.1:{server.port}", "--module", options.module, "--state-dir", str(state),
         ]  # fmt: skip
-        gate, identities = await stack.enter_async_context(playground(command, state, say))
-        good = await play(gate, identities, server)
+        if options.envoy is not None:
+            command += ["--envoy", options.envoy]
+        started = await stack.enter_async_context(playground(command, state, say))
+        good = await play(started.gate, started.identities, server)
         if options.keep:
-            things_to_try(gate, identities)
+            things_to_try(started.gate, started.identities)
+            print(f"\nThe gate's decisions, as they are made:\n  tail -f {state / LOG}", flush=True)
             # Here an interruption is how the user says that it is enough, so the verdict stands.
             with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.Event().wait()
+                await started.process.wait()
+                raise StartError(f"the gate has ended:\n{tail(state / LOG)}")
     return 0 if good else DIFFERS
 
 
@@ -190,11 +195,16 @@ async def until_interrupted(options: argparse.Namespace) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Real agents and a real MCP server on both sides of the gate.")
     parser.add_argument("--policy-compiler", required=True, metavar="PATH", help="the policy-compiler program")
-    parser.add_argument("--envoy", required=True, metavar="PATH", help="the Envoy program")
+    parser.add_argument("--envoy", metavar="PATH", help="the Envoy program; without it the one that `dev` finds")
     parser.add_argument("--module", required=True, metavar="PATH", help="the filter, a .wasm file")
     parser.add_argument("--keep", action="store_true", help="leave all running and print curl commands, until Ctrl-C")
+    options = parser.parse_args()
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a tick should not end the demo.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
-        return asyncio.run(until_interrupted(parser.parse_args()))
+        return asyncio.run(until_interrupted(options))
     except StartError as error:
         print(f"demo: {error}", file=sys.stderr)
         return CANNOT_START

@@ -28,7 +28,7 @@ class Tool:
     era: str = MODERN
 
     def __str__(self) -> str:
-        return f"tools/call {self.name}"
+        return f"tool {self.name}"
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,8 @@ def denied(reason: str, status: int = 403, reached: str = "nothing") -> Expect:
 
 def example_access_key() -> str:
     """An access key of the right shape that belongs to nobody, made here so that no scanner finds one in this file."""
-    return "".join(("AK", "IA", "QYLPMN5H", "HJ4KZ2RT"))
+    parts = ("AK", "IA", "QYLPMN5H", "HJ4KZ2RT")
+    return "".join(parts)
 
 
 SPOOFED: Headers = (
@@ -107,13 +108,19 @@ SCENARIOS: tuple[Scenario, ...] = (
         Tool("trigger_build", {"project": "site"}),
         denied("scope.tool", reached="session"),
     ),
-    Scenario("… which that agent may call", "deploy", Tool("trigger_build", {"project": "site"}, LEGACY), ALLOWED),
+    Scenario("… by that agent", "deploy", Tool("trigger_build", {"project": "site"}, LEGACY), ALLOWED),
+    Scenario(
+        "denied by name",
+        "deploy",
+        Tool("drop_table", {"name": "customers"}),
+        denied("policy.denied", reached="session"),
+    ),
     Scenario("no mission", "stranger", Tool("search_docs", {"query": "how to build"}), denied("identity.unmapped")),
     Scenario("no certificate", "nobody", Get("/docs/1"), denied("identity.absent", 401)),
     Scenario("foreign CA", "foreign", Handshake(), Expect("refused by TLS", None, None, reached="nothing")),
-    Scenario("spoofed identity header", "research", Get("/docs/1"), ALLOWED, SPOOFED),
+    Scenario("spoofed identity", "research", Get("/docs/1"), ALLOWED, SPOOFED),
     Scenario(
-        "… to call another's tool",
+        "… for another's tool",
         "research",
         Tool("trigger_build", {"project": "site"}, LEGACY),
         denied("scope.tool", reached="session"),
@@ -122,10 +129,10 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("permitted path", "support", Get("/docs/1"), ALLOWED),
     Scenario("over-broad path", "support", Get("/admin"), denied("scope.path")),
     Scenario("… up and over", "support", Get("/docs/../admin"), denied("scope.path")),
-    Scenario("… doubled slash", "support", Get("//admin"), denied("scope.path")),
-    Scenario("… one segment too many", "support", Get("/docs/a/b"), denied("scope.path")),
+    Scenario("… doubled slash", "support", Get("//admin"), denied("request.ambiguous")),
+    Scenario("… one level too deep", "support", Get("/docs/a/b"), denied("scope.path")),
     Scenario(
-        "AWS key in an argument",
+        "AWS key in argument",
         "research",
         Tool("search_docs", {"query": f"why does {example_access_key()} not work?"}),
         denied("dlp.aws-access-key-id", reached="session"),

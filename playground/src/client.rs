@@ -16,6 +16,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::client::Resumption;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
@@ -35,6 +36,9 @@ const PIECE_PAUSE: Duration = Duration::from_millis(1);
 
 /// Only the first so many pieces are followed by a pause: a body cut into thousands of pieces must not take seconds.
 const PAUSED_PIECES: usize = 64;
+
+/// How many TLS sessions a client remembers that resumes them; Envoy remembers one for each cluster.
+const REMEMBERED_SESSIONS: usize = 1;
 
 /// Which HTTP version the client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -128,6 +132,14 @@ impl Client {
         self
     }
 
+    /// The same client, resuming TLS sessions as a sidecar does: from its second connection on it does not show its
+    /// certificate again. Otherwise each connection is a full handshake.
+    #[must_use]
+    pub fn resume_sessions(mut self) -> Self {
+        Arc::make_mut(&mut self.tls).resumption = Resumption::in_memory_sessions(REMEMBERED_SESSIONS);
+        self
+    }
+
     /// Sends one request on a connection of its own.
     pub fn send(&self, request: &Request) -> Result<Response, ClientError> {
         self.bounded(async { self.open().await?.exchange(request).await })
@@ -212,6 +224,7 @@ fn tls_config(
         Protocol::Http2 => b"h2",
     };
     config.alpn_protocols = vec![alpn.to_vec()];
+    config.resumption = Resumption::disabled();
     Ok(config)
 }
 

@@ -6,7 +6,9 @@
 use std::time::Duration;
 
 use sallyport_playground::client::{Client, ClientError, Protocol};
-use sallyport_playground::envoy::{ClientCertificates, Config, Envoy, Program, StartError, Wasm};
+use sallyport_playground::envoy::{
+    AuthzService, ClientCertificates, Config, Envoy, ExtAuthz, Program, StartError, Wasm,
+};
 use sallyport_playground::pki::{Ca, Svid};
 use sallyport_playground::upstream::{Answer, Seen, Upstream};
 use sallyport_playground::{Body, Framing, Request, Response};
@@ -96,6 +98,23 @@ fn requested_mtls_lets_in_the_nameless_but_no_bad_certificate() {
 }
 
 #[test]
+fn a_session_is_resumed_only_where_asked() {
+    let playground = Playground::start(ClientCertificates::Required);
+    let reused =
+        || playground.envoy.stats("listener.127.0.0.1_0.ssl.session_reused").unwrap().values().sum::<u64>();
+    let client = playground.agent(Protocol::Http1);
+    for _ in 0..2 {
+        assert_eq!(client.send(&get()).unwrap().status, 200);
+    }
+    assert_eq!(reused(), 0);
+    let client = client.resume_sessions();
+    for _ in 0..3 {
+        assert_eq!(client.send(&get()).unwrap().status, 200);
+    }
+    assert_eq!(reused(), 2);
+}
+
+#[test]
 fn http1_arrives_as_it_was_sent() {
     let playground = Playground::start(ClientCertificates::Required);
     let request = Request::new("POST", HOST, "//admin/%2e/x%2Fy?q=a")
@@ -156,6 +175,42 @@ fn a_connection_serves_several_requests_and_large_bodies() {
             assert!(response.text().contains(&body), "{protocol:?}");
         }
         drop(connection);
+    }
+}
+
+#[test]
+fn an_authorizer_is_asked_and_given_the_body() {
+    let ca = Ca::new("acme.internal").unwrap();
+    let upstream = Upstream::start(Answer::Echo).unwrap();
+    let authorizer = Upstream::start(Answer::Echo).unwrap();
+    for service in [AuthzService::Http, AuthzService::Grpc] {
+        let ext_authz = Some(ExtAuthz { authorizer: authorizer.address(), service, max_body_bytes: 8192 });
+        let envoy = Envoy::start(&Config { ext_authz, ..config(&ca, &upstream) }).unwrap();
+        let identity = ca.mint(&[AGENT]).unwrap();
+        let client = Client::new(envoy.address(), Protocol::Http1, &ca, Some(&identity)).unwrap();
+        let request = Request::new("POST", HOST, "/mcp").body(Body::whole("a body to judge"));
+        for (allowed, status) in [(true, 200), (false, 403)] {
+            authorizer.answer_with(Answer::scripted(authorization(service, allowed)));
+            assert_eq!(client.send(&request).unwrap().status, status, "{service:?}");
+            let asked = authorizer.take().remove(0);
+            assert!(asked.body.windows(15).any(|window| window == b"a body to judge"), "{service:?}");
+            assert_eq!(upstream.take().len(), usize::from(allowed));
+        }
+    }
+}
+
+/// What an authorizer answers.
+fn authorization(service: AuthzService, allowed: bool) -> Response {
+    match service {
+        AuthzService::Http => Response::new(if allowed { 200 } else { 403 }, "text/plain", ""),
+        AuthzService::Grpc => {
+            // A `CheckResponse`: empty, or with `status { code: 7 }`; led by gRPC's flag and length.
+            let message: &[u8] = if allowed { &[] } else { &[0x0a, 2, 8, 7] };
+            let length = u8::try_from(message.len()).unwrap();
+            let body = [&[0, 0, 0, 0, length], message].concat();
+            let trailers = [("grpc-status", "0")].into_iter().collect();
+            Response { trailers, ..Response::new(200, "application/grpc", body) }
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 
 pub mod cases;
 mod check;
+pub mod commands;
 mod compile;
 pub mod decide;
 pub mod detectors;

@@ -87,7 +87,7 @@ impl Scalar<'_> {
         match self.text.to_ascii_lowercase().as_str() {
             "" => Some("nothing"),
             "~" | "null" => Some("null"),
-            "true" | "false" | "yes" | "no" | "on" | "off" | "y" | "n" => Some("a boolean"),
+            "true" | "false" | "yes" | "no" | "on" | "off" => Some("a boolean"),
             word if is_number(word) => Some("a number"),
             _ => None,
         }
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn words_that_yaml_takes_for_something_else_are_known() {
-        for word in ["yes", "No", "ON", "off", "true", "y"] {
+        for word in ["yes", "No", "ON", "off", "true"] {
             assert_eq!(misread(word), Some("a boolean"), "{word}");
         }
         for word in [

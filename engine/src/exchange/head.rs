@@ -10,7 +10,7 @@ use crate::policy::{AgentId, LlmApi, Policy, Protocol, Route, ServiceId};
 use crate::reason::Reason;
 use crate::reply::Shape;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 /// Headers by which frameworks let a request change its method behind a gate's back.
@@ -107,33 +107,29 @@ impl Exchange {
     ) -> Result<Option<Pending>, Refused<'static>> {
         let shaped = |shape: Shape<'static>| move |reason: Reason| Refused { reason, rule: None, shape };
         let template = route.path.as_str();
+        self.record.protocol = Some(route.protocol.name());
         match route.protocol {
             Protocol::Http => {
-                self.begin("http", format!("http {} {template}", request.method));
+                self.record.operation = Some(format!("http {} {template}", request.method));
                 self.judge_http(policy, route, request)
             }
             Protocol::Mcp => {
-                self.begin("mcp", format!("mcp {}", request.method));
+                self.record.operation = Some(format!("mcp {}", request.method));
                 self.judge_mcp(policy, route, request).map(Some).map_err(shaped(Shape::Rpc(None)))
             }
             Protocol::A2a => {
-                self.begin("a2a", format!("a2a {} {template}", request.method));
+                self.record.operation = Some(format!("a2a {} {template}", request.method));
                 self.judge_a2a(policy, route, request)
             }
             Protocol::Grpc => {
-                self.begin("grpc", format!("grpc {template}"));
+                self.record.operation = Some(format!("grpc {template}"));
                 self.judge_grpc(policy, route, request)
             }
             Protocol::Llm => {
-                self.begin("llm", format!("llm {} {template}", request.method));
+                self.record.operation = Some(format!("llm {} {template}", request.method));
                 self.judge_llm(policy, request).map_err(shaped(Shape::Llm(LlmApi::Chat)))
             }
         }
-    }
-
-    fn begin(&mut self, protocol: &'static str, operation: String) {
-        self.record.protocol = Some(protocol);
-        self.record.operation = Some(operation);
     }
 
     /// Asks the rules, and notes the one that allowed.

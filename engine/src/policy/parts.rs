@@ -91,6 +91,17 @@ pub enum Protocol {
     Llm,
 }
 
+impl Protocol {
+    /// Every protocol with the word that stands for it in policy and records.
+    pub const NAMES: [(Self, &'static str); 5] =
+        [(Self::Http, "http"), (Self::Mcp, "mcp"), (Self::A2a, "a2a"), (Self::Grpc, "grpc"), (Self::Llm, "llm")];
+
+    /// The word that stands for the protocol.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(protocol, _)| *protocol == self).map_or("", |(_, name)| name)
+    }
+}
+
 /// A workload, or several, that missions are given to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Agent {

@@ -109,7 +109,9 @@ fn http_connection_manager(config: &Config) -> Value {
             "generate_request_id": false,
             "forward_client_cert_details": "SANITIZE",
             "server_header_transformation": "PASS_THROUGH",
-            "stream_idle_timeout": seconds(config.stream_idle_timeout),
+            // As Istio has it: else Envoy refuses upgrades itself, before any filter sees them.
+        "upgrade_configs": [{"upgrade_type": "websocket"}],
+        "stream_idle_timeout": seconds(config.stream_idle_timeout),
             "http_protocol_options": {"enable_trailers": true},
             "http2_protocol_options": http2_options(),
         }),

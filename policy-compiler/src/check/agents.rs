@@ -119,7 +119,7 @@ impl<'n> Domains<'n> {
                 let known = self.parsed.iter().map(|(known, _)| known.as_str());
                 let add = format!("add a document with `kind: TrustDomain` named `{}`", domain.as_str());
                 let help = did_you_mean(domain.as_str(), known)
-                    .map_or(add.clone(), |meant| format!("{meant} or {add}"));
+                    .map_or(add.clone(), |meant| format!("{meant} if not, {add}"));
                 let message = format!("no TrustDomain declares `{}`", domain.as_str());
                 out.push(Diagnostic::new(Id::UndeclaredTrustDomain, text.at, message).help(help));
             }

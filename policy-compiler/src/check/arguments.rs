@@ -35,7 +35,7 @@ pub(super) fn read(fields: Fields<'_, '_>, out: &mut Diagnostics) -> Arguments {
             out.push(diagnostic.also(first.at, "the other one"));
         }
         places.push(at);
-        let presence = match field.text("presence").map(|text| text.text) {
+        let presence = match field.word("presence").map(|text| text.text) {
             Some("optional") => Presence::Optional,
             Some("forbidden") => Presence::Forbidden,
             _ => Presence::Required,
@@ -45,7 +45,7 @@ pub(super) fn read(fields: Fields<'_, '_>, out: &mut Diagnostics) -> Arguments {
         }
     }
     read.sort_by(|a, b| a.pointer.cmp(&b.pointer));
-    Arguments { fields: read, additional: fields.text("additional").is_some_and(|text| text.text == "allow") }
+    Arguments { fields: read, additional: fields.word("additional").is_some_and(|text| text.text == "allow") }
 }
 
 /// Cuts a JSON pointer (RFC 6901 section 3) into its steps.
@@ -66,12 +66,12 @@ fn unescape_step(step: &str) -> Option<String> {
 }
 
 fn constraint(fields: Fields<'_, '_>, at: Text<'_>, out: &mut Diagnostics) -> Option<Constraint> {
-    let ty = fields.text("type");
+    let ty = fields.word("type");
     let name = ty.map_or("any", |ty| ty.text);
     report_surplus(fields, name, out);
     Some(match name {
         "any" => Constraint::Any,
-        "boolean" => Constraint::Boolean(fields.text("value").map(|text| text.text == "true")),
+        "boolean" => Constraint::Boolean(fields.word("value").map(|text| text.text == "true")),
         "integer" => {
             let (min, max) = (bound(fields, "min", i64::MIN, out)?, bound(fields, "max", i64::MAX, out)?);
             report_empty(min > max, fields, out)?;
@@ -114,7 +114,7 @@ fn report_surplus(fields: Fields<'_, '_>, ty: &str, out: &mut Diagnostics) {
 }
 
 fn bound<N: std::str::FromStr>(fields: Fields<'_, '_>, key: &str, default: N, out: &mut Diagnostics) -> Option<N> {
-    let Some(text) = fields.text(key) else { return Some(default) };
+    let Some(text) = fields.word(key) else { return Some(default) };
     let number = text.text.parse().ok();
     if number.is_none() {
         let message = format!("`{key}` can not be {} here", text.text);
@@ -189,7 +189,7 @@ fn url(fields: Fields<'_, '_>, out: &mut Diagnostics) -> UrlMatch {
     }
     schemes.sort_unstable();
     let ports = fields.list("ports").iter().filter_map(crate::shape::number).filter_map(|port| u16::try_from(port).ok());
-    let private = fields.text("private").is_some_and(|text| text.text == "allow");
+    let private = fields.word("private").is_some_and(|text| text.text == "allow");
     UrlMatch { schemes, hosts: hosts(fields, "hosts", out), ports: ports.collect(), private }
 }
 

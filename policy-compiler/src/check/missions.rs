@@ -8,7 +8,7 @@ use super::arguments;
 use super::dlp::Profiles;
 use super::names::{Names, distinct};
 use super::protocols;
-use super::services::{PROTOCOLS, template};
+use super::services::template;
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::shape::{Fields, Text};
 use crate::source::{Document, bad_name, is_name};
@@ -106,7 +106,7 @@ impl Reader<'_, '_> {
 
     /// Reads one rule; `None` if part of it is bad, and then that was reported.
     fn rule(&mut self, name: Text<'_>, effect: Effect, fields: Fields<'_, '_>) -> Option<Rule> {
-        let mut spoken_of = PROTOCOLS.iter().filter_map(|(protocol, key)| Some((*protocol, *key, fields.entry(key)?)));
+        let mut spoken_of = Protocol::NAMES.iter().filter_map(|(protocol, key)| Some((*protocol, *key, fields.entry(key)?)));
         let (Some((protocol, key, entry)), None) = (spoken_of.next(), spoken_of.next()) else { return None };
         let inner = Fields::of(&entry.node);
         let operations = match protocol {

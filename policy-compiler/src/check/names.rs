@@ -41,7 +41,8 @@ impl<'n> Names<'n> {
         let known = || self.names.iter().map(|name| name.text);
         let help = did_you_mean(reference.text, known()).unwrap_or_else(|| match self.names.len() {
             0 => format!("there is no {kind} at all; add a document with `kind: {kind}`"),
-            1..=MOST_LISTED => format!("there are {}", listing(known())),
+            1 => format!("the only one is {}", listing(known())),
+            2..=MOST_LISTED => format!("there are {}", listing(known())),
             many => format!("none of the {many} {kind}s has a name like it"),
         });
         let message = format!("there is no {kind} named `{}`", reference.text);

@@ -88,8 +88,8 @@ fn routes(service: &Document<'_, '_>, out: &mut Diagnostics) -> Vec<Route> {
 
 /// Reads what a route says beside its path and protocol, and reports what does not go with its protocol.
 fn read_route(fields: Fields<'_, '_>, path: PathTemplate, protocol: Protocol, out: &mut Diagnostics) -> Route {
-    let opaque_bodies = fields.text("opaqueBodies");
-    let batches = fields.text("batches");
+    let opaque_bodies = fields.word("opaqueBodies");
+    let batches = fields.word("batches");
     let reads_all = matches!(protocol, Protocol::Mcp | Protocol::Llm);
     for (key, text, useless) in
         [("opaqueBodies", opaque_bodies, reads_all), ("batches", batches, protocol != Protocol::Mcp)]
@@ -108,18 +108,9 @@ fn read_route(fields: Fields<'_, '_>, path: PathTemplate, protocol: Protocol, ou
 }
 
 fn protocol(route: Fields<'_, '_>) -> Option<Protocol> {
-    let name = route.text("protocol")?.text;
-    PROTOCOLS.iter().find(|(_, known)| *known == name).map(|(protocol, _)| *protocol)
+    let name = route.word("protocol")?.text;
+    Protocol::NAMES.iter().find(|(_, known)| *known == name).map(|(protocol, _)| *protocol)
 }
-
-/// The protocols, with the word that stands for each in routes and rules.
-pub(super) const PROTOCOLS: [(Protocol, &str); 5] = [
-    (Protocol::Http, "http"),
-    (Protocol::Mcp, "mcp"),
-    (Protocol::A2a, "a2a"),
-    (Protocol::Grpc, "grpc"),
-    (Protocol::Llm, "llm"),
-];
 
 /// Reads a path template, or reports why it is none.
 pub(super) fn template(path: Text<'_>, out: &mut Diagnostics) -> Option<PathTemplate> {

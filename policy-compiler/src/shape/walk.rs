@@ -1,110 +1,12 @@
-//! What may stand where: one declarative table of keys, types and defaults, and the one walk that holds a file to it.
-//!
-//! The walk reports everything that is out of shape. Readers that come after it take what fits and pass over the rest in
-//! silence, for it has been reported; so nothing is said twice and nothing is accepted that the table does not name. The
-//! reference page is printed from the same table.
+//! The walk that holds a file to the table, and reports what does not fit.
 
 use std::fmt;
 
+use super::{Field, Fields, Need, Object, Together, Ty, number};
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::sources::Span;
 use crate::suggest::{did_you_mean, either, listing, nearest};
 use crate::tree::{Entry, Node, Scalar, Value};
-
-/// A mapping with named keys.
-#[derive(Debug)]
-pub struct Object {
-    /// What the reference page calls it.
-    pub name: &'static str,
-    /// What it is for; Markdown.
-    pub doc: &'static str,
-    /// Its keys.
-    pub fields: &'static [Field],
-    /// Which keys exclude or need each other.
-    pub together: &'static [Together],
-}
-
-/// One key of an [`Object`].
-#[derive(Debug)]
-pub struct Field {
-    /// The key.
-    pub name: &'static str,
-    /// What its value must be.
-    pub ty: Ty,
-    /// Whether it must be there.
-    pub need: Need,
-    /// What it means; Markdown.
-    pub doc: &'static str,
-}
-
-/// Whether a key must be there.
-#[derive(Debug, Eq, PartialEq)]
-pub enum Need {
-    /// It must.
-    Required,
-    /// It may be left out, and then nothing is said on the matter.
-    Optional,
-    /// It may be left out, and then this holds.
-    Default(&'static str),
-}
-
-/// Keys that exclude or need each other.
-#[derive(Debug)]
-pub enum Together {
-    /// One of them must be there, and no more.
-    ExactlyOne(&'static [&'static str]),
-    /// At least one must be there.
-    AtLeastOne(&'static [&'static str]),
-    /// At most one may be there.
-    AtMostOne(&'static [&'static str]),
-}
-
-/// What a value must be.
-#[derive(Debug)]
-pub enum Ty {
-    /// Text; the words say which ("a SPIFFE ID").
-    Text(&'static str),
-    /// Text, or `null` with a meaning of its own.
-    TextOrNull(&'static str),
-    /// A whole number within bounds.
-    Number {
-        /// The smallest.
-        min: u64,
-        /// The largest.
-        max: u64,
-        /// What it is, as "a port".
-        what: &'static str,
-    },
-    /// A number, written in decimal; it may be negative, and have a fraction.
-    Decimal,
-    /// One of a few words.
-    Choice(&'static [&'static str]),
-    /// A list that must name something.
-    List(&'static Ty),
-    /// A list that may be empty, because that says something of its own.
-    ListOrEmpty(&'static Ty),
-    /// A mapping with named keys.
-    Object(&'static Object),
-    /// A mapping whose keys the user picks; what they are, and what the values must be.
-    Table(&'static str, &'static Ty),
-    /// A header: `[name, value]`, the value text or `{base64: …}`.
-    Header,
-    /// A header, or `[name, null]`.
-    HeaderOrNull,
-}
-
-/// The keys of a [`Value::Map`], for readers after the walk.
-#[derive(Clone, Copy, Debug)]
-pub struct Fields<'n, 's>(&'n [Entry<'s>]);
-
-/// A piece of text and where it stands.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Text<'n> {
-    /// The text.
-    pub text: &'n str,
-    /// Where it stands.
-    pub at: Span,
-}
 
 /// The mapping under `base64:` that stands for bytes which are not text.
 static BYTES: Object = Object {
@@ -139,75 +41,6 @@ impl fmt::Display for Label<'_> {
 
 struct Walk<'o> {
     out: &'o mut Diagnostics,
-}
-
-// === impl Fields ===
-
-impl<'n, 's> Fields<'n, 's> {
-    /// The keys of a mapping; none for anything else.
-    pub fn of(node: &'n Node<'s>) -> Self {
-        match &node.value {
-            Value::Map(entries) => Self(entries),
-            _ => Self(&[]),
-        }
-    }
-
-    /// A key with its value.
-    pub fn entry(self, key: &str) -> Option<&'n Entry<'s>> {
-        self.0.iter().find(|entry| entry.key == key)
-    }
-
-    /// All keys, as written.
-    pub fn entries(self) -> &'n [Entry<'s>] {
-        self.0
-    }
-
-    /// The value of a key.
-    pub fn get(self, key: &str) -> Option<&'n Node<'s>> {
-        self.entry(key).map(|entry| &entry.node)
-    }
-
-    /// The mapping under a key; an empty one where there is none.
-    pub fn object(self, key: &str) -> Self {
-        self.get(key).map_or(Self(&[]), Fields::of)
-    }
-
-    /// The text under a key.
-    pub fn text(self, key: &str) -> Option<Text<'n>> {
-        self.get(key).and_then(Text::of)
-    }
-
-    /// The whole number under a key.
-    pub fn number(self, key: &str) -> Option<u64> {
-        self.get(key).and_then(number)
-    }
-
-    /// The items of a list under a key; none where there is no list.
-    pub fn list(self, key: &str) -> &'n [Node<'s>] {
-        match self.get(key).map(|node| &node.value) {
-            Some(Value::List(items)) => items,
-            _ => &[],
-        }
-    }
-
-    /// The texts of a list under a key.
-    pub fn texts(self, key: &str) -> impl Iterator<Item = Text<'n>> {
-        self.list(key).iter().filter_map(Text::of)
-    }
-}
-
-// === impl Text ===
-
-impl<'n> Text<'n> {
-    /// The node as text, if nothing reads it as anything else.
-    pub fn of(node: &'n Node<'_>) -> Option<Self> {
-        match &node.value {
-            Value::Scalar(scalar) if scalar.misread_as().is_none() => {
-                Some(Self { text: &scalar.text, at: node.span })
-            }
-            _ => None,
-        }
-    }
 }
 
 // === impl Walk ===
@@ -263,7 +96,7 @@ impl Walk<'_> {
             if !matches!(node.value, Value::Invalid) {
                 let message = format!("{label} takes a mapping, not {}", node.describe());
                 let diagnostic = Diagnostic::new(Id::WrongType, node.span, message);
-                self.out.push(diagnostic.help(format!("its keys are {}", listing(known()))));
+                self.out.push(diagnostic.help(object.keys()));
             }
             return;
         };
@@ -294,11 +127,7 @@ impl Walk<'_> {
 
     fn unknown(&mut self, entry: &Entry<'_>, object: &Object, label: Label<'_>) {
         let known = || object.fields.iter().map(|field| field.name);
-        let help = did_you_mean(&entry.key, known()).unwrap_or_else(|| match object.fields {
-            [] => "it takes no keys".to_owned(),
-            [only] => format!("its only key is `{}`", only.name),
-            _ => format!("its keys are {}", listing(known())),
-        });
+        let help = did_you_mean(&entry.key, known()).unwrap_or_else(|| object.keys());
         let message = format!("unknown key `{}` in {label}", entry.key);
         self.out.push(Diagnostic::new(Id::UnknownKey, entry.at, message).help(help));
     }
@@ -319,7 +148,7 @@ impl Walk<'_> {
         let present: Vec<_> = keys.iter().filter_map(|key| fields.entry(key)).collect();
         let alternatives = either(keys.iter().copied());
         if present.len() < least && !keys.iter().any(|key| meant.contains(key)) {
-            let message = format!("{label} has neither of {}", listing(keys.iter().copied()));
+            let message = format!("{label} has none of {}", listing(keys.iter().copied()));
             self.out.push(Diagnostic::new(Id::MissingKey, at, message).help(format!("add {alternatives}")));
         }
         if let [first, .., last] = present.as_slice()
@@ -399,40 +228,4 @@ impl Walk<'_> {
 fn is_decimal(scalar: &Scalar<'_>) -> bool {
     let plain = scalar.text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'.'));
     !scalar.quoted && plain && scalar.text.parse::<f64>().is_ok()
-}
-
-// === impl Ty ===
-
-impl Ty {
-    /// In words, for messages and the reference page.
-    pub fn describe(&self) -> String {
-        match self {
-            Self::Text(what) => (*what).to_owned(),
-            Self::TextOrNull(what) => format!("{what}, or null"),
-            Self::Decimal => "a number".to_owned(),
-            Self::Number { min, max, what } => format!("{what} from {min} to {max}"),
-            Self::Choice(words) => either(words.iter().copied()),
-            Self::List(item) | Self::ListOrEmpty(item) => match item {
-                Self::Object(object) => format!("a list of {}s", object.name),
-                item => format!("a list, each {}", item.describe()),
-            },
-            Self::Object(object) => match object.fields {
-                [] => "an empty mapping".to_owned(),
-                fields => format!("a mapping of {}", listing(fields.iter().map(|field| field.name))),
-            },
-            Self::Table(keys, values) => format!("a mapping from {keys} to {}", values.describe()),
-            Self::Header => "a pair [name, value]".to_owned(),
-            Self::HeaderOrNull => "a pair [name, value] or [name, null]".to_owned(),
-        }
-    }
-}
-
-/// The node as a whole number in plain decimal digits.
-pub fn number(node: &Node<'_>) -> Option<u64> {
-    match &node.value {
-        Value::Scalar(scalar) if !scalar.quoted && scalar.text.bytes().all(|b| b.is_ascii_digit()) => {
-            scalar.text.parse().ok()
-        }
-        _ => None,
-    }
 }

@@ -1,0 +1,21 @@
+//! The committed reference pages are what the program prints. `SALLYPORT_UPDATE=1 cargo test` writes them anew.
+
+use std::fs;
+use std::path::Path;
+
+use policy_compiler::commands::{cli_page, language_page};
+
+#[test]
+fn the_committed_pages_are_current() {
+    for (file, page) in [("docs/policy-reference.md", language_page()), ("docs/cli.md", cli_page())] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
+        if std::env::var_os("SALLYPORT_UPDATE").is_some() {
+            fs::write(&path, &page).unwrap();
+        }
+        let committed = fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            committed == page,
+            "{file} is not what the program prints: SALLYPORT_UPDATE=1 writes it anew"
+        );
+    }
+}

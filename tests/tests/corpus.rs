@@ -1,0 +1,185 @@
+//! Every suite of the corpus, put to the engine, to the module in wasmtime and to a real Envoy.
+//!
+//! A suite is a folder of `cases/` with a policy (`policy.yaml`, or a folder `policy/`) and case files (`*.cases.yaml`). Every
+//! expectation must hold with every runner, and what the runners say of a case must be the same, field by field.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use policy_compiler::cases::{self, Case};
+use policy_compiler::decide::{self, Runner};
+use policy_compiler::native::Native;
+use policy_compiler::report::Colour;
+use proptest::prelude::{ProptestConfig, Strategy, any, prop};
+use proptest::test_runner::{TestCaseError, TestRunner};
+use serde_json::Value;
+
+use sallyport_tests::envoy_runner::EnvoyRunner;
+use sallyport_tests::wasm_host::{BodyEnd, Module};
+use sallyport_tests::wasm_runner::WasmRunner;
+
+/// How many cut cases are tried on each runner and suite.
+const CUTS: u32 = 512;
+
+/// One folder of the corpus.
+struct Suite {
+    name: String,
+    bundle: Vec<u8>,
+    cases: Vec<Case>,
+}
+
+/// What a runner said: a line per case.
+struct Said {
+    runner: &'static str,
+    lines: Vec<Value>,
+}
+
+fn suites() -> Vec<Suite> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
+    let entries = folder.read_dir().unwrap().map(|entry| entry.unwrap().path());
+    let mut folders: Vec<_> = entries.filter(|path| path.is_dir()).collect();
+    folders.sort();
+    assert!(!folders.is_empty(), "{} holds no suite", folder.display());
+    folders.iter().map(|folder| suite(folder)).collect()
+}
+
+fn suite(folder: &Path) -> Suite {
+    let policy = [folder.join("policy"), folder.join("policy.yaml")].into_iter().find(|path| path.exists());
+    let policy = policy.unwrap_or_else(|| panic!("{} has neither policy/ nor policy.yaml", folder.display()));
+    let (bundle, report) = policy_compiler::load_bundle(&policy);
+    let Some(bundle) = bundle else { panic!("{}", report.text(Colour::Never)) };
+    let (cases, report) = cases::load(&case_files(folder));
+    assert!(!report.has_errors(), "{}", report.text(Colour::Never));
+    assert!(!cases.is_empty(), "{} holds no case", folder.display());
+    Suite { name: folder.file_name().unwrap().to_string_lossy().into_owned(), bundle, cases }
+}
+
+fn case_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = folder.read_dir().unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = entries.filter(|path| path.to_string_lossy().ends_with(".cases.yaml")).collect();
+    files.sort();
+    assert!(!files.is_empty(), "{} holds no *.cases.yaml", folder.display());
+    files
+}
+
+/// Runs the cases and checks every expectation.
+fn run(runner: &'static str, gate: &mut impl Runner, suite: &Suite) -> Said {
+    let (mut lines, mut notes) = (Vec::new(), Vec::new());
+    let passed = decide::run_all(gate, &suite.cases, &mut lines, &mut notes).unwrap();
+    let notes = String::from_utf8_lossy(&notes).into_owned();
+    println!("{}: {runner}: {}", suite.name, notes.lines().last().unwrap_or_default());
+    assert!(passed, "suite `{}`, runner {runner}:\n{notes}", suite.name);
+    let lines: Vec<Value> =
+        serde_json::Deserializer::from_slice(&lines).into_iter().map(Result::unwrap).collect();
+    assert_eq!(lines.len(), suite.cases.len());
+    Said { runner, lines }
+}
+
+/// What two runners say differently of one case.
+fn differences(one: &Value, other: &Value) -> BTreeMap<String, (Value, Value)> {
+    let (one, other) = (one.as_object().unwrap(), other.as_object().unwrap());
+    let keys = one.keys().chain(other.keys());
+    let value =
+        |line: &serde_json::Map<String, Value>, key: &str| line.get(key).cloned().unwrap_or(Value::Null);
+    keys.filter(|key| one.get(*key) != other.get(*key))
+        .map(|key| (key.clone(), (value(one, key), value(other, key))))
+        .collect()
+}
+
+fn assert_same(suite: &Suite, one: &Said, other: &Said) {
+    let mut differing = String::new();
+    for ((case, left), right) in suite.cases.iter().zip(&one.lines).zip(&other.lines) {
+        for (key, (left, right)) in differences(left, right) {
+            let (place, name) = (&case.place, &case.name);
+            differing +=
+                &format!("{place} ({name}): {key}: {} {left}, {} {right}\n", one.runner, other.runner);
+        }
+    }
+    assert!(differing.is_empty(), "suite `{}`: the runners differ:\n{differing}", suite.name);
+}
+
+fn native(suite: &Suite) -> Said {
+    run("native", &mut Native::new(&suite.bundle).unwrap(), suite)
+}
+
+fn module() -> Module {
+    Module::load(&Module::default_path()).unwrap()
+}
+
+#[test]
+fn the_module_in_wasmtime_does_what_the_engine_does() {
+    let module = module();
+    for suite in suites() {
+        let mut wasm = WasmRunner::start_module(module.clone(), &suite.bundle).unwrap();
+        assert_same(&suite, &native(&suite), &run("wasm", &mut wasm, &suite));
+        let mut wasm = wasm.with_end(BodyEnd::WithLastPiece);
+        assert_same(&suite, &native(&suite), &run("wasm, HTTP/2", &mut wasm, &suite));
+    }
+}
+
+#[test]
+fn a_real_envoy_does_what_the_engine_does() {
+    for suite in suites() {
+        let mut envoy = EnvoyRunner::start(&suite.bundle).unwrap();
+        assert_same(&suite, &native(&suite), &run("envoy", &mut envoy, &suite));
+    }
+}
+
+/// Cases with a body, and a way to cut it.
+fn cut_cases(suite: &Suite) -> impl Strategy<Value = Case> + use<> {
+    // A claimed length fixes the framing; it is not for cutting.
+    let claims = |case: &Case| {
+        case.request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+    };
+    let cases = suite.cases.iter().filter(|case| case.request.message.body.is_some() && !claims(case));
+    let cases: Vec<Case> = cases.cloned().collect();
+    (prop::sample::select(cases), prop::collection::vec(any::<prop::sample::Index>(), 0..6)).prop_map(
+        |(case, cuts)| {
+            let mut case = case;
+            let length = case.request.message.body.as_ref().map_or(0, Vec::len);
+            case.request.message.cuts = cuts.iter().map(|cut| cut.index(length + 1)).collect();
+            case
+        },
+    )
+}
+
+/// What a runner says of one case; whether that is expected is not asked here.
+fn line(gate: &mut impl Runner, case: &Case) -> Result<Value, TestCaseError> {
+    let (mut line, mut notes) = (Vec::new(), Vec::new());
+    decide::run_all(gate, std::slice::from_ref(case), &mut line, &mut notes)
+        .map_err(|error| TestCaseError::fail(error.to_string()))?;
+    serde_json::from_slice(&line).map_err(|error| TestCaseError::fail(error.to_string()))
+}
+
+/// Puts a case to a runner, whole and cut.
+fn indifferent(gate: &mut impl Runner, cut: &Case) -> Result<(), TestCaseError> {
+    let mut whole = cut.clone();
+    whole.request.message.cuts.clear();
+    let differences = differences(&line(gate, &whole)?, &line(gate, cut)?);
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let (place, cuts) = (&cut.place, &cut.request.message.cuts);
+    Err(TestCaseError::fail(format!("{place} cut {cuts:?}: {differences:?}")))
+}
+
+fn check_cuts(gate: &mut impl Runner, suite: &Suite) {
+    let gate = RefCell::new(gate);
+    let config = ProptestConfig { failure_persistence: None, cases: CUTS, ..ProptestConfig::default() };
+    TestRunner::new(config)
+        .run(&cut_cases(suite), |cut| indifferent(&mut **gate.borrow_mut(), &cut))
+        .unwrap();
+}
+
+#[test]
+fn a_verdict_does_not_depend_on_how_a_body_is_cut() {
+    let module = module();
+    for suite in suites() {
+        check_cuts(&mut Native::new(&suite.bundle).unwrap(), &suite);
+        let wasm = WasmRunner::start_module(module.clone(), &suite.bundle).unwrap();
+        check_cuts(&mut wasm.with_end(BodyEnd::WithLastPiece), &suite);
+        check_cuts(&mut WasmRunner::start_module(module.clone(), &suite.bundle).unwrap(), &suite);
+    }
+}
