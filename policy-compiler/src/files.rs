@@ -3,6 +3,7 @@
 //! A directory stands for every `.yaml`, `.yml` and `.json` file in it, at any depth, except names that begin with a dot (so
 //! that a mounted ConfigMap is read once). Files are taken in the order of their paths; nothing depends on it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -13,19 +14,24 @@ use crate::sources::{FileId, MAX_FILE_BYTES, Sources, Span};
 use crate::tree::Node;
 use crate::{json, yaml};
 
-/// How deep directories are followed; a symbolic link that leads back up ends here.
-const MAX_DIRECTORY_DEPTH: usize = 16;
-
 /// What files are of the kinds we read.
 const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 
+/// The files found so far, and every file and directory seen, by its true name: one that two links or two arguments lead
+/// to is taken once, and a link that leads back up ends there.
+#[derive(Default)]
+struct Found {
+    files: Vec<PathBuf>,
+    seen: BTreeSet<PathBuf>,
+}
+
 /// Reads every file that `paths` stand for into the report, and says which.
 pub fn read(paths: &[PathBuf], report: &mut Report) -> Vec<FileId> {
-    let mut files = Vec::new();
+    let mut found = Found::default();
     for path in paths {
-        let before = files.len();
-        collect(path, 0, &mut files, report);
-        if files.len() == before && path.is_dir() {
+        let before = found.files.len();
+        found.collect(path, report);
+        if found.files.len() == before && path.is_dir() {
             let file = report.sources.add(path.display().to_string(), "");
             let message = "this directory holds no .yaml, .yml or .json file";
             let help = "check the path; names that begin with a dot are passed over";
@@ -34,8 +40,8 @@ pub fn read(paths: &[PathBuf], report: &mut Report) -> Vec<FileId> {
                 .push(Diagnostic::new(Id::NothingHere, Span::start_of(file), message).help(help));
         }
     }
+    let mut files = found.files;
     files.sort();
-    files.dedup();
     let read: Vec<_> = files.iter().filter_map(|path| read_one(path, report)).collect();
     if read.len() < files.len() {
         report.diagnostics.lose();
@@ -52,26 +58,30 @@ pub fn parse<'s>(sources: &'s Sources, file: FileId, out: &mut Diagnostics) -> V
     }
 }
 
-fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>, report: &mut Report) {
-    if !path.is_dir() {
-        files.push(path.to_owned());
-        return;
-    }
-    let entries = match fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
-        Ok(entries) => entries,
-        Err(error) => return unreadable(path, &error, report),
-    };
-    for path in entries.into_iter().map(|entry| entry.path()) {
-        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        let ours =
-            path.extension().is_some_and(|extension| EXTENSIONS.iter().any(|known| extension == *known));
-        if hidden {
-            continue;
+impl Found {
+    fn collect(&mut self, path: &Path, report: &mut Report) {
+        // What has no true name cannot be read either, and that is reported when it is tried.
+        let is_new = path.canonicalize().map_or(true, |canonical| self.seen.insert(canonical));
+        if !is_new {
+            return;
         }
-        if path.is_dir() && depth < MAX_DIRECTORY_DEPTH {
-            collect(&path, depth + 1, files, report);
-        } else if ours && !path.is_dir() {
-            files.push(path);
+        if !path.is_dir() {
+            self.files.push(path.to_owned());
+            return;
+        }
+        let entries = match fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
+            Ok(entries) => entries,
+            Err(error) => return unreadable(path, &error, report),
+        };
+        let mut paths: Vec<_> = entries.into_iter().map(|entry| entry.path()).collect();
+        paths.sort();
+        for path in paths {
+            let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+            let ours =
+                path.extension().is_some_and(|extension| EXTENSIONS.iter().any(|known| extension == *known));
+            if !hidden && (ours || path.is_dir()) {
+                self.collect(&path, report);
+            }
         }
     }
 }
@@ -118,4 +128,27 @@ fn unreadable(path: &Path, error: &io::Error, report: &mut Report) {
     let message = format!("this can not be read: {error}");
     let diagnostic = Diagnostic::new(Id::Unreadable, Span::start_of(file), message);
     report.diagnostics.push(diagnostic.help("check the path and its permissions"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_read_whole_and_each_file_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        fs::create_dir_all(root.join("sub/.hidden")).unwrap();
+        for name in ["b.yaml", "a.yml", "sub/c.json", "README.md", ".d.yaml", "sub/.hidden/e.yaml"] {
+            fs::write(root.join(name), "").unwrap();
+        }
+        std::os::unix::fs::symlink(root, root.join("sub/up")).unwrap();
+        std::os::unix::fs::symlink(root.join("b.yaml"), root.join("again.yaml")).unwrap();
+        let mut report = Report::default();
+        let ids = read(&[root.to_owned(), root.join("a.yml")], &mut report);
+        let names: Vec<_> =
+            ids.into_iter().map(|id| report.sources.name(id).rsplit('/').next().unwrap()).collect();
+        assert_eq!(names, ["a.yml", "again.yaml", "c.json"]);
+        assert!(!report.has_errors());
+    }
 }

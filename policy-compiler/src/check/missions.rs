@@ -256,7 +256,7 @@ fn is_uri_pattern(pattern: &str) -> bool {
     let scheme = pattern.split_once(':').map(|(scheme, _)| scheme);
     let lower =
         scheme.is_some_and(|scheme| !scheme.is_empty() && !scheme.bytes().any(|b| b.is_ascii_uppercase()));
-    plain && !dots && (lower || pattern.contains('*'))
+    plain && !dots && (lower || pattern.starts_with('*'))
 }
 
 pub(super) fn is_plain(name: &str) -> bool {

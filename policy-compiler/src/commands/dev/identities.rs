@@ -159,3 +159,49 @@ fn free_name(name: &str, taken: &BTreeSet<&str>) -> String {
     }
     free
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::report::Report;
+
+    fn policy(identities: &[(&str, &str)]) -> Policy {
+        let mut text =
+            "apiVersion: sallyport.dev/v1\nkind: TrustDomain\nmetadata: {name: acme.internal}\n".to_owned();
+        for (agent, identity) in identities {
+            text.push_str(&format!(
+                "---\napiVersion: sallyport.dev/v1\nkind: Agent\nmetadata: {{name: {agent}}}\nspec: {{identities: ['{identity}']}}\n"
+            ));
+        }
+        let mut report = Report::default();
+        report.sources.add("policy.yaml", text);
+        let ids: Vec<_> = report.sources.ids().collect();
+        crate::compile_files(&report.sources, &ids, &mut report.diagnostics).unwrap()
+    }
+
+    #[test]
+    fn every_agent_has_an_identity_of_its_own_and_a_stranger_has_none() {
+        let policy = policy(&[
+            ("exact", "spiffe://acme.internal/ns/a/sa/exact"),
+            ("pattern", "spiffe://acme.internal/ns/a/sa/work-*"),
+            ("taken", "spiffe://acme.internal/ns/a/sa/work-playground"),
+            ("wide", "spiffe://acme.internal/ns/*/sa/st*"),
+            ("stranger", "spiffe://acme.internal/x"),
+        ]);
+        let directory = tempfile::tempdir().unwrap();
+        let minted = Identities::mint(&policy, directory.path()).unwrap();
+        let id = |name: &str| minted.callers[name].spiffe_id.clone();
+        assert_eq!(id("exact"), "spiffe://acme.internal/ns/a/sa/exact");
+        assert_eq!(id("pattern"), "spiffe://acme.internal/ns/a/sa/work-playground1");
+        assert_eq!(id("stranger"), "spiffe://acme.internal/x");
+        assert_eq!(id("stranger-caller"), "spiffe://acme.internal/deeper/ns/playground/sa/stranger");
+        assert_eq!(id("foreign"), id("exact"), "it claims the first agent's ID");
+        assert_eq!(minted.callers.len(), 7);
+        let key = &minted.callers["exact"].key;
+        assert_eq!(key.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        let curl = fs::read_to_string(directory.path().join("exact.curl")).unwrap();
+        assert!(curl.contains(&format!("key = \"{}\"", key.display())), "{curl}");
+    }
+}

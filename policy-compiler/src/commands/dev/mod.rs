@@ -86,12 +86,15 @@ pub(super) fn run(args: &Args) -> ExitCode {
 fn play(args: &Args, policy: &Policy) -> Result<(), Box<dyn Error>> {
     let stop = stop_flag(args.until_stdin_closes)?;
     let (directory, _temporary) = state_directory(args.state_dir.as_deref())?;
+    // Whoever finds a description expects a playground behind it; an earlier one may have been killed.
+    let description = directory.join(DESCRIPTION);
+    remove_if_there(&description)?;
     let identities = Identities::mint(policy, &directory)?;
     let (upstream, _echo) = upstream(args.upstream.as_deref())?;
     let mut envoy = Envoy::start(&config(args, policy, &identities, upstream)?)?;
 
     let described = describe(&envoy, &identities);
-    write_atomically(&directory.join(DESCRIPTION), serde_json::to_string_pretty(&described)?.as_bytes())?;
+    write_atomically(&description, serde_json::to_string_pretty(&described)?.as_bytes())?;
     let mut out = io::stdout().lock();
     tries::print(&mut out, policy, &identities, envoy.address(), &directory)?;
     writeln!(out, "\nDecisions, as they are made (Ctrl-C ends the playground):")?;
@@ -107,9 +110,14 @@ fn play(args: &Args, policy: &Policy) -> Result<(), Box<dyn Error>> {
         }
     }
     drop(envoy);
-    // Whoever finds a description expects a playground behind it.
-    std::fs::remove_file(directory.join(DESCRIPTION))?;
-    Ok(())
+    Ok(remove_if_there(&description)?)
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Set by Ctrl-C, by SIGTERM and SIGHUP, and by the end of standard input if that is asked for.
