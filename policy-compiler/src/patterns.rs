@@ -31,7 +31,8 @@ pub enum InvalidPattern {
 /// Compiles a pattern of the syntax of the `regex` crate, without look-around beyond `^` and `$`.
 pub fn compile(pattern: &str) -> Result<Pattern, InvalidPattern> {
     // Before it is wrapped, so that a stray parenthesis does not close the wrapping.
-    regex_automata::util::syntax::parse(pattern).map_err(|error| InvalidPattern::Syntax(first_words(&error.to_string())))?;
+    regex_automata::util::syntax::parse(pattern)
+        .map_err(|error| InvalidPattern::Syntax(first_words(&error.to_string())))?;
     let dfa = dense::Builder::new()
         .configure(
             dense::Config::new()
@@ -43,7 +44,13 @@ pub fn compile(pattern: &str) -> Result<Pattern, InvalidPattern> {
         .thompson(thompson::Config::new().nfa_size_limit(Some(MAX_WORK_BYTES)))
         .syntax(syntax::Config::new())
         .build(&format!(r"\A(?:{pattern})\z"))
-        .map_err(|error| if error.is_size_limit_exceeded() { InvalidPattern::TooLarge } else { InvalidPattern::Unsupported })?;
+        .map_err(|error| {
+            if error.is_size_limit_exceeded() {
+                InvalidPattern::TooLarge
+            } else {
+                InvalidPattern::Unsupported
+            }
+        })?;
     let start = dfa
         .start_state(&start::Config::new().anchored(Anchored::Yes))
         .map_err(|_| InvalidPattern::Unsupported)?;

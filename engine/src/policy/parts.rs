@@ -93,8 +93,13 @@ pub enum Protocol {
 
 impl Protocol {
     /// Every protocol with the word that stands for it in policy and records.
-    pub const NAMES: [(Self, &'static str); 5] =
-        [(Self::Http, "http"), (Self::Mcp, "mcp"), (Self::A2a, "a2a"), (Self::Grpc, "grpc"), (Self::Llm, "llm")];
+    pub const NAMES: [(Self, &'static str); 5] = [
+        (Self::Http, "http"),
+        (Self::Mcp, "mcp"),
+        (Self::A2a, "a2a"),
+        (Self::Grpc, "grpc"),
+        (Self::Llm, "llm"),
+    ];
 
     /// The word that stands for the protocol.
     pub fn name(self) -> &'static str {

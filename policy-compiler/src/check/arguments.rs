@@ -50,7 +50,8 @@ pub(super) fn read(fields: Fields<'_, '_>, out: &mut Diagnostics) -> Arguments {
 
 /// Cuts a JSON pointer (RFC 6901 section 3) into its steps.
 fn pointer(at: Text<'_>, out: &mut Diagnostics) -> Option<Vec<String>> {
-    let steps = at.text.strip_prefix('/').map(|rest| rest.split('/').map(unescape_step).collect::<Option<Vec<_>>>());
+    let steps =
+        at.text.strip_prefix('/').map(|rest| rest.split('/').map(unescape_step).collect::<Option<Vec<_>>>());
     if let Some(Some(steps)) = steps {
         return Some(steps);
     }
@@ -91,7 +92,10 @@ fn constraint(fields: Fields<'_, '_>, at: Text<'_>, out: &mut Diagnostics) -> Op
                 Some(entry) => constraint(Fields::of(&entry.node), at, out)?,
                 None => Constraint::Any,
             };
-            let max = fields.number("maxItems").and_then(|max| u32::try_from(max).ok()).unwrap_or(DEFAULT_MAX_ITEMS);
+            let max = fields
+                .number("maxItems")
+                .and_then(|max| u32::try_from(max).ok())
+                .unwrap_or(DEFAULT_MAX_ITEMS);
             Constraint::List { max, each: Box::new(each) }
         }
         // Another word was reported when the shape was checked.
@@ -113,7 +117,12 @@ fn report_surplus(fields: Fields<'_, '_>, ty: &str, out: &mut Diagnostics) {
     }
 }
 
-fn bound<N: std::str::FromStr>(fields: Fields<'_, '_>, key: &str, default: N, out: &mut Diagnostics) -> Option<N> {
+fn bound<N: std::str::FromStr>(
+    fields: Fields<'_, '_>,
+    key: &str,
+    default: N,
+    out: &mut Diagnostics,
+) -> Option<N> {
     let Some(text) = fields.word(key) else { return Some(default) };
     let number = text.text.parse().ok();
     if number.is_none() {
@@ -136,10 +145,17 @@ fn text(fields: Fields<'_, '_>, out: &mut Diagnostics) -> Option<TextMatch> {
     let mut one_of: Vec<String> = fields.texts("oneOf").map(|text| text.text.to_owned()).collect();
     one_of.sort_unstable();
     let pattern = match fields.text("pattern") {
-        Some(pattern) => Some(patterns::compile(pattern.text).map_err(|why| report_pattern(pattern, &why, out)).ok()?),
+        Some(pattern) => {
+            Some(patterns::compile(pattern.text).map_err(|why| report_pattern(pattern, &why, out)).ok()?)
+        }
         None => None,
     };
-    Some(TextMatch { one_of, min_chars: length("minLength").unwrap_or(0), max_chars: length("maxLength"), pattern })
+    Some(TextMatch {
+        one_of,
+        min_chars: length("minLength").unwrap_or(0),
+        max_chars: length("maxLength"),
+        pattern,
+    })
 }
 
 fn report_pattern(pattern: Text<'_>, why: &patterns::InvalidPattern, out: &mut Diagnostics) {
@@ -165,7 +181,11 @@ fn below(fields: Fields<'_, '_>, at: Text<'_>, out: &mut Diagnostics) -> Option<
     for prefix in fields.texts("below") {
         let rest = prefix.text.trim_matches('/');
         let odd = rest.split('/').any(|segment| matches!(segment, "" | "." | "..")) && !rest.is_empty();
-        if odd || prefix.text.contains(['\\', '%', '*']) || prefix.text.is_empty() || prefix.text.starts_with("//") {
+        if odd
+            || prefix.text.contains(['\\', '%', '*'])
+            || prefix.text.is_empty()
+            || prefix.text.starts_with("//")
+        {
             let message = format!("no path is below `{}`", prefix.text);
             let help = "write a plain path as `/srv/docs/`, without wildcards, escapes and dot segments";
             out.push(Diagnostic::new(Id::Malformed, prefix.at, message).help(help));
@@ -179,16 +199,26 @@ fn below(fields: Fields<'_, '_>, at: Text<'_>, out: &mut Diagnostics) -> Option<
 fn url(fields: Fields<'_, '_>, out: &mut Diagnostics) -> UrlMatch {
     let mut schemes: Vec<String> = fields.texts("schemes").map(|text| text.text.to_owned()).collect();
     for scheme in fields.texts("schemes") {
-        if !scheme.text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.')) {
+        if !scheme
+            .text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.'))
+        {
             let message = format!("`{}` is not a URL scheme", scheme.text);
-            out.push(Diagnostic::new(Id::Malformed, scheme.at, message).help("write it as `https`, without `://`"));
+            out.push(
+                Diagnostic::new(Id::Malformed, scheme.at, message).help("write it as `https`, without `://`"),
+            );
         }
     }
     if schemes.is_empty() {
         schemes.push("https".to_owned());
     }
     schemes.sort_unstable();
-    let ports = fields.list("ports").iter().filter_map(crate::shape::number).filter_map(|port| u16::try_from(port).ok());
+    let ports = fields
+        .list("ports")
+        .iter()
+        .filter_map(crate::shape::number)
+        .filter_map(|port| u16::try_from(port).ok());
     let private = fields.word("private").is_some_and(|text| text.text == "allow");
     UrlMatch { schemes, hosts: hosts(fields, "hosts", out), ports: ports.collect(), private }
 }

@@ -1,7 +1,9 @@
 //! Missions: rules and what they cover.
 
 use sallyport_engine::glob::Glob;
-use sallyport_engine::policy::{Arguments, Effect, HttpMatch, McpMatch, Mission, Operations, Protocol, Rule, ServiceId};
+use sallyport_engine::policy::{
+    Arguments, Effect, HttpMatch, McpMatch, Mission, Operations, Protocol, Rule, ServiceId,
+};
 use sallyport_engine::scan::Profile;
 
 use super::arguments;
@@ -106,7 +108,8 @@ impl Reader<'_, '_> {
 
     /// Reads one rule; `None` if part of it is bad, and then that was reported.
     fn rule(&mut self, name: Text<'_>, effect: Effect, fields: Fields<'_, '_>) -> Option<Rule> {
-        let mut spoken_of = Protocol::NAMES.iter().filter_map(|(protocol, key)| Some((*protocol, *key, fields.entry(key)?)));
+        let mut spoken_of =
+            Protocol::NAMES.iter().filter_map(|(protocol, key)| Some((*protocol, *key, fields.entry(key)?)));
         let (Some((protocol, key, entry)), None) = (spoken_of.next(), spoken_of.next()) else { return None };
         let inner = Fields::of(&entry.node);
         let operations = match protocol {

@@ -21,7 +21,8 @@ fn a2a_method(method: Text<'_>, out: &mut Diagnostics) -> Option<A2aMethod> {
     let found = A2aMethod::of(method.text);
     if found.is_none() {
         let known = A2aMethod::NAMES.iter().flat_map(|(_, new, old)| [*new, *old]);
-        let help = did_you_mean(method.text, known).unwrap_or_else(|| "methods are named as `SendMessage`, one by one".to_owned());
+        let help = did_you_mean(method.text, known)
+            .unwrap_or_else(|| "methods are named as `SendMessage`, one by one".to_owned());
         let message = format!("`{}` is not a method of A2A 0.3 or 1.0", method.text);
         out.push(Diagnostic::new(Id::Malformed, method.at, message).help(help));
     }

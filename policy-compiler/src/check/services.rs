@@ -87,7 +87,12 @@ fn routes(service: &Document<'_, '_>, out: &mut Diagnostics) -> Vec<Route> {
 }
 
 /// Reads what a route says beside its path and protocol, and reports what does not go with its protocol.
-fn read_route(fields: Fields<'_, '_>, path: PathTemplate, protocol: Protocol, out: &mut Diagnostics) -> Route {
+fn read_route(
+    fields: Fields<'_, '_>,
+    path: PathTemplate,
+    protocol: Protocol,
+    out: &mut Diagnostics,
+) -> Route {
     let opaque_bodies = fields.word("opaqueBodies");
     let batches = fields.word("batches");
     let reads_all = matches!(protocol, Protocol::Mcp | Protocol::Llm);

@@ -238,10 +238,10 @@ impl RuleView {
 
 impl ServiceView {
     fn new(service: &Service) -> Self {
-        let routes = service.routes.iter().map(|route| RouteView {
-            path: route.path.as_str().to_owned(),
-            protocol: route.protocol.name(),
-        });
+        let routes = service
+            .routes
+            .iter()
+            .map(|route| RouteView { path: route.path.as_str().to_owned(), protocol: route.protocol.name() });
         Self {
             name: service.name.clone(),
             hosts: service.hosts.iter().map(ToString::to_string).collect(),

@@ -43,7 +43,19 @@ static FIELD: Object = Object {
             need: Need::Default("required"),
             doc: "Whether something must stand there.",
         },
-        TYPE, MIN, MAX, VALUE, ONE_OF, MIN_LENGTH, MAX_LENGTH, PATTERN, BELOW, SCHEMES, HOSTS, PORTS, PRIVATE,
+        TYPE,
+        MIN,
+        MAX,
+        VALUE,
+        ONE_OF,
+        MIN_LENGTH,
+        MAX_LENGTH,
+        PATTERN,
+        BELOW,
+        SCHEMES,
+        HOSTS,
+        PORTS,
+        PRIVATE,
         Field {
             name: "maxItems",
             ty: Ty::Number { min: 0, max: 65_536, what: "a number of elements" },
@@ -63,7 +75,9 @@ static FIELD: Object = Object {
 static ITEMS: Object = Object {
     name: "items",
     doc: "What each element of a list must be.",
-    fields: &[TYPE, MIN, MAX, VALUE, ONE_OF, MIN_LENGTH, MAX_LENGTH, PATTERN, BELOW, SCHEMES, HOSTS, PORTS, PRIVATE],
+    fields: &[
+        TYPE, MIN, MAX, VALUE, ONE_OF, MIN_LENGTH, MAX_LENGTH, PATTERN, BELOW, SCHEMES, HOSTS, PORTS, PRIVATE,
+    ],
     together: &[],
 };
 
@@ -74,10 +88,18 @@ const TYPE: Field = Field {
     doc: "What must stand there. `integer` is a number written without point and exponent; `path` is a path below one of \
           `below`; `url` is an absolute URL that no client reads in another way.",
 };
-const MIN: Field =
-    Field { name: "min", ty: Ty::Decimal, need: Need::Optional, doc: "Of an `integer` or `number`: the least." };
-const MAX: Field =
-    Field { name: "max", ty: Ty::Decimal, need: Need::Optional, doc: "Of an `integer` or `number`: the most." };
+const MIN: Field = Field {
+    name: "min",
+    ty: Ty::Decimal,
+    need: Need::Optional,
+    doc: "Of an `integer` or `number`: the least.",
+};
+const MAX: Field = Field {
+    name: "max",
+    ty: Ty::Decimal,
+    need: Need::Optional,
+    doc: "Of an `integer` or `number`: the most.",
+};
 const VALUE: Field = Field {
     name: "value",
     ty: Ty::Choice(&["true", "false"]),

@@ -100,10 +100,13 @@ fn of_rule(rule: &Rule, parts: &PolicyParts) -> Option<Try> {
             Some(Try { method, host, path, body: None })
         }
         Operations::Mcp(mcp) => post(service, Protocol::Mcp, host, "1", message(mcp)),
-        Operations::A2a(a2a) => post(service, Protocol::A2a, host, "", a2a_message(a2a.methods.first()?.name())),
+        Operations::A2a(a2a) => {
+            post(service, Protocol::A2a, host, "", a2a_message(a2a.methods.first()?.name()))
+        }
         Operations::Llm(llm) => {
             let model = llm.models.first()?.as_str().replace('*', "example");
-            let body = serde_json::json!({"model": model, "messages": [{"role": "user", "content": "hello"}]});
+            let body =
+                serde_json::json!({"model": model, "messages": [{"role": "user", "content": "hello"}]});
             post(service, Protocol::Llm, host, llm_path(llm.apis.first()?.name())?, body.to_string())
         }
         // Messages of protobuf are nothing to write on a command line.
@@ -124,7 +127,8 @@ fn post(service: &Service, protocol: Protocol, host: String, rest: &str, body: S
 fn a2a_message(method: &str) -> String {
     let part = serde_json::json!({"kind": "text", "text": "hello"});
     let message = serde_json::json!({"role": "user", "messageId": "1", "parts": [part]});
-    serde_json::json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": {"message": message}}).to_string()
+    serde_json::json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": {"message": message}})
+        .to_string()
 }
 
 /// The end of an API's path, where it takes a POST.
