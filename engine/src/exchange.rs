@@ -6,16 +6,18 @@
 //! ```
 
 mod body;
+mod findings;
 mod head;
 
 use crate::decide::RuleName;
-use crate::http::Head;
+use crate::http::{Coding, Head};
 use crate::identity::Peer;
 use crate::operation::McpHeaders;
-use crate::policy::{AgentId, Policy, ServiceId};
+use crate::policy::{A2aMethod, AgentId, LlmApi, Policy, ServiceId};
 use crate::reason::Reason;
 use crate::record::Record;
 use crate::reply::{Reply, Shape};
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -36,6 +38,8 @@ pub enum Step {
     Forward,
     /// Keep what has come and wait for the rest.
     Hold,
+    /// Let it go on with this body in the place of the one that came.
+    Replace(Vec<u8>),
     /// Answer in the upstream's stead; nothing goes on.
     Reply(Reply),
 }
@@ -81,25 +85,49 @@ struct Pending {
     agent: AgentId,
     service: ServiceId,
     body: Expected,
+    /// How the body is coded; it is judged, and goes on, decoded.
+    coding: Option<Coding>,
 }
 
-/// How a body will be read.
+/// How a body will be read, and whether it decides.
 #[derive(Debug)]
 enum Expected {
-    /// An MCP message, which decides; the headers that must agree with it.
-    Mcp(McpHeaders),
-    /// JSON, on a plain HTTP route that is already granted.
+    /// An MCP message, or a batch of them where the version has batches; it decides. The headers must agree with it.
+    Mcp { headers: McpHeaders, batches: bool },
+    /// An A2A request over JSON-RPC, which decides.
+    A2aRpc,
+    /// An A2A request over HTTP+JSON, which decides together with its path.
+    A2aRest(A2aMethod),
+    /// An A2A request over gRPC, whose path decides and whose body policy lets pass unread.
+    A2aOpaque(A2aMethod),
+    /// A request to a model, which decides.
+    Llm(LlmApi),
+    /// JSON on a route that is already granted.
     Json,
-    /// Text, on a plain HTTP route that is already granted.
+    /// Text on a route that is already granted.
     Text,
     /// Nothing that can be judged, so nothing at all.
     Empty,
+    /// Anything: policy lets it pass unread.
+    Opaque,
+}
+
+impl Expected {
+    /// The shape of a refusal before the body is read.
+    fn shape(&self) -> Shape<'static> {
+        match self {
+            Self::Mcp { .. } | Self::A2aRpc => Shape::Rpc(None),
+            Self::Llm(api) => Shape::Llm(*api),
+            Self::A2aOpaque(_) => Shape::Grpc,
+            Self::A2aRest(_) | Self::Json | Self::Text | Self::Empty | Self::Opaque => Shape::Http,
+        }
+    }
 }
 
 /// A refusal on its way to becoming a reply and a record.
 struct Refused<'a> {
     reason: Reason,
-    rule: Option<RuleName>,
+    rule: Option<Box<RuleName>>,
     shape: Shape<'a>,
 }
 
@@ -143,8 +171,7 @@ impl Exchange {
     pub fn request_progress(&mut self, buffered: usize) -> Step {
         match &self.state {
             State::AwaitingBody(pending) if self.is_too_long(buffered) => {
-                let mcp = matches!(pending.body, Expected::Mcp(_));
-                let shape = if mcp { Shape::Mcp(None) } else { Shape::Http };
+                let shape = pending.body.shape();
                 self.record.request_bytes = u64::try_from(buffered).unwrap_or(u64::MAX);
                 self.refuse(Refused { reason: Reason::RequestTooLarge, rule: None, shape })
             }
@@ -205,17 +232,17 @@ impl Exchange {
     }
 
     fn note_rule(&mut self, rule: RuleName) {
-        self.record.mission = Some(rule.mission);
-        self.record.rule = Some(rule.rule);
+        let RuleName { mission, rule, path: _ } = rule;
+        (self.record.mission, self.record.rule) = (Some(mission), Some(rule));
     }
 
     /// The one exit of every refusal.
     fn refuse(&mut self, refused: Refused<'_>) -> Step {
         let reply = Reply::refuse(&refused.reason, refused.shape);
-        self.record.status = Some(reply.status);
+        self.record.status = Some(reply.received_status());
         self.record.refusal = Some(refused.reason);
         match refused.rule {
-            Some(rule) => self.note_rule(rule),
+            Some(rule) => self.note_rule(*rule),
             // A rule that allowed the request does not explain its refusal.
             None => (self.record.mission, self.record.rule) = (None, None),
         }

@@ -2,18 +2,22 @@
 
 use crate::json::write_string;
 use crate::operation::RequestId;
+use crate::policy::LlmApi;
 use crate::reason::Reason;
+use alloc::format;
 use alloc::string::String;
 
 /// A response that the gate gives instead of the upstream's.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Reply {
-    /// The HTTP status.
+    /// The HTTP status. Where `grpc_status` is given the host answers with 200 and trailers, as gRPC does.
     pub status: u16,
     /// The value of Content-Type.
     pub content_type: &'static str,
-    /// The body.
+    /// The body; of a gRPC answer, its message.
     pub body: String,
+    /// The gRPC status, where the caller speaks gRPC.
+    pub grpc_status: Option<u8>,
 }
 
 /// How the caller expects to be answered.
@@ -23,53 +27,93 @@ pub(crate) enum Shape<'a> {
     Http,
     /// A JSON-RPC error, with the request's id where it could be read. The status says no as well: MCP's streamable HTTP answers
     /// input that it cannot accept with an HTTP error whose body may be a JSON-RPC error.
-    Mcp(Option<&'a RequestId>),
+    Rpc(Option<&'a RequestId>),
+    /// A gRPC status.
+    Grpc,
+    /// The error object of a model's API.
+    Llm(LlmApi),
 }
 
 impl Reply {
     pub(crate) fn refuse(reason: &Reason, shape: Shape<'_>) -> Self {
         let body = match shape {
             Shape::Http => http_body(reason),
-            Shape::Mcp(id) => mcp_body(reason, id),
+            Shape::Rpc(id) => rpc_body(reason, id),
+            Shape::Grpc => sentence(reason),
+            Shape::Llm(api) => llm_body(reason, api),
         };
-        Self { status: reason.status(), content_type: "application/json", body }
+        let grpc_status = matches!(shape, Shape::Grpc).then(|| grpc_status(reason));
+        Self { status: reason.status(), content_type: "application/json", body, grpc_status }
+    }
+
+    /// The HTTP status that the caller receives.
+    pub fn received_status(&self) -> u16 {
+        if self.grpc_status.is_some() { 200 } else { self.status }
     }
 }
 
 fn http_body(reason: &Reason) -> String {
-    let mut body = String::from("{\"error\":");
-    write_string(&mut body, reason.title());
-    body.push_str(",\"reason\":");
-    write_string(&mut body, &reason.code());
-    body.push_str(",\"message\":");
-    write_string(&mut body, reason.help());
-    body.push('}');
-    body
+    object(&[("error", reason.title()), ("reason", &reason.code()), ("message", reason.help())])
 }
 
-fn mcp_body(reason: &Reason, id: Option<&RequestId>) -> String {
-    let mut body = String::from("{\"jsonrpc\":\"2.0\",\"id\":");
-    body.push_str(id.map_or("null", RequestId::as_json));
-    body.push_str(",\"error\":{\"code\":");
-    body.push_str(rpc_code(reason));
-    body.push_str(",\"message\":");
-    let mut message = String::from(reason.title());
-    message.push_str(" (");
-    message.push_str(&reason.code());
-    message.push_str("): ");
-    message.push_str(reason.help());
-    write_string(&mut body, &message);
-    body.push_str(",\"data\":{\"reason\":");
-    write_string(&mut body, &reason.code());
-    body.push_str("}}}");
-    body
+fn rpc_body(reason: &Reason, id: Option<&RequestId>) -> String {
+    let id = id.map_or("null", RequestId::as_json);
+    let mut message = String::new();
+    write_string(&mut message, &sentence(reason));
+    let data = object(&[("reason", &reason.code())]);
+    let code = rpc_code(reason);
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":{message},"data":{data}}}}}"#)
+}
+
+/// OpenAI's and Anthropic's clients each show the message of their own error object.
+fn llm_body(reason: &Reason, api: LlmApi) -> String {
+    let (message, code) = (sentence(reason), reason.code());
+    match api {
+        LlmApi::Messages => {
+            let error = object(&[("type", "permission_error"), ("message", &message)]);
+            format!(r#"{{"type":"error","error":{error},"reason":"{code}"}}"#)
+        }
+        LlmApi::Chat | LlmApi::Responses | LlmApi::Embeddings | LlmApi::Models => {
+            let error = object(&[("message", &message), ("type", "policy_violation"), ("code", &code)]);
+            format!(r#"{{"error":{error},"reason":"{code}"}}"#)
+        }
+    }
+}
+
+fn sentence(reason: &Reason) -> String {
+    format!("{} ({}): {}", reason.title(), reason.code(), reason.help())
+}
+
+fn object(members: &[(&str, &str)]) -> String {
+    let mut out = String::from("{");
+    for (key, value) in members {
+        if out.len() > 1 {
+            out.push(',');
+        }
+        write_string(&mut out, key);
+        out.push(':');
+        write_string(&mut out, value);
+    }
+    out.push('}');
+    out
 }
 
 /// JSON-RPC 2.0 section 5.1; MCP 2026-07-28 names -32020 HeaderMismatch and leaves -32000 to -32019 to implementations.
-fn rpc_code(reason: &Reason) -> &'static str {
+fn rpc_code(reason: &Reason) -> i32 {
     match reason {
-        Reason::RequestMismatch => "-32020",
-        Reason::RequestMalformed | Reason::RequestAmbiguous | Reason::RequestUnsupported => "-32600",
-        _ => "-32001",
+        Reason::RequestMismatch => -32020,
+        Reason::RequestMalformed | Reason::RequestAmbiguous | Reason::RequestUnsupported => -32600,
+        _ => -32001,
+    }
+}
+
+/// gRPC status codes: UNAUTHENTICATED, RESOURCE_EXHAUSTED, INVALID_ARGUMENT, UNAVAILABLE, PERMISSION_DENIED.
+fn grpc_status(reason: &Reason) -> u8 {
+    match reason {
+        Reason::IdentityAbsent => 16,
+        Reason::RequestTooLarge => 8,
+        Reason::RequestMalformed | Reason::RequestAmbiguous | Reason::RequestEncoding => 3,
+        Reason::PolicyAbsent | Reason::Internal => 14,
+        _ => 7,
     }
 }

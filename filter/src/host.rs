@@ -4,6 +4,8 @@
 //! caller's bytes reach are made here directly: bytes in, bytes out, every failure a value.
 #![expect(unsafe_code, reason = "imports from the host are unsafe to call")]
 
+use sallyport_engine::Reply;
+
 /// Why the host did not do what it was asked: its status code (proxy-wasm `proxy_status_t`).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct HostError(u32);
@@ -72,6 +74,7 @@ unsafe extern "C" {
         data: *mut *mut u8,
         size: *mut usize,
     ) -> u32;
+    fn proxy_set_buffer_bytes(buffer: u32, start: usize, length: usize, data: *const u8, size: usize) -> u32;
     fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> u32;
     fn proxy_send_local_response(
@@ -162,6 +165,12 @@ pub(crate) fn buffer(buffer: Buffer, length: usize) -> Result<Vec<u8>, HostError
     received(|data, size| unsafe { proxy_get_buffer_bytes(buffer.code(), 0, length, data, size) })
 }
 
+/// Puts `bytes` in the place of the first `length` bytes of a buffer.
+pub(crate) fn replace_buffer(buffer: Buffer, length: usize, bytes: &[u8]) -> Result<(), HostError> {
+    // SAFETY: the host reads the bytes within the call.
+    done(unsafe { proxy_set_buffer_bytes(buffer.code(), 0, length, bytes.as_ptr(), bytes.len()) })
+}
+
 /// A property by its path, the parts separated by NUL.
 pub(crate) fn property(path: &str) -> Result<Vec<u8>, HostError> {
     // SAFETY: as for `header_pairs`; the path outlives the call.
@@ -174,10 +183,17 @@ pub(crate) fn set_property(path: &str, value: &str) -> Result<(), HostError> {
     done(unsafe { proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) })
 }
 
-/// Answers the request in the upstream's stead. `details` becomes Envoy's `%RESPONSE_CODE_DETAILS%`.
-pub(crate) fn respond(status: u16, details: &str, content_type: &str, body: &str) -> Result<(), HostError> {
-    let headers = encode_pair("content-type", content_type);
+/// Answers the request in the upstream's stead. `details` becomes Envoy's `%RESPONSE_CODE_DETAILS%`. A caller of gRPC gets the
+/// body as its message, with the status that the reply names.
+pub(crate) fn respond(reply: &Reply, details: &str) -> Result<(), HostError> {
+    let (status, body) = (reply.status, reply.body.as_str());
+    let headers = if reply.grpc_status.is_some() {
+        Vec::new()
+    } else {
+        encode_pair("content-type", reply.content_type)
+    };
     let no_grpc_status = -1;
+    let grpc_status = reply.grpc_status.map_or(no_grpc_status, i32::from);
     // SAFETY: the host reads all of them within the call.
     done(unsafe {
         proxy_send_local_response(
@@ -188,7 +204,7 @@ pub(crate) fn respond(status: u16, details: &str, content_type: &str, body: &str
             body.len(),
             headers.as_ptr(),
             headers.len(),
-            no_grpc_status,
+            grpc_status,
         )
     })
 }

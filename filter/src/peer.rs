@@ -13,11 +13,11 @@ const REMEMBERED: usize = 128;
 /// What a connection's certificate says.
 #[derive(Clone, Debug)]
 pub(crate) enum Certificate {
-    /// There is none, or it was not validated.
+    /// There is none.
     Absent,
-    /// It was validated; its URI SANs.
+    /// There is one; its URI SANs.
     Valid(Vec<Vec<u8>>),
-    /// It was validated, but cannot be read.
+    /// There is one, but it cannot be read.
     Unreadable,
 }
 
@@ -51,8 +51,9 @@ impl Peers {
 
 impl Certificate {
     fn read() -> Self {
-        let validated = host::property("connection\0peer_certificate_valid");
-        if validated.as_deref() != Ok(&[1]) {
+        // Not `peer_certificate_valid`: it is missing before Envoy 1.39, and false on a resumed session (envoy#21235). A listener
+        // that asks for certificates validates them, unless it is set up to accept untrusted ones.
+        if host::property("connection\0mtls").as_deref() != Ok(&[1]) {
             return Self::Absent;
         }
         let pem = host::property("connection\0peer_certificate");

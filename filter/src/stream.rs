@@ -52,10 +52,19 @@ impl Stream {
         if self.released { Ok(Step::Forward) } else { self.judge_body() }
     }
 
+    /// Gives the proxy the body that goes on, where it is not the one that came.
+    fn replace(&self, step: Step) -> Result<Step, HostError> {
+        if let Step::Replace(body) = &step {
+            host::replace_buffer(Buffer::RequestBody, self.buffered, body)?;
+        }
+        Ok(step)
+    }
+
     /// The one place where a step, or the failure to get one, becomes an action.
     fn perform(&mut self, step: Result<Step, HostError>) -> Action {
-        match step.unwrap_or_else(|_| self.exchange.fail()) {
-            Step::Forward => {
+        let step = step.and_then(|step| self.replace(step)).unwrap_or_else(|_| self.exchange.fail());
+        match step {
+            Step::Forward | Step::Replace(_) => {
                 self.released = true;
                 Action::Continue
             }
@@ -64,7 +73,7 @@ impl Stream {
                 let record = self.exchange.record();
                 let details = format!("sallyport_{}", record.reason());
                 // If even this fails, the request stays where it is: it does not go on.
-                let _ = host::respond(reply.status, &details, reply.content_type, &reply.body);
+                let _ = host::respond(&reply, &details);
                 Action::Pause
             }
         }

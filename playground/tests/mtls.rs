@@ -127,7 +127,7 @@ fn http1_arrives_as_it_was_sent() {
     let response = playground.agent(Protocol::Http1).send(&request).unwrap();
     assert_eq!(response.status, 200, "{}", response.text());
     let seen = playground.seen();
-    assert_eq!((seen.method.as_str(), seen.target.as_str()), ("POST", "//admin/x%2Fy?q=a"));
+    assert_eq!((seen.method.as_str(), seen.target.as_str()), ("POST", "//admin/%2e/x%2Fy?q=a"));
     assert_eq!((seen.authority.as_deref(), seen.http2, seen.complete), (Some(HOST), false, true));
     assert_eq!(seen.headers.get("x-odd"), Some(b"caf\xe9".as_slice()));
     assert_eq!(seen.headers.get("x_under"), Some(b"score".as_slice()));

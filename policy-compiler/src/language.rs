@@ -1,5 +1,8 @@
 //! The policy language: every kind of document, every key. The reader and the reference page both come from here.
 
+pub mod arguments;
+mod protocols;
+
 use crate::shape::{Field, Need, Object, Together, Ty};
 
 /// What `apiVersion` must say.
@@ -185,8 +188,26 @@ static RULE: Object = Object {
             need: Need::Optional,
             doc: "Requests on the service's routes with `protocol: mcp`.",
         },
+        Field {
+            name: "a2a",
+            ty: Ty::Object(&protocols::A2A),
+            need: Need::Optional,
+            doc: "Requests on the service's routes with `protocol: a2a`.",
+        },
+        Field {
+            name: "grpc",
+            ty: Ty::Object(&protocols::GRPC),
+            need: Need::Optional,
+            doc: "Requests on the service's routes with `protocol: grpc`.",
+        },
+        Field {
+            name: "llm",
+            ty: Ty::Object(&protocols::LLM),
+            need: Need::Optional,
+            doc: "Requests on the service's routes with `protocol: llm`.",
+        },
     ],
-    together: &[Together::ExactlyOne(&["http", "mcp"])],
+    together: &[Together::ExactlyOne(&["http", "mcp", "a2a", "grpc", "llm"])],
 };
 
 static HTTP: Object = Object {
@@ -239,6 +260,12 @@ static MCP: Object = Object {
             need: Need::Optional,
             doc: "Other methods, exactly or with `*`, as `completion/complete`.",
         },
+        Field {
+            name: "arguments",
+            ty: Ty::Object(&arguments::ARGUMENTS),
+            need: Need::Default("anything"),
+            doc: "What the `tools` may be called with.",
+        },
     ],
     together: &[Together::AtLeastOne(&["tools", "resources", "prompts", "methods"])],
 };
@@ -290,9 +317,22 @@ static ROUTE: Object = Object {
         },
         Field {
             name: "protocol",
-            ty: Ty::Choice(&["http", "mcp"]),
+            ty: Ty::Choice(&["http", "mcp", "a2a", "grpc", "llm"]),
             need: Need::Required,
             doc: "The protocol that requests are judged by, whatever their headers say.",
+        },
+        Field {
+            name: "opaqueBodies",
+            ty: Ty::Choice(&["deny", "allow"]),
+            need: Need::Default("deny"),
+            doc: "On `http`, `grpc` and `a2a` routes: whether bodies that the gate cannot read may pass unjudged.",
+        },
+        Field {
+            name: "batches",
+            ty: Ty::Choice(&["refuse", "judge"]),
+            need: Need::Default("refuse"),
+            doc: "On `mcp` routes: whether a JSON-RPC batch may pass where the protocol's version has them (up to 2025-03-26) and \
+                  every element of it is allowed.",
         },
     ],
     together: &[],

@@ -20,6 +20,7 @@ pub mod files;
 mod json;
 pub mod language;
 pub mod native;
+pub mod patterns;
 pub mod report;
 pub mod shape;
 mod source;

@@ -35,6 +35,12 @@ impl Runner for Native {
                 respond(&mut exchange, &case.response);
                 (case.response.status, Some(whole(&case.request.message)), whole(&case.response.message))
             }
+            Step::Replace(body) => {
+                respond(&mut exchange, &case.response);
+                (case.response.status, Some(body), whole(&case.response.message))
+            }
+            // gRPC carries the reply's text in a header, and has no body then.
+            Step::Reply(reply) if reply.grpc_status.is_some() => (reply.received_status(), None, Vec::new()),
             Step::Reply(reply) => (reply.status, None, reply.body.into()),
             Step::Hold => return Err("the engine holds a request that has ended".into()),
         };

@@ -77,7 +77,7 @@ impl EnvoyRunner {
         if !self.clients.contains_key(&key) {
             let identity = peers.as_ref().map(|names| self.ca.mint(names)).transpose()?;
             let client = Client::new(self.envoy.address(), protocol, &self.ca, identity.as_ref())?;
-            self.clients.insert(key.clone(), client.timeout(EXCHANGE_PATIENCE));
+            self.clients.insert(key.clone(), client.timeout(EXCHANGE_PATIENCE).resume_sessions());
         }
         self.clients.get(&key).ok_or_else(|| "no client".into())
     }

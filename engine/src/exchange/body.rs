@@ -1,16 +1,18 @@
 //! The part of the judgement that takes a request's body.
 
-use super::{Exchange, Expected, Pending, Refused, Step};
+use super::{Exchange, Expected, Pending, Refused, State, Step};
 use crate::decide::{Asked, Decision, decide, is_tool_name};
-use crate::json::{Document, Fault, JsonError};
-use crate::operation::{Call, McpHeaders, Message};
-use crate::policy::Policy;
+use crate::json::{Document, Fault, JsonError, Kind, Value};
+use crate::operation::{A2aCall, Call, LlmCall, McpHeaders, Message, Refusal, RequestId};
+use crate::policy::{A2aMethod, LlmApi, Policy};
 use crate::reason::Reason;
-use crate::record::{Direction, FindingRecord, MAX_FINDINGS};
 use crate::reply::Shape;
-use crate::scan::{Action, Match, Profile};
+use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::{String, ToString};
+
+/// The most elements of a JSON-RPC batch.
+const MAX_BATCH: usize = 64;
 
 impl From<JsonError> for Reason {
     fn from(error: JsonError) -> Self {
@@ -27,163 +29,205 @@ impl From<JsonError> for Reason {
     }
 }
 
+/// A refusal that still knows which id to answer with.
+struct Answered {
+    refused: Refused<'static>,
+    id: Option<RequestId>,
+}
+
+impl From<Reason> for Answered {
+    fn from(reason: Reason) -> Self {
+        Self { refused: reason.into(), id: None }
+    }
+}
+
+impl From<Refusal> for Answered {
+    fn from(refusal: Refusal) -> Self {
+        Self { refused: refusal.reason.into(), id: refusal.id }
+    }
+}
+
+/// What the judgement of a body goes by.
+struct Case<'p> {
+    policy: &'p Policy,
+    pending: &'p Pending,
+}
+
 impl Exchange {
     /// Judges a whole body. The state is `Refused` until this says otherwise.
     pub(super) fn judge_body(&mut self, pending: Pending, body: &[u8]) -> Step {
         let Some(policy) = self.policy.clone() else { return self.fail() };
-        let too_long = self.is_too_long(body.len());
-        let outcome = match &pending.body {
-            Expected::Mcp(headers) => return self.judge_message(&policy, &pending, headers, body, too_long),
-            _ if too_long => Err(Reason::RequestTooLarge),
-            _ if body.is_empty() => Ok(()),
-            Expected::Empty => Err(Reason::RequestUnsupported),
-            Expected::Json => self.scan_json(&policy, &pending, body),
-            Expected::Text => self.scan_text(&policy, &pending, body),
-        };
+        let case = Case { policy: &policy, pending: &pending };
+        let outcome = self.decode(&pending, body).and_then(|decoded| {
+            self.judge_decoded(&case, &decoded)?;
+            Ok(decoded)
+        });
         match outcome {
-            Ok(()) => self.forward(),
-            Err(reason) => self.refuse(reason.into()),
+            Ok(decoded) => {
+                self.state = State::Forwarded;
+                match decoded {
+                    Cow::Owned(decoded) => Step::Replace(decoded),
+                    Cow::Borrowed(_) => Step::Forward,
+                }
+            }
+            Err(Answered { refused, id }) => {
+                let shape = match pending.body.shape() {
+                    Shape::Rpc(_) => Shape::Rpc(id.as_ref()),
+                    shape => shape,
+                };
+                self.refuse(Refused { shape, ..refused })
+            }
         }
     }
 
-    fn forward(&mut self) -> Step {
-        self.state = super::State::Forwarded;
-        Step::Forward
+    fn decode<'b>(&self, pending: &Pending, body: &'b [u8]) -> Result<Cow<'b, [u8]>, Answered> {
+        if self.is_too_long(body.len()) {
+            return Err(Reason::RequestTooLarge.into());
+        }
+        match pending.coding {
+            Some(coding) if !body.is_empty() => {
+                let most = self.policy.as_ref().map_or(0, |policy| policy.parts().limits.max_body_bytes);
+                Ok(Cow::Owned(coding.decode(body, usize::try_from(most).unwrap_or(0))?))
+            }
+            _ => Ok(Cow::Borrowed(body)),
+        }
+    }
+
+    fn judge_decoded(&mut self, case: &Case<'_>, body: &[u8]) -> Result<(), Answered> {
+        match &case.pending.body {
+            Expected::Mcp { headers, batches } => self.judge_mcp_body(case, headers, *batches, body),
+            Expected::A2aRpc => self.judge_a2a_rpc(case, body),
+            Expected::A2aRest(method) => self.judge_a2a_rest(case, *method, body),
+            Expected::A2aOpaque(method) => {
+                self.judge_a2a_call(case, &A2aCall { method: *method, push_urls: [].into() })
+            }
+            Expected::Llm(api) => self.judge_llm_body(case, *api, body),
+            Expected::Opaque => Ok(()),
+            Expected::Json | Expected::Text | Expected::Empty if body.is_empty() => Ok(()),
+            Expected::Json => Ok(self.scan_document(
+                case.policy,
+                case.pending,
+                &Document::parse(body).map_err(Reason::from)?,
+            )?),
+            Expected::Text => Ok(self.scan_text(case.policy, case.pending, body)?),
+            Expected::Empty => Err(Reason::RequestUnsupported.into()),
+        }
+    }
+
+    fn judge_mcp_body(
+        &mut self,
+        case: &Case<'_>,
+        headers: &McpHeaders,
+        batches: bool,
+        body: &[u8],
+    ) -> Result<(), Answered> {
+        let document = Document::parse(body).map_err(Reason::from)?;
+        let root = document.root().ok_or(Reason::Internal)?;
+        if root.kind() == Kind::Array {
+            self.judge_batch(case, headers, batches, root)?;
+        } else {
+            self.judge_message(case, headers, root)?;
+        }
+        Ok(self.scan_document(case.policy, case.pending, &document)?)
+    }
+
+    /// Judges every element of a batch; the first refusal refuses them all.
+    fn judge_batch(
+        &mut self,
+        case: &Case<'_>,
+        headers: &McpHeaders,
+        batches: bool,
+        root: Value<'_>,
+    ) -> Result<(), Answered> {
+        let count = root.items().count();
+        self.record.operation = Some(format!("mcp batch of {count}"));
+        if !batches {
+            return Err(Reason::RequestUnsupported.into());
+        }
+        if count == 0 || count > MAX_BATCH {
+            return Err(Reason::RequestMalformed.into());
+        }
+        for element in root.items() {
+            self.judge_message(case, headers, element)?;
+        }
+        self.record.operation = Some(format!("mcp batch of {count}"));
+        Ok(())
     }
 
     fn judge_message(
         &mut self,
-        policy: &Policy,
-        pending: &Pending,
+        case: &Case<'_>,
         headers: &McpHeaders,
-        body: &[u8],
-        too_long: bool,
-    ) -> Step {
-        let refuse = |reason: Reason| Refused { reason, rule: None, shape: Shape::Mcp(None) };
-        if too_long {
-            return self.refuse(refuse(Reason::RequestTooLarge));
-        }
-        let document = match Document::parse(body) {
-            Ok(document) => document,
-            Err(error) => return self.refuse(refuse(error.into())),
-        };
-        let Some(root) = document.root() else { return self.refuse(refuse(Reason::Internal)) };
-        let (message, params) = match Message::read(root) {
-            Ok(read) => read,
-            Err(refusal) => {
-                let shape = Shape::Mcp(refusal.id.as_ref());
-                return self.refuse(Refused { reason: refusal.reason, rule: None, shape });
-            }
-        };
+        root: Value<'_>,
+    ) -> Result<(), Answered> {
+        let message = Message::read(root)?;
         self.record.operation = Some(describe(&message));
-        let shape = Shape::Mcp(message.id());
-        if let Err(reason) = headers.check(&message, params) {
-            return self.refuse(Refused { reason, rule: None, shape });
+        let answered = |refused: Refused<'static>| Answered { refused, id: message.id().cloned() };
+        headers.check(&message).map_err(|reason| answered(reason.into()))?;
+        self.ask_rules(case, Asked::Mcp(&message)).map_err(answered)
+    }
+
+    fn judge_a2a_rpc(&mut self, case: &Case<'_>, body: &[u8]) -> Result<(), Answered> {
+        let document = Document::parse(body).map_err(Reason::from)?;
+        let (id, call) = A2aCall::read_rpc(document.root().ok_or(Reason::Internal)?)?;
+        let judged = self
+            .judge_a2a_call(case, &call)
+            .and_then(|()| self.scan_document(case.policy, case.pending, &document).map_err(Answered::from));
+        judged.map_err(|answered| Answered { id: Some(id), ..answered })
+    }
+
+    fn judge_a2a_rest(&mut self, case: &Case<'_>, method: A2aMethod, body: &[u8]) -> Result<(), Answered> {
+        if body.is_empty() {
+            return self.judge_a2a_call(case, &A2aCall::read_rest(method, None)?);
         }
-        let Some(agent) = policy.agent(pending.agent) else { return self.refuse(refuse(Reason::Internal)) };
-        match decide(policy, agent, pending.service, &Asked::Mcp(Some(&message))) {
-            Decision::Deny { reason, rule } => self.refuse(Refused { reason, rule, shape }),
+        let document = Document::parse(body).map_err(Reason::from)?;
+        self.judge_a2a_call(case, &A2aCall::read_rest(method, document.root())?)?;
+        Ok(self.scan_document(case.policy, case.pending, &document)?)
+    }
+
+    fn judge_a2a_call(&mut self, case: &Case<'_>, call: &A2aCall<'_>) -> Result<(), Answered> {
+        self.record.operation = Some(format!("a2a {}", call.method.name()));
+        self.ask_rules(case, Asked::A2a(call)).map_err(|refused| Answered { refused, id: None })
+    }
+
+    fn judge_llm_body(&mut self, case: &Case<'_>, api: LlmApi, body: &[u8]) -> Result<(), Answered> {
+        let document = Document::parse(body).map_err(Reason::from)?;
+        let call = LlmCall::read(api, document.root().ok_or(Reason::Internal)?)?;
+        self.record.operation = Some(format!("llm {} {}", api.name(), shown(&call.model)));
+        self.ask_rules(case, Asked::Llm(&call)).map_err(|refused| Answered { refused, id: None })?;
+        Ok(self.scan_document(case.policy, case.pending, &document)?)
+    }
+
+    /// Asks the rules, and notes the one that allowed.
+    fn ask_rules(&mut self, case: &Case<'_>, asked: Asked<'_>) -> Result<(), Refused<'static>> {
+        let agent = case.policy.agent(case.pending.agent).ok_or(Reason::Internal)?;
+        match decide(case.policy, agent, case.pending.service, asked) {
+            Decision::Deny { reason, rule } => Err(Refused { reason, rule, shape: Shape::Http }),
             Decision::Allow(rule) => {
-                self.note_rule(rule);
-                match self.scan_document(policy, pending, &document) {
-                    Ok(()) => self.forward(),
-                    Err(reason) => self.refuse(Refused { reason, rule: None, shape }),
-                }
+                self.note_rule(*rule);
+                Ok(())
             }
         }
     }
-
-    fn scan_json(&mut self, policy: &Policy, pending: &Pending, body: &[u8]) -> Result<(), Reason> {
-        let document = Document::parse(body)?;
-        self.scan_document(policy, pending, &document)
-    }
-
-    /// Text is scanned as it stands, and as JSON too where it happens to be JSON.
-    fn scan_text(&mut self, policy: &Policy, pending: &Pending, body: &[u8]) -> Result<(), Reason> {
-        if core::str::from_utf8(body).is_err() {
-            return Err(Reason::RequestEncoding);
-        }
-        if let Ok(document) = Document::parse(body) {
-            return self.scan_document(policy, pending, &document);
-        }
-        let profile = profile(policy, pending)?;
-        let mut blocked = None;
-        policy.parts().catalogue.scan(profile, body, |found| {
-            let action = self.note_finding(policy, profile, found, String::new);
-            blocked = blocked.take().or_else(|| refusal(policy, found, action));
-        });
-        blocked.map_or(Ok(()), Err)
-    }
-
-    /// Scans every string of a document, keys and values alike, with escapes resolved.
-    fn scan_document(
-        &mut self,
-        policy: &Policy,
-        pending: &Pending,
-        document: &Document<'_>,
-    ) -> Result<(), Reason> {
-        let profile = profile(policy, pending)?;
-        let catalogue = &policy.parts().catalogue;
-        let clean = |key: &str| {
-            let mut found = false;
-            catalogue.scan(profile, key.as_bytes(), |_| found = true);
-            !found
-        };
-        let mut blocked = None;
-        for (at, text) in document.strings() {
-            catalogue.scan(profile, text.as_bytes(), |found| {
-                let action = self.note_finding(policy, profile, found, || document.pointer(at, clean));
-                blocked = blocked.take().or_else(|| refusal(policy, found, action));
-            });
-        }
-        blocked.map_or(Ok(()), Err)
-    }
-
-    fn note_finding(
-        &mut self,
-        policy: &Policy,
-        profile: &Profile,
-        found: Match,
-        pointer: impl FnOnce() -> String,
-    ) -> Action {
-        let action = profile.action(found.detector);
-        if self.record.findings.len() < MAX_FINDINGS {
-            let detector = policy.parts().catalogue.detector(found.detector);
-            self.record.findings.push(FindingRecord {
-                detector: detector.map(|detector| detector.id.to_string()).unwrap_or_default(),
-                direction: Direction::Request,
-                pointer: pointer(),
-                offset: found.start,
-                length: found.end.saturating_sub(found.start),
-                action,
-            });
-        }
-        action
-    }
 }
 
-fn profile<'p>(policy: &'p Policy, pending: &Pending) -> Result<&'p Profile, Reason> {
-    policy.agent(pending.agent).and_then(|agent| policy.profile(agent)).ok_or(Reason::Internal)
+/// A name for the record. One that no grant of a tool could cover can be anything, so it is not shown.
+fn shown(name: &str) -> &str {
+    if is_tool_name(name) { name } else { "(not a name)" }
 }
 
-fn refusal(policy: &Policy, found: Match, action: Action) -> Option<Reason> {
-    let detector = policy.parts().catalogue.detector(found.detector)?;
-    (action == Action::Block).then(|| Reason::Dlp(detector.id.as_str().into()))
-}
-
-/// The operation for the record. Names that no grant could cover are not shown: they can be anything.
+/// The operation for the record.
 fn describe(message: &Message<'_>) -> String {
-    let name = |text: &str| if is_tool_name(text) { text.to_string() } else { "(not a name)".to_string() };
     match message {
         Message::Response => "mcp response".to_string(),
-        Message::Notification { method } => format!("mcp {}", name(method)),
+        Message::Notification { method, .. } => format!("mcp {}", shown(method)),
         Message::Request { method, call, .. } => match call {
-            Call::Tool { name: target } | Call::Prompt { name: target } => {
-                format!("mcp {} {}", name(method), name(target))
+            Call::Tool { name, .. } | Call::Prompt { name } => {
+                format!("mcp {} {}", shown(method), shown(name))
             }
             // A URI can carry anything; rules name the ones that are granted.
             Call::Resource { .. } | Call::Housekeeping | Call::List(_) | Call::Other => {
-                format!("mcp {}", name(method))
+                format!("mcp {}", shown(method))
             }
         },
     }

@@ -1,14 +1,14 @@
 //! The part of the judgement that a request's head alone allows.
 
 use super::{End, Exchange, Expected, HeaderEdit, Pending, Refused};
+use crate::IDENTITY_HEADER;
 use crate::decide::{Asked, Decision, decide};
-use crate::http::{Authority, Charset, Head, MediaType, RequestPath};
+use crate::http::{Authority, Charset, Coding, Head, MediaType, RequestPath};
 use crate::identity::{Peer, SpiffeId};
-use crate::operation::McpHeaders;
-use crate::policy::{AgentId, Policy, Protocol, ServiceId};
+use crate::operation::{Endpoint, McpHeaders, api_of};
+use crate::policy::{AgentId, LlmApi, Policy, Protocol, Route, ServiceId};
 use crate::reason::Reason;
 use crate::reply::Shape;
-use crate::{IDENTITY_HEADER, OWNED_PREFIX};
 use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 /// Headers by which frameworks let a request change its method behind a gate's back.
 const METHOD_OVERRIDES: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
 
-/// What the head of a judged request says.
+/// What the head of a request says, as far as every protocol needs it.
 struct Request<'h> {
     head: &'h Head<'h>,
     method: &'h str,
@@ -29,6 +29,40 @@ struct Request<'h> {
 impl Exchange {
     /// Either the changes to the head, and what is still to be judged; or a refusal.
     pub(super) fn judge_head(
+        &mut self,
+        head: &Head<'_>,
+        peer: &Peer<'_>,
+        end: End,
+    ) -> Result<(Vec<HeaderEdit>, Option<Pending>), Refused<'static>> {
+        self.judge_request(head, peer, end).map_err(|refused| {
+            let unrouted = self.record.protocol.is_none();
+            let shape = if unrouted || is_grpc(head) { self.shape_for(head) } else { refused.shape };
+            Refused { shape, ..refused }
+        })
+    }
+
+    /// The shape that the caller understands, for a refusal that comes before the route is known for sure: a client without an
+    /// identity still waits for an answer in its protocol.
+    fn shape_for(&self, head: &Head<'_>) -> Shape<'static> {
+        let protocol = || {
+            let policy = self.policy.as_ref()?;
+            let path = RequestPath::parse(head.required(":path").ok()?).ok()?;
+            let authority = Authority::parse(head.required(":authority").ok()?).ok()?;
+            let protocol = policy.service(policy.service_at(&authority)?)?.route(&path)?.protocol;
+            let method = head.required(":method").ok()?;
+            Some(match protocol {
+                Protocol::Mcp => Shape::Rpc(None),
+                Protocol::A2a if Endpoint::of(method, path.segments()) == Some(Endpoint::Rpc) => {
+                    Shape::Rpc(None)
+                }
+                Protocol::Llm => Shape::Llm(api_of(method, path.segments()).unwrap_or(LlmApi::Chat)),
+                Protocol::A2a | Protocol::Grpc | Protocol::Http => Shape::Http,
+            })
+        };
+        if is_grpc(head) { Shape::Grpc } else { protocol().unwrap_or(Shape::Http) }
+    }
+
+    fn judge_request(
         &mut self,
         head: &Head<'_>,
         peer: &Peer<'_>,
@@ -50,23 +84,9 @@ impl Exchange {
             policy.service(service).and_then(|service| service.route(&path)).ok_or(Reason::ScopePath)?;
         let request = Request { head, method, path, agent, service, end };
         self.check_length(head)?;
-        let pending = match route.protocol {
-            Protocol::Http => {
-                self.record.protocol = Some("http");
-                self.record.operation = Some(format!("http {method} {}", route.path.as_str()));
-                self.judge_http(&policy, &request)?
-            }
-            Protocol::Mcp => {
-                self.record.protocol = Some("mcp");
-                self.record.operation = Some(format!("mcp {method}"));
-                Some(self.judge_mcp(&policy, &request).map_err(|reason| Refused {
-                    reason,
-                    rule: None,
-                    shape: Shape::Mcp(None),
-                })?)
-            }
-        };
-        Ok((edits(head, &caller), pending))
+        let pending = self.judge_route(&policy, route, &request)?;
+        let decoded = pending.as_ref().is_some_and(|pending| pending.coding.is_some());
+        Ok((edits(head, &caller, decoded), pending))
     }
 
     fn resolve(&mut self, policy: &Policy, caller: &SpiffeId) -> Result<AgentId, Reason> {
@@ -78,52 +98,163 @@ impl Exchange {
         Ok(id)
     }
 
-    /// Plain HTTP is granted by its head; a body is still scanned.
-    fn judge_http(
+    /// Judges by the protocol that the route declares, whatever the request calls itself.
+    fn judge_route(
+        &mut self,
+        policy: &Policy,
+        route: &Route,
+        request: &Request<'_>,
+    ) -> Result<Option<Pending>, Refused<'static>> {
+        let shaped = |shape: Shape<'static>| move |reason: Reason| Refused { reason, rule: None, shape };
+        let template = route.path.as_str();
+        self.record.protocol = Some(route.protocol.name());
+        match route.protocol {
+            Protocol::Http => {
+                self.record.operation = Some(format!("http {} {template}", request.method));
+                self.judge_http(policy, route, request)
+            }
+            Protocol::Mcp => {
+                self.record.operation = Some(format!("mcp {}", request.method));
+                self.judge_mcp(policy, route, request).map(Some).map_err(shaped(Shape::Rpc(None)))
+            }
+            Protocol::A2a => {
+                self.record.operation = Some(format!("a2a {} {template}", request.method));
+                self.judge_a2a(policy, route, request)
+            }
+            Protocol::Grpc => {
+                self.record.operation = Some(format!("grpc {template}"));
+                self.judge_grpc(policy, route, request)
+            }
+            Protocol::Llm => {
+                self.record.operation = Some(format!("llm {} {template}", request.method));
+                self.judge_llm(policy, request).map_err(shaped(Shape::Llm(LlmApi::Chat)))
+            }
+        }
+    }
+
+    /// Asks the rules, and notes the one that allowed.
+    fn ask(
         &mut self,
         policy: &Policy,
         request: &Request<'_>,
-    ) -> Result<Option<Pending>, Refused<'static>> {
+        asked: Asked<'_>,
+    ) -> Result<(), Refused<'static>> {
         let agent = policy.agent(request.agent).ok_or(Reason::Internal)?;
-        let asked = Asked::Http { method: request.method, path: &request.path };
-        match decide(policy, agent, request.service, &asked) {
-            Decision::Deny { reason, rule } => return Err(Refused { reason, rule, shape: Shape::Http }),
+        match decide(policy, agent, request.service, asked) {
+            Decision::Deny { reason, rule } => Err(Refused { reason, rule, shape: Shape::Http }),
             Decision::Allow(rule) => {
                 if let Some(path) = &rule.path {
                     self.record.operation = Some(format!("http {} {path}", request.method));
                 }
-                self.note_rule(rule);
+                self.note_rule(*rule);
+                Ok(())
             }
         }
+    }
+
+    /// Plain HTTP is granted by its head; a body is still scanned.
+    fn judge_http(
+        &mut self,
+        policy: &Policy,
+        route: &Route,
+        request: &Request<'_>,
+    ) -> Result<Option<Pending>, Refused<'static>> {
+        self.ask(policy, request, Asked::Http { method: request.method, path: &request.path })?;
         if request.end == End::Last {
             return Ok(None);
         }
-        let body = match media_type(request.head)? {
-            Some(media_type) if media_type.is_json() => Expected::Json,
-            Some(media_type) if !media_type.is_text() => Expected::Empty,
-            _ => Expected::Text,
+        let coding = Coding::read(request.head);
+        let body = match media_type(request.head) {
+            Ok(Some(media_type)) if media_type.is_json() => Expected::Json,
+            Ok(Some(media_type)) if !media_type.is_text() => unreadable(route),
+            Ok(_) => Expected::Text,
+            Err(Reason::RequestEncoding) if route.opaque_bodies => Expected::Opaque,
+            Err(reason) => return Err(reason.into()),
         };
-        Ok(Some(Pending { agent: request.agent, service: request.service, body }))
+        match (coding, body) {
+            (_, Expected::Opaque) => Ok(Some(request.pending(Expected::Opaque, None))),
+            (Err(_), _) if route.opaque_bodies => Ok(Some(request.pending(Expected::Opaque, None))),
+            (coding, body) => Ok(Some(request.pending(body, coding?))),
+        }
     }
 
     /// MCP is granted by its body, except for the session's own GET and DELETE. Who has no MCP rule here is refused at once.
-    fn judge_mcp(&mut self, policy: &Policy, request: &Request<'_>) -> Result<Pending, Reason> {
+    fn judge_mcp(
+        &mut self,
+        policy: &Policy,
+        route: &Route,
+        request: &Request<'_>,
+    ) -> Result<Pending, Reason> {
         let agent = policy.agent(request.agent).ok_or(Reason::Internal)?;
-        let Decision::Allow(rule) = decide(policy, agent, request.service, &Asked::Mcp(None)) else {
+        let Decision::Allow(rule) = decide(policy, agent, request.service, Asked::McpSession) else {
             return Err(Reason::ScopePath);
         };
-        let body = match request.method {
+        match request.method {
             "POST" => {
                 media_type(request.head)?;
-                Expected::Mcp(McpHeaders::read(request.head)?)
+                let headers = McpHeaders::read(request.head)?;
+                let batches = route.batches && headers.has_batches();
+                Ok(request.pending(Expected::Mcp { headers, batches }, Coding::read(request.head)?))
             }
             "GET" | "DELETE" => {
-                self.note_rule(rule);
-                Expected::Empty
+                self.note_rule(*rule);
+                Ok(request.pending(Expected::Empty, None))
             }
-            _ => return Err(Reason::ScopeMethod),
+            _ => Err(Reason::ScopeMethod),
+        }
+    }
+
+    /// A2A is granted by its body on the JSON-RPC endpoint, and by path and body in the other bindings.
+    fn judge_a2a(
+        &mut self,
+        policy: &Policy,
+        route: &Route,
+        request: &Request<'_>,
+    ) -> Result<Option<Pending>, Refused<'static>> {
+        self.ask(policy, request, Asked::A2aCard).map_err(|_| Reason::ScopePath)?;
+        let endpoint = Endpoint::of(request.method, request.path.segments()).ok_or(Reason::ScopeMethod)?;
+        let body = match endpoint {
+            Endpoint::Card => Expected::Empty,
+            // Messages of protobuf are not read; so they pass only where policy lets them pass unread.
+            Endpoint::Grpc(_) if !route.opaque_bodies => return Err(Reason::RequestUnsupported.into()),
+            Endpoint::Grpc(method) => Expected::A2aOpaque(method),
+            Endpoint::Rest(method) => Expected::A2aRest(method),
+            Endpoint::Rpc => Expected::A2aRpc,
         };
-        Ok(Pending { agent: request.agent, service: request.service, body })
+        media_type(request.head)?;
+        Ok(Some(request.pending(body, Coding::read(request.head)?)))
+    }
+
+    /// gRPC is granted by its path.
+    fn judge_grpc(
+        &mut self,
+        policy: &Policy,
+        route: &Route,
+        request: &Request<'_>,
+    ) -> Result<Option<Pending>, Refused<'static>> {
+        let [service, method] = request.path.segments() else { return Err(Reason::ScopePath.into()) };
+        if request.method != "POST" || !is_grpc(request.head) {
+            return Err(Reason::RequestUnsupported.into());
+        }
+        let name = format!("{service}/{method}");
+        self.record.operation = Some(format!("grpc {name}"));
+        self.ask(policy, request, Asked::Grpc(&name))?;
+        if !route.opaque_bodies {
+            return Err(Reason::RequestUnsupported.into());
+        }
+        Ok((request.end == End::More).then(|| request.pending(Expected::Opaque, None)))
+    }
+
+    /// Requests to models are granted by their body; lists of models by their path.
+    fn judge_llm(&mut self, policy: &Policy, request: &Request<'_>) -> Result<Option<Pending>, Reason> {
+        let api = api_of(request.method, request.path.segments()).ok_or(Reason::ScopeMethod)?;
+        self.record.operation = Some(format!("llm {}", api.name()));
+        self.ask(policy, request, Asked::LlmApi(api)).map_err(|refused| refused.reason)?;
+        if api == LlmApi::Models {
+            return Ok(Some(request.pending(Expected::Empty, None)));
+        }
+        media_type(request.head)?;
+        Ok(Some(request.pending(Expected::Llm(api), Coding::read(request.head)?)))
     }
 
     /// A length that is already known to be over the limit need not be waited for.
@@ -136,28 +267,62 @@ impl Exchange {
     }
 }
 
+impl Request<'_> {
+    fn pending(&self, body: Expected, coding: Option<Coding>) -> Pending {
+        Pending { agent: self.agent, service: self.service, body, coding }
+    }
+}
+
+fn unreadable(route: &Route) -> Expected {
+    if route.opaque_bodies { Expected::Opaque } else { Expected::Empty }
+}
+
+/// Whether the caller waits for an answer in gRPC's shape, by the media type (gRPC over HTTP/2, Requests).
+fn is_grpc(head: &Head<'_>) -> bool {
+    let Ok(Some(value)) = head.only("content-type") else { return false };
+    let rest =
+        value.get(..16).filter(|start| start.eq_ignore_ascii_case(b"application/grpc")).and(value.get(16..));
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+}
+
 /// Refuses methods that are none, that tunnel, or that something else in the request replaces.
 fn check_method(head: &Head<'_>, method: &str, target: &str) -> Result<(), Reason> {
     if method.is_empty() || method.len() > 32 || !method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-')
     {
         return Err(Reason::RequestMalformed);
     }
-    if matches!(method, "CONNECT" | "TRACE") || head.all("upgrade").next().is_some() {
+    let tunnels = head.all("upgrade").chain(head.all(":protocol")).next().is_some();
+    if matches!(method, "CONNECT" | "TRACE") || tunnels {
         return Err(Reason::RequestUnsupported);
     }
     let other = |said: &[u8]| !said.eq_ignore_ascii_case(method.as_bytes());
     let mut overrides = METHOD_OVERRIDES.iter().flat_map(|name| head.all(name));
     let query = target.split_once('?').map_or("", |(_, query)| query);
     let mut members = query.split('&').filter_map(|member| member.split_once('='));
-    let in_query = members.any(|(key, value)| key.eq_ignore_ascii_case("_method") && other(value.as_bytes()));
+    let in_query = members.any(|(key, value)| is_method_key(key) && other(value.as_bytes()));
     if in_query || overrides.any(other) { Err(Reason::RequestAmbiguous) } else { Ok(()) }
 }
 
-/// The media type, once it is clear that the body is not encoded in a way that hides it.
-fn media_type(head: &Head<'_>) -> Result<Option<MediaType>, Reason> {
-    if head.all("content-encoding").any(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
-        return Err(Reason::RequestEncoding);
+/// Whether a query's key is `_method`, in any case and with any of it escaped.
+fn is_method_key(key: &str) -> bool {
+    let mut bytes = key.bytes();
+    let mut decoded = Vec::with_capacity(key.len());
+    while let Some(byte) = bytes.next() {
+        let digit =
+            |b: Option<u8>| b.and_then(|b| char::from(b).to_digit(16)).and_then(|d| u8::try_from(d).ok());
+        decoded.push(match byte {
+            b'%' => match (digit(bytes.next()), digit(bytes.next())) {
+                (Some(high), Some(low)) => high.saturating_mul(16).saturating_add(low),
+                _ => return false,
+            },
+            byte => byte,
+        });
     }
+    decoded.eq_ignore_ascii_case(b"_method")
+}
+
+/// The media type, once it is clear that its characters can be read.
+fn media_type(head: &Head<'_>) -> Result<Option<MediaType>, Reason> {
     let media_type = head.only("content-type")?.map(MediaType::parse).transpose()?;
     match media_type {
         Some(media_type) if media_type.charset() == Charset::Other => Err(Reason::RequestEncoding),
@@ -165,10 +330,14 @@ fn media_type(head: &Head<'_>) -> Result<Option<MediaType>, Reason> {
     }
 }
 
-/// Takes the client's copies of our headers out and puts the verified identity in.
-fn edits(head: &Head<'_>, caller: &SpiffeId) -> Vec<HeaderEdit> {
-    debug_assert!(!IDENTITY_HEADER.starts_with(OWNED_PREFIX));
+/// Takes the client's copies of our headers out and puts the verified identity in; a body that goes on decoded loses what its
+/// head said of its coded form.
+fn edits(head: &Head<'_>, caller: &SpiffeId, decoded: bool) -> Vec<HeaderEdit> {
     let mut edits: Vec<HeaderEdit> = head.owned_names().into_iter().map(HeaderEdit::Remove).collect();
+    if decoded {
+        edits.push(HeaderEdit::Remove("content-encoding".to_string()));
+        edits.push(HeaderEdit::Remove("content-length".to_string()));
+    }
     edits.push(HeaderEdit::Add(IDENTITY_HEADER, caller.to_string()));
     edits
 }

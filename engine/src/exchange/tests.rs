@@ -240,6 +240,169 @@ fn replies_speak_the_callers_protocol() {
     assert_eq!((reply.status, &json["error"]), (401, &"missing workload identity".into()));
 }
 
+const MIXED: &str = "spiffe://acme.internal/sa/mixed";
+
+fn mixed<'a>(method: &'a str, path: &'a str, body: Option<&'a str>) -> Ask<'a> {
+    Ask { sans: &[MIXED], authority: "mixed", method, path, body, ..Ask::default() }
+}
+
+#[test]
+fn a_batch_is_judged_element_by_element() {
+    let read = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read","arguments":{"path":"/srv/a"}}}"#;
+    let ping = r#"{"jsonrpc":"2.0","id":2,"method":"ping"}"#;
+    for (body, reason) in [
+        (alloc::format!("[{read},{ping}]"), "allowed"),
+        (alloc::format!("[{ping},{}]", read.replace("\"read\"", "\"drop\"")), "scope.tool"),
+        (alloc::format!("[{ping},{}]", read.replace("/srv/a", "/etc")), "scope.arguments"),
+        (alloc::format!("[[{ping}]]"), "request.malformed"),
+        ("[]".into(), "request.malformed"),
+    ] {
+        assert_eq!(mixed("POST", "/mcp", Some(&body)).reason(), reason, "{body}");
+    }
+    let body = alloc::format!("[{ping}]");
+    let headers = &[("mcp-protocol-version", "2025-06-18")];
+    assert_eq!(Ask { headers, ..mixed("POST", "/mcp", Some(&body)) }.reason(), "request.unsupported");
+}
+
+#[test]
+fn an_a2a_method_is_one_method_in_every_binding() {
+    let rpc = |method: &str, params: &str| {
+        alloc::format!(r#"{{"jsonrpc":"2.0","id":"x","method":"{method}","params":{params}}}"#)
+    };
+    for (method, params, reason) in [
+        ("message/send", "{}", "allowed"),
+        ("SendMessage", "{}", "allowed"),
+        ("message/stream", "{}", "scope.method"),
+        ("CancelTask", "{}", "scope.method"),
+        ("DropEverything", "{}", "scope.method"),
+        (
+            "SendMessage",
+            r#"{"configuration":{"pushNotificationConfig":{"url":"https://hooks.acme.example/x"}}}"#,
+            "allowed",
+        ),
+        (
+            "SendMessage",
+            r#"{"configuration":{"pushNotificationConfig":{"url":"http://169.254.169.254/"}}}"#,
+            "scope.arguments",
+        ),
+        (
+            "tasks/pushNotificationConfig/set",
+            r#"{"pushNotificationConfig":{"url":"https://evil.example"}}"#,
+            "scope.arguments",
+        ),
+    ] {
+        assert_eq!(mixed("POST", "/a2a/", Some(&rpc(method, params))).reason(), reason, "{method} {params}");
+    }
+    for (method, path, body, reason) in [
+        ("POST", "/a2a/v1/message:send", Some("{}"), "allowed"),
+        (
+            "POST",
+            "/a2a/tenant/message:send",
+            Some(r#"{"configuration":{"x":{"url":"https://evil.example"}}}"#),
+            "scope.arguments",
+        ),
+        ("POST", "/a2a/message:stream", Some("{}"), "scope.method"),
+        ("GET", "/a2a/tasks/7", None, "allowed"),
+        ("POST", "/a2a/tasks/7:cancel", Some("{}"), "scope.method"),
+        ("GET", "/a2a/.well-known/agent-card.json", None, "allowed"),
+        ("POST", "/a2a/lf.a2a.v1.A2AService/SendMessage", Some("x"), "request.unsupported"),
+    ] {
+        assert_eq!(mixed(method, path, body).reason(), reason, "{method} {path}");
+    }
+}
+
+#[test]
+fn grpc_is_granted_by_its_path_and_answered_in_its_way() {
+    let grpc = &[("content-type", "application/grpc+proto")];
+    for (path, headers, reason) in [
+        ("/shop.Cart/GetItems", &grpc[..], "allowed"),
+        ("/shop.Cart/DropItems", grpc, "scope.method"),
+        ("/shop.Cart/GetItems", &[("content-type", "application/json")], "request.unsupported"),
+        ("/shop.Cart/GetItems", &[("content-type", "application/grpc-web")], "request.unsupported"),
+        ("/shop.Bank/Pay", grpc, "request.unsupported"),
+    ] {
+        assert_eq!(Ask { headers, ..mixed("POST", path, Some("\0\0\0")) }.reason(), reason, "{path}");
+    }
+    let (_, step, record) =
+        Ask { headers: grpc, sans: &[], ..mixed("POST", "/shop.Cart/GetItems", Some("")) }.judge();
+    let Step::Reply(reply) = step else { panic!("{step:?}") };
+    assert_eq!((reply.grpc_status, record.status), (Some(16), Some(200)));
+}
+
+#[test]
+fn models_and_their_tools_are_granted_by_name() {
+    for (method, path, body, reason) in [
+        ("POST", "/v1/chat/completions", r#"{"model":"small-1","messages":[]}"#, "allowed"),
+        ("POST", "/v1/chat/completions", r#"{"model":"large-1","messages":[]}"#, "scope.resource"),
+        (
+            "POST",
+            "/v1/chat/completions",
+            r#"{"model":"small-1","tools":[{"function":{"name":"search"}}]}"#,
+            "allowed",
+        ),
+        (
+            "POST",
+            "/v1/chat/completions",
+            r#"{"model":"small-1","tools":[{"function":{"name":"shell"}}]}"#,
+            "scope.tool",
+        ),
+        ("POST", "/v1/chat/completions", r#"{"messages":[]}"#, "request.malformed"),
+        ("POST", "/v1/messages", r#"{"model":"small-1","messages":[]}"#, "scope.method"),
+        ("POST", "/v1/files", "{}", "scope.method"),
+        ("GET", "/v1/models", "", "allowed"),
+        ("GET", "/v1/models", "{}", "request.unsupported"),
+    ] {
+        assert_eq!(mixed(method, path, Some(body)).reason(), reason, "{method} {path} {body}");
+    }
+}
+
+#[test]
+fn a_coded_body_is_judged_and_forwarded_decoded() {
+    let body = call("fetch");
+    let gzip = |body: &[u8]| {
+        let mut coded = alloc::vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+        coded.extend(miniz_oxide::deflate::compress_to_vec(body, 6));
+        coded.extend(crc32fast::hash(body).to_le_bytes());
+        coded.extend(u32::try_from(body.len()).unwrap().to_le_bytes());
+        coded
+    };
+    let judge = |coding: &str, sent: &[u8]| {
+        let pairs: [HeaderPair<'_>; 5] = [
+            (b":method", b"POST"),
+            (b":authority", b"tool-api"),
+            (b":path", b"/mcp"),
+            (b"content-type", b"application/json"),
+            (b"content-encoding", coding.as_bytes()),
+        ];
+        let mut exchange = Exchange::new(Some(Rc::new(fixture::policy())));
+        let head =
+            exchange.request_head(&Head::new(&pairs), &Peer::Verified(&[RESEARCH.as_bytes()]), End::More);
+        let step = if head.step == Step::Hold { exchange.request_body(sent) } else { head.step };
+        (head.edits, step, exchange.record().reason().into_owned())
+    };
+    let (edits, step, _) = judge("gzip", &gzip(body.as_bytes()));
+    assert_eq!(step, Step::Replace(body.clone().into_bytes()));
+    assert!(edits.contains(&HeaderEdit::Remove("content-encoding".into())));
+    assert_eq!(judge("gzip", &gzip(call("drop_table").as_bytes())).2, "scope.tool");
+    assert_eq!(judge("gzip", body.as_bytes()).2, "request.encoding");
+    assert_eq!(judge("br", body.as_bytes()).2, "request.encoding");
+    assert_eq!(judge("gzip", &gzip(&alloc::vec![b' '; 2 << 20])).2, "request.too_large");
+    // Without the header the bytes are just no JSON.
+    assert_eq!(judge("identity", &gzip(body.as_bytes())).2, "request.encoding");
+}
+
+#[test]
+fn a_caller_without_an_identity_is_answered_in_its_protocol() {
+    let body = call("fetch");
+    let (_, step, _) = Ask { sans: &[], ..mcp(&body) }.judge();
+    let Step::Reply(reply) = step else { panic!("{step:?}") };
+    let json: serde_json::Value = serde_json::from_str(&reply.body).unwrap();
+    assert_eq!(
+        (reply.status, &json["id"], &json["error"]["data"]["reason"]),
+        (401, &serde_json::Value::Null, &"identity.absent".into())
+    );
+}
+
 #[test]
 fn the_limit_is_exact_to_the_byte() {
     let limit = usize::try_from(crate::policy::Limits::DEFAULT_MAX_BODY_BYTES).unwrap();

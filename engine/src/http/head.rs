@@ -44,6 +44,14 @@ impl<'a> Head<'a> {
             .map(|(_, value)| *value)
     }
 
+    /// The values of every header whose name begins with `prefix` in any case, in order.
+    pub(crate) fn all_with_prefix(&self, prefix: &str) -> impl Iterator<Item = &'a [u8]> {
+        let begins = move |name: &[u8]| {
+            name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+        };
+        self.pairs.iter().filter(move |(name, _)| begins(name)).map(|(_, value)| *value)
+    }
+
     /// The value of a header that may stand once: more than once is ambiguous.
     pub(crate) fn only(&self, name: &str) -> Result<Option<&'a [u8]>, Reason> {
         let mut values = self.all(name);

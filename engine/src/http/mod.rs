@@ -1,11 +1,15 @@
 //! HTTP as the gate reads it: heads, authorities, request targets and media types, each in one strict way.
 
 mod authority;
+mod coding;
 mod head;
 mod media_type;
 mod path;
+mod url;
 
 pub use authority::{Authority, HostPattern, InvalidHost};
+pub(crate) use coding::Coding;
 pub use head::{Head, HeaderPair};
 pub use media_type::{Charset, MediaType};
 pub use path::{AmbiguousPath, InvalidTemplate, PathTemplate, RequestPath};
+pub use url::{Host, Url};

@@ -66,6 +66,11 @@ impl<'a> RequestPath<'a> {
         }
         Ok(Self { segments })
     }
+
+    /// The decoded segments; a path that ends in `/` has an empty last one.
+    pub fn segments(&self) -> &[Cow<'a, str>] {
+        &self.segments
+    }
 }
 
 fn decode_segment(segment: &str) -> Result<Cow<'_, str>, AmbiguousPath> {
@@ -165,6 +170,11 @@ impl PathTemplate {
     /// Whether it ends in `/**`.
     pub fn is_open(&self) -> bool {
         self.open
+    }
+
+    /// How many segments come before the `/**`, or are all there is.
+    pub fn depth(&self) -> usize {
+        self.parts.len()
     }
 
     /// Whether the template covers `path`, byte by byte.

@@ -4,10 +4,11 @@
 
 use super::mcp::{Call, Message};
 use crate::http::Head;
-use crate::json::Value;
+use crate::json::{Kind, Value};
 use crate::reason::Reason;
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -16,12 +17,17 @@ const FIRST_WITH_HEADERS: &str = "2026-07-28";
 /// Where a request of that version states its own version.
 const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 
+/// The last version of MCP that had batches was the one that a request without a version is taken for.
+const LAST_WITH_BATCHES: &str = "2025-03-26";
+
 /// What a request's head says of its MCP body.
 #[derive(Debug, Default)]
 pub(crate) struct McpHeaders {
     version: Option<String>,
     method: Option<String>,
     name: Option<String>,
+    /// The values of `Mcp-Param-*`, which repeat arguments.
+    params: Vec<String>,
 }
 
 impl McpHeaders {
@@ -31,30 +37,59 @@ impl McpHeaders {
             Ok(Some(value)) => decode(value).map(Some).ok_or(Reason::RequestMismatch),
             Err(_) => Err(Reason::RequestMismatch),
         };
+        let version = head.only("mcp-protocol-version").map_err(|_| Reason::RequestMismatch)?;
+        let version = version.map(|value| core::str::from_utf8(value).map(ToString::to_string));
+        let params =
+            head.all_with_prefix("mcp-param-").map(|value| decode(value).ok_or(Reason::RequestMismatch));
         Ok(Self {
-            version: head
-                .only("mcp-protocol-version")?
-                .map(|value| {
-                    core::str::from_utf8(value).map(ToString::to_string).map_err(|_| Reason::RequestMalformed)
-                })
-                .transpose()?,
+            version: version.transpose().map_err(|_| Reason::RequestMalformed)?,
             method: text("mcp-method")?,
             name: text("mcp-name")?,
+            params: params.collect::<Result<_, _>>()?,
         })
     }
 
+    /// Whether the version that the head states, or the one that its absence stands for, has batches.
+    pub(crate) fn has_batches(&self) -> bool {
+        self.version.as_deref().is_none_or(|version| version <= LAST_WITH_BATCHES)
+    }
+
     /// Compares the head with the body. What the head leaves out is required of versions that know these headers.
-    pub(crate) fn check(&self, message: &Message<'_>, params: Option<Value<'_>>) -> Result<(), Reason> {
-        let required = self.version.as_deref().is_some_and(|version| version >= FIRST_WITH_HEADERS);
-        let stated = params.and_then(|params| params.get("_meta")).and_then(|meta| meta.get(META_VERSION));
-        if let Some(stated) = stated.and_then(|version| version.as_str()) {
-            agree(self.version.as_deref(), Some(&stated), required || *stated >= *FIRST_WITH_HEADERS)?;
+    pub(crate) fn check(&self, message: &Message<'_>) -> Result<(), Reason> {
+        let mut required = self.version.as_deref().is_some_and(|version| version >= FIRST_WITH_HEADERS);
+        let meta = message.params().and_then(|params| params.get("_meta"));
+        if let Some(stated) = meta.and_then(|meta| meta.get(META_VERSION)) {
+            let stated = stated.as_str().ok_or(Reason::RequestMalformed)?;
+            required |= *stated >= *FIRST_WITH_HEADERS;
+            agree(self.version.as_deref(), Some(&stated), required)?;
         }
-        let Message::Request { call, .. } = message else {
-            return agree(self.method.as_deref(), message.method(), required && message.method().is_some());
-        };
         agree(self.method.as_deref(), message.method(), required)?;
-        agree(self.name.as_deref(), call.target(), required)
+        let Message::Request { call, .. } = message else { return agree(self.name.as_deref(), None, false) };
+        agree(self.name.as_deref(), call.target(), required)?;
+        self.check_params(call)
+    }
+
+    /// Which argument an `Mcp-Param-*` repeats is written in the tool's schema, which is not at hand; but one that no argument
+    /// agrees with is certainly wrong.
+    fn check_params(&self, call: &Call<'_>) -> Result<(), Reason> {
+        if self.params.is_empty() {
+            return Ok(());
+        }
+        let Call::Tool { arguments: Some(arguments), .. } = call else { return Err(Reason::RequestMismatch) };
+        let mut values = Vec::new();
+        collect_values(*arguments, &mut values);
+        let repeated = |param: &String| values.iter().any(|value| value == param);
+        if self.params.iter().all(repeated) { Ok(()) } else { Err(Reason::RequestMismatch) }
+    }
+}
+
+/// The texts, numbers and booleans within a value, as a header would write them.
+fn collect_values<'d>(value: Value<'d>, values: &mut Vec<Cow<'d, str>>) {
+    match value.kind() {
+        Kind::Object => value.entries().for_each(|(_, member)| collect_values(member, values)),
+        Kind::Array => value.items().for_each(|item| collect_values(item, values)),
+        Kind::String => values.extend(value.as_str()),
+        Kind::Null | Kind::Bool(_) | Kind::Number => values.push(Cow::Borrowed(value.raw())),
     }
 }
 
@@ -81,7 +116,7 @@ impl Call<'_> {
     /// What `Mcp-Name` repeats: a tool's or prompt's name, or the URI that is read.
     fn target(&self) -> Option<&str> {
         match self {
-            Self::Tool { name } | Self::Prompt { name } => Some(name),
+            Self::Tool { name, .. } | Self::Prompt { name } => Some(name),
             Self::Resource { uri, named: true } => Some(uri),
             Self::Resource { named: false, .. } | Self::Housekeeping | Self::List(_) | Self::Other => None,
         }

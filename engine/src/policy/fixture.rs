@@ -1,8 +1,9 @@
 //! A small policy for the engine's own tests.
 
 use super::{
-    Agent, AgentId, Effect, HttpMatch, McpMatch, Mission, MissionId, Operations, Policy, PolicyParts,
-    ProfileId, Protocol, Route, Rule, Service, ServiceId,
+    A2aMatch, A2aMethod, Agent, AgentId, Arguments, Constraint, Effect, Field, GrpcMatch, HttpMatch, LlmApi,
+    LlmMatch, McpMatch, Mission, MissionId, Operations, Policy, PolicyParts, Presence, ProfileId, Protocol,
+    Route, Rule, Service, ServiceId,
 };
 use crate::glob::Glob;
 use crate::http::{HostPattern, PathTemplate};
@@ -17,7 +18,8 @@ pub(crate) fn policy() -> Policy {
 
 pub(crate) fn parts() -> PolicyParts {
     let path = |text: &str| PathTemplate::parse(text).unwrap();
-    let route = |text: &str, protocol| Route { path: path(text), protocol };
+    let route =
+        |text: &str, protocol| Route { path: path(text), protocol, opaque_bodies: false, batches: false };
     let rule = |name: &str, effect, operations| Rule {
         name: name.into(),
         effect,
@@ -52,14 +54,29 @@ pub(crate) fn parts() -> PolicyParts {
                 routes: vec![route("/**", Protocol::Http), route("/mcp", Protocol::Mcp)],
             },
             Service {
+                name: "mixed".into(),
+                hosts: vec![HostPattern::parse("mixed").unwrap()],
+                ports: vec![],
+                routes: vec![
+                    Route { batches: true, ..route("/mcp", Protocol::Mcp) },
+                    route("/a2a/**", Protocol::A2a),
+                    route("/v1/**", Protocol::Llm),
+                    Route { opaque_bodies: true, ..route("/shop.Cart/**", Protocol::Grpc) },
+                    route("/shop.Bank/**", Protocol::Grpc),
+                ],
+            },
+            Service {
                 name: "other".into(),
                 hosts: vec![HostPattern::parse("other").unwrap()],
                 ports: vec![8080],
                 routes: vec![route("/api/**", Protocol::Http)],
             },
         ],
-        agents: vec![agent("research", 0), agent("worker", 1)],
-        identities: vec![(SpiffeId::parse(b"spiffe://acme.internal/sa/research").unwrap(), AgentId(0))],
+        agents: vec![agent("research", 0), agent("worker", 1), agent("mixed", 2)],
+        identities: vec![
+            (SpiffeId::parse(b"spiffe://acme.internal/sa/research").unwrap(), AgentId(0)),
+            (SpiffeId::parse(b"spiffe://acme.internal/sa/mixed").unwrap(), AgentId(2)),
+        ],
         patterns: vec![(SpiffePattern::parse("spiffe://acme.internal/sa/work-*").unwrap(), AgentId(1))],
         missions: vec![
             Mission {
@@ -72,8 +89,47 @@ pub(crate) fn parts() -> PolicyParts {
                 ],
             },
             Mission { name: "read".into(), rules: vec![rule("docs", Effect::Allow, get("/docs/{id}"))] },
+            mixed(),
         ],
         profiles: vec![Profile::default()],
         ..PolicyParts::default()
+    }
+}
+
+/// One rule for each protocol, at the service that speaks them all.
+fn mixed() -> Mission {
+    let rule = |name: &str, operations| Rule {
+        name: name.into(),
+        effect: Effect::Allow,
+        service: ServiceId(1),
+        operations,
+    };
+    let globs = |names: &[&str]| names.iter().map(|name| Glob::new(*name)).collect();
+    let push_hosts = vec![HostPattern::parse("hooks.acme.example").unwrap()];
+    let methods = vec![A2aMethod::SendMessage, A2aMethod::GetTask, A2aMethod::CreatePushConfig];
+    let field = Field {
+        pointer: vec!["path".into()],
+        presence: Presence::Required,
+        constraint: Constraint::PathBelow(vec!["/srv".into()]),
+    };
+    let arguments = Some(Arguments { fields: vec![field], additional: false });
+    Mission {
+        name: "mixed".into(),
+        rules: vec![
+            rule(
+                "read",
+                Operations::Mcp(McpMatch { tools: globs(&["read"]), arguments, ..McpMatch::default() }),
+            ),
+            rule("a2a", Operations::A2a(A2aMatch { methods, push_hosts })),
+            rule("cart", Operations::Grpc(GrpcMatch { methods: globs(&["shop.Cart/Get*", "shop.Bank/*"]) })),
+            rule(
+                "llm",
+                Operations::Llm(LlmMatch {
+                    apis: vec![LlmApi::Chat, LlmApi::Models],
+                    models: globs(&["small-*"]),
+                    tools: globs(&["search"]),
+                }),
+            ),
+        ],
     }
 }

@@ -3,14 +3,18 @@
 //! The compiler fills [`PolicyParts`]; [`Policy::new`] is the one way from there to a [`Policy`], for a compiler and for a
 //! bundle alike. Looking a caller, a host or a mission up never scans all of policy.
 
+mod arguments;
 mod lookup;
 mod parts;
+mod pattern;
 mod validate;
 
+pub use arguments::{Arguments, Constraint, Field, Presence, TextMatch, UrlMatch};
 pub use parts::{
-    Agent, AgentId, Effect, HttpMatch, Limits, McpMatch, Mission, MissionId, Operations, PolicyParts,
-    ProfileId, Protocol, Route, Rule, Service, ServiceId,
+    A2aMatch, A2aMethod, Agent, AgentId, Effect, GrpcMatch, HttpMatch, Limits, LlmApi, LlmMatch, McpMatch,
+    Mission, MissionId, Operations, PolicyParts, ProfileId, Protocol, Route, Rule, Service, ServiceId,
 };
+pub use pattern::Pattern;
 pub use validate::InvalidPolicy;
 
 use alloc::vec::Vec;

@@ -1,5 +1,6 @@
 //! The shapes of policy.
 
+use super::Arguments;
 use crate::glob::Glob;
 use crate::http::{HostPattern, PathTemplate};
 use crate::identity::{SpiffeId, SpiffePattern, TrustDomain};
@@ -69,6 +70,10 @@ pub struct Route {
     pub path: PathTemplate,
     /// The protocol by which every request on these paths is judged, whatever its headers say.
     pub protocol: Protocol,
+    /// Whether bodies that cannot be read may pass unjudged, on plain HTTP and gRPC routes.
+    pub opaque_bodies: bool,
+    /// Whether a JSON-RPC batch may pass where the protocol's version has them and every element is allowed.
+    pub batches: bool,
 }
 
 /// A protocol that requests are judged by.
@@ -78,6 +83,28 @@ pub enum Protocol {
     Http,
     /// The Model Context Protocol over streamable HTTP.
     Mcp,
+    /// Agent2Agent 0.3 and 1.0: JSON-RPC, HTTP+JSON and gRPC bindings.
+    A2a,
+    /// gRPC over HTTP/2.
+    Grpc,
+    /// The HTTP APIs of large language models: OpenAI's chat, responses and embeddings, Anthropic's messages.
+    Llm,
+}
+
+impl Protocol {
+    /// Every protocol with the word that stands for it in policy and records.
+    pub const NAMES: [(Self, &'static str); 5] = [
+        (Self::Http, "http"),
+        (Self::Mcp, "mcp"),
+        (Self::A2a, "a2a"),
+        (Self::Grpc, "grpc"),
+        (Self::Llm, "llm"),
+    ];
+
+    /// The word that stands for the protocol.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(protocol, _)| *protocol == self).map_or("", |(_, name)| name)
+    }
 }
 
 /// A workload, or several, that missions are given to.
@@ -129,6 +156,12 @@ pub enum Operations {
     Http(HttpMatch),
     /// On routes of [`Protocol::Mcp`].
     Mcp(McpMatch),
+    /// On routes of [`Protocol::A2a`].
+    A2a(A2aMatch),
+    /// On routes of [`Protocol::Grpc`].
+    Grpc(GrpcMatch),
+    /// On routes of [`Protocol::Llm`].
+    Llm(LlmMatch),
 }
 
 /// HTTP operations: any of the methods on any of the paths.
@@ -151,6 +184,125 @@ pub struct McpMatch {
     pub resources: Vec<Glob>,
     /// Names, for `prompts/get`.
     pub prompts: Vec<Glob>,
+    /// What the arguments of the tools must be; anything when `None`.
+    pub arguments: Option<Arguments>,
+}
+
+/// A2A operations.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct A2aMatch {
+    /// The methods, of whichever version and binding.
+    pub methods: Vec<A2aMethod>,
+    /// The hosts that push notifications may be sent to; none when empty.
+    pub push_hosts: Vec<HostPattern>,
+}
+
+/// What A2A 1.0 calls its methods; 0.3's names mean the same ones.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub enum A2aMethod {
+    /// `SendMessage`, `message/send`.
+    SendMessage,
+    /// `SendStreamingMessage`, `message/stream`.
+    SendStreamingMessage,
+    /// `GetTask`, `tasks/get`.
+    GetTask,
+    /// `ListTasks`, `tasks/list`.
+    ListTasks,
+    /// `CancelTask`, `tasks/cancel`.
+    CancelTask,
+    /// `SubscribeToTask`, `tasks/resubscribe`.
+    SubscribeToTask,
+    /// `CreateTaskPushNotificationConfig`, `tasks/pushNotificationConfig/set`.
+    CreatePushConfig,
+    /// `GetTaskPushNotificationConfig`, `tasks/pushNotificationConfig/get`.
+    GetPushConfig,
+    /// `ListTaskPushNotificationConfigs`, `tasks/pushNotificationConfig/list`.
+    ListPushConfigs,
+    /// `DeleteTaskPushNotificationConfig`, `tasks/pushNotificationConfig/delete`.
+    DeletePushConfig,
+    /// `GetExtendedAgentCard`, `agent/getAuthenticatedExtendedCard`.
+    GetExtendedCard,
+}
+
+/// gRPC operations.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GrpcMatch {
+    /// `package.Service/Method`, `*` for any part.
+    pub methods: Vec<Glob>,
+}
+
+/// LLM operations: any of the APIs with any of the models, offering and replaying no other tools.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LlmMatch {
+    /// The APIs.
+    pub apis: Vec<LlmApi>,
+    /// The models.
+    pub models: Vec<Glob>,
+    /// The tools that may be defined, and whose calls may stand in the conversation; none when empty.
+    pub tools: Vec<Glob>,
+}
+
+/// An API of large language models, known by the end of its path.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub enum LlmApi {
+    /// OpenAI: `POST …/chat/completions`.
+    Chat,
+    /// OpenAI: `POST …/responses`.
+    Responses,
+    /// OpenAI: `POST …/embeddings`.
+    Embeddings,
+    /// Anthropic: `POST …/messages` and `POST …/messages/count_tokens`.
+    Messages,
+    /// Both: `GET …/models` and `GET …/models/{id}`.
+    Models,
+}
+
+impl A2aMethod {
+    /// Every method with its names: 1.0's, which records use, then 0.3's.
+    pub const NAMES: [(Self, &'static str, &'static str); 11] = [
+        (Self::SendMessage, "SendMessage", "message/send"),
+        (Self::SendStreamingMessage, "SendStreamingMessage", "message/stream"),
+        (Self::GetTask, "GetTask", "tasks/get"),
+        (Self::ListTasks, "ListTasks", "tasks/list"),
+        (Self::CancelTask, "CancelTask", "tasks/cancel"),
+        (Self::SubscribeToTask, "SubscribeToTask", "tasks/resubscribe"),
+        (Self::CreatePushConfig, "CreateTaskPushNotificationConfig", "tasks/pushNotificationConfig/set"),
+        (Self::GetPushConfig, "GetTaskPushNotificationConfig", "tasks/pushNotificationConfig/get"),
+        (Self::ListPushConfigs, "ListTaskPushNotificationConfigs", "tasks/pushNotificationConfig/list"),
+        (Self::DeletePushConfig, "DeleteTaskPushNotificationConfig", "tasks/pushNotificationConfig/delete"),
+        (Self::GetExtendedCard, "GetExtendedAgentCard", "agent/getAuthenticatedExtendedCard"),
+    ];
+
+    /// The method of a name of either version.
+    pub fn of(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(_, new, old)| name == *new || name == *old).map(|(method, ..)| *method)
+    }
+
+    /// The name in version 1.0.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(method, ..)| *method == self).map_or("", |(_, name, _)| name)
+    }
+}
+
+impl LlmApi {
+    /// Every API with its name in policy.
+    pub const NAMES: [(Self, &'static str); 5] = [
+        (Self::Chat, "chat"),
+        (Self::Responses, "responses"),
+        (Self::Embeddings, "embeddings"),
+        (Self::Messages, "messages"),
+        (Self::Models, "models"),
+    ];
+
+    /// The API of a name.
+    pub fn of(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(_, known)| name == *known).map(|(api, _)| *api)
+    }
+
+    /// The name in policy.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(api, _)| *api == self).map_or("", |(_, name)| name)
+    }
 }
 
 /// Limits on what is judged; beyond them a request is refused whole.

@@ -14,6 +14,8 @@ pub enum InvalidPolicy {
     DanglingReference,
     /// A rule covers nothing, and it is not said what that would mean.
     EmptyRule,
+    /// Constraints on arguments that are inconsistent.
+    Arguments,
     /// A limit is zero or higher than the host is set up for.
     Limit,
     /// The detectors' tables are inconsistent.
@@ -81,10 +83,18 @@ fn check_rule(parts: &PolicyParts, rule: &Rule) -> Result<(), InvalidPolicy> {
     }
     let empty = match &rule.operations {
         Operations::Http(HttpMatch { methods, paths }) => methods.is_empty() || paths.is_empty(),
-        Operations::Mcp(McpMatch { methods, tools, resources, prompts }) => {
+        Operations::Mcp(McpMatch { methods, tools, resources, prompts, arguments: _ }) => {
             methods.is_empty() && tools.is_empty() && resources.is_empty() && prompts.is_empty()
         }
+        Operations::A2a(covered) => covered.methods.is_empty(),
+        Operations::Grpc(covered) => covered.methods.is_empty(),
+        Operations::Llm(covered) => covered.apis.is_empty() || covered.models.is_empty(),
     };
+    if let Operations::Mcp(McpMatch { arguments: Some(arguments), .. }) = &rule.operations
+        && !arguments.is_sound()
+    {
+        return Err(InvalidPolicy::Arguments);
+    }
     if empty { Err(InvalidPolicy::EmptyRule) } else { Ok(()) }
 }
 
@@ -95,6 +105,7 @@ impl fmt::Display for InvalidPolicy {
             Self::DuplicateHost => "a host belongs to two services",
             Self::DanglingReference => "a reference points to nothing",
             Self::EmptyRule => "a rule names no operation",
+            Self::Arguments => "a rule's constraints on arguments are inconsistent",
             Self::Limit => "a limit is out of range",
             Self::Catalogue => "the detectors' tables are inconsistent",
             Self::TooMany => "a table is too long",

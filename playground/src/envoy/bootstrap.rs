@@ -1,8 +1,7 @@
 //! The bootstrap document, built as values from a [`Config`].
 //!
 //! Envoy is set up to change as little as possible, so that the module and the upstream see what the client sent: paths
-//! are normalised as Istio does by default (`normalize_path`; neither merged slashes nor unescaped ones), headers of
-//! Envoy's own are suppressed where it lets them be.
+//! are not normalised, headers of Envoy's own are suppressed where it lets them be.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -103,7 +102,8 @@ fn http_connection_manager(config: &Config) -> Value {
             "codec_type": "AUTO",
             "route_config": route,
             "http_filters": http_filters(config),
-            "normalize_path": true,
+            // The module refuses what normalises ambiguously; a proxy that normalises first would only hide that it does.
+            "normalize_path": false,
             "merge_slashes": false,
             "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
             "generate_request_id": false,

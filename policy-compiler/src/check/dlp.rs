@@ -88,7 +88,7 @@ fn read(
         out.push(Diagnostic::new(Id::EmptyList, entry.at, message).help(help));
     }
     for entry in detectors {
-        let action = Text::of(&entry.node).and_then(|text| action(text.text));
+        let action = Text::as_written(&entry.node).and_then(|text| action(text.text));
         let at = catalogue.detectors.binary_search_by(|detector| detector.id.as_str().cmp(&entry.key));
         let Ok(at) = at else {
             let ids = || catalogue.detectors.iter().map(|detector| detector.id.as_str());

@@ -1,11 +1,15 @@
 //! Missions: rules and what they cover.
 
 use sallyport_engine::glob::Glob;
-use sallyport_engine::policy::{Effect, HttpMatch, McpMatch, Mission, Operations, Protocol, Rule, ServiceId};
+use sallyport_engine::policy::{
+    Arguments, Effect, HttpMatch, McpMatch, Mission, Operations, Protocol, Rule, ServiceId,
+};
 use sallyport_engine::scan::Profile;
 
+use super::arguments;
 use super::dlp::Profiles;
 use super::names::{Names, distinct};
+use super::protocols;
 use super::services::template;
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::shape::{Fields, Text};
@@ -45,6 +49,8 @@ const RESERVED: [(&str, &str); 5] = [
     ("resources/unsubscribe", "resources"),
     ("prompts/get", "prompts"),
 ];
+
+pub(super) const TOOL_HELP: &str = "a tool's name is 1 to 128 of `A-Z`, `a-z`, `0-9`, `_`, `-`, `.` and `/`";
 
 /// Reads the missions, in the order of their names.
 pub(super) fn read(
@@ -102,17 +108,22 @@ impl Reader<'_, '_> {
 
     /// Reads one rule; `None` if part of it is bad, and then that was reported.
     fn rule(&mut self, name: Text<'_>, effect: Effect, fields: Fields<'_, '_>) -> Option<Rule> {
-        let (protocol, operations) = match (fields.entry("http"), fields.entry("mcp")) {
-            (Some(entry), None) => (Protocol::Http, Operations::Http(self.http(Fields::of(&entry.node)))),
-            (None, Some(entry)) => (Protocol::Mcp, Operations::Mcp(self.mcp(Fields::of(&entry.node)))),
-            (None, None) | (Some(_), Some(_)) => return None,
+        let mut spoken_of =
+            Protocol::NAMES.iter().filter_map(|(protocol, key)| Some((*protocol, *key, fields.entry(key)?)));
+        let (Some((protocol, key, entry)), None) = (spoken_of.next(), spoken_of.next()) else { return None };
+        let inner = Fields::of(&entry.node);
+        let operations = match protocol {
+            Protocol::Http => Operations::Http(self.http(inner)),
+            Protocol::Mcp => Operations::Mcp(self.mcp(inner)),
+            Protocol::A2a => Operations::A2a(protocols::a2a(inner, self.out)),
+            Protocol::Grpc => Operations::Grpc(protocols::grpc(inner, self.out)),
+            Protocol::Llm => Operations::Llm(protocols::llm(inner, self.out)),
         };
         let reference = fields.text("service")?;
         let service = self.services.resolve(reference, self.out)?;
         let spoken = self.spoken.get(usize::from(service)).map_or(&[][..], Vec::as_slice);
         if !spoken.contains(&protocol) {
-            let key = if protocol == Protocol::Mcp { "mcp" } else { "http" };
-            let at = fields.entry(key).map_or(reference.at, |entry| entry.at);
+            let at = entry.at;
             let message = format!("Service `{}` has no route with `protocol: {key}`", reference.text);
             let help = format!(
                 "this rule could never apply: add such a route to `{}`, or mend the rule",
@@ -159,10 +170,22 @@ impl Reader<'_, '_> {
         let methods = distinct(fields.texts("methods"), "methods", self.out);
         McpMatch {
             methods: methods.into_iter().filter_map(|method| self.mcp_method(method)).collect(),
-            tools: self.globs(fields, "tools", is_tool_pattern, "a tool's name is 1 to 128 of `A-Z`, `a-z`, `0-9`, `_`, `-`, `.` and `/`"),
+            tools: self.globs(fields, "tools", is_tool_pattern, TOOL_HELP),
             resources: self.globs(fields, "resources", is_uri_pattern, "write a URI as `file:///docs/*`: ASCII, scheme in lower case, no `%`, `#`, `\\` or dot segments"),
+            arguments: self.arguments(fields),
             prompts: self.globs(fields, "prompts", is_plain, "a prompt's name holds no control characters"),
         }
+    }
+
+    /// Constraints on arguments go with tools; without any they would say nothing.
+    fn arguments(&mut self, fields: Fields<'_, '_>) -> Option<Arguments> {
+        let entry = fields.entry("arguments")?;
+        if fields.entry("tools").is_none() {
+            let message = "`arguments` needs `tools` beside it";
+            let help = "name the tools whose calls it constrains";
+            self.out.push(Diagnostic::new(Id::MissingKey, entry.at, message).help(help));
+        }
+        Some(arguments::read(Fields::of(&entry.node), self.out))
     }
 
     fn mcp_method(&mut self, method: Text<'_>) -> Option<Glob> {
@@ -190,16 +213,7 @@ impl Reader<'_, '_> {
     }
 
     fn globs(&mut self, fields: Fields<'_, '_>, key: &str, fits: fn(&str) -> bool, help: &str) -> Vec<Glob> {
-        let mut globs = Vec::new();
-        for text in distinct(fields.texts(key), key, self.out) {
-            if fits(text.text) {
-                globs.push(Glob::new(text.text));
-            } else {
-                let message = format!("`{}` can not stand in `{key}`", text.text);
-                self.out.push(Diagnostic::new(Id::Malformed, text.at, message).help(help));
-            }
-        }
-        globs
+        globs(fields, key, fits, help, self.out)
     }
 
     fn warn_unknown(&mut self, method: Text<'_>, protocol: &str, known: &[&str]) {
@@ -212,8 +226,28 @@ impl Reader<'_, '_> {
     }
 }
 
+/// Reads a list of names and patterns, and reports those that could never match.
+pub(super) fn globs(
+    fields: Fields<'_, '_>,
+    key: &str,
+    fits: fn(&str) -> bool,
+    help: &str,
+    out: &mut Diagnostics,
+) -> Vec<Glob> {
+    let mut globs = Vec::new();
+    for text in distinct(fields.texts(key), key, out) {
+        if fits(text.text) {
+            globs.push(Glob::new(text.text));
+        } else {
+            let message = format!("`{}` can not stand in `{key}`", text.text);
+            out.push(Diagnostic::new(Id::Malformed, text.at, message).help(help));
+        }
+    }
+    globs
+}
+
 /// Whether some name that a tool may have fits the pattern: a `*` stands for a character that a name may hold.
-fn is_tool_pattern(pattern: &str) -> bool {
+pub(super) fn is_tool_pattern(pattern: &str) -> bool {
     let letters = pattern.replace('*', "");
     !pattern.is_empty() && (letters.is_empty() || sallyport_engine::is_tool_name(&letters))
 }
@@ -228,7 +262,7 @@ fn is_uri_pattern(pattern: &str) -> bool {
     plain && !dots && (lower || pattern.starts_with('*'))
 }
 
-fn is_plain(name: &str) -> bool {
+pub(super) fn is_plain(name: &str) -> bool {
     !name.is_empty() && !name.chars().any(char::is_control)
 }
 

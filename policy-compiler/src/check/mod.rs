@@ -5,9 +5,11 @@
 //! files are named and ordered.
 
 mod agents;
+mod arguments;
 mod dlp;
 mod missions;
 mod names;
+mod protocols;
 mod services;
 
 use sallyport_engine::Policy;

@@ -78,7 +78,7 @@ fn routes(service: &Document<'_, '_>, out: &mut Diagnostics) -> Vec<Route> {
             }
             None => {
                 seen.push((shape, path));
-                routes.push(Route { path: template, protocol });
+                routes.push(read_route(fields, template, protocol, out));
             }
         }
     }
@@ -86,12 +86,35 @@ fn routes(service: &Document<'_, '_>, out: &mut Diagnostics) -> Vec<Route> {
     routes
 }
 
-fn protocol(route: Fields<'_, '_>) -> Option<Protocol> {
-    match route.text("protocol")?.text {
-        "http" => Some(Protocol::Http),
-        "mcp" => Some(Protocol::Mcp),
-        _ => None,
+/// Reads what a route says beside its path and protocol, and reports what does not go with its protocol.
+fn read_route(
+    fields: Fields<'_, '_>,
+    path: PathTemplate,
+    protocol: Protocol,
+    out: &mut Diagnostics,
+) -> Route {
+    let opaque_bodies = fields.word("opaqueBodies");
+    let batches = fields.word("batches");
+    let reads_all = matches!(protocol, Protocol::Mcp | Protocol::Llm);
+    for (key, text, useless) in
+        [("opaqueBodies", opaque_bodies, reads_all), ("batches", batches, protocol != Protocol::Mcp)]
+    {
+        if let Some(text) = text.filter(|_| useless) {
+            let message = format!("`{key}` says nothing on a route with this protocol");
+            out.push(Diagnostic::new(Id::ConflictingKeys, text.at, message).help("leave it out"));
+        }
     }
+    Route {
+        path,
+        protocol,
+        opaque_bodies: opaque_bodies.is_some_and(|text| text.text == "allow"),
+        batches: batches.is_some_and(|text| text.text == "judge"),
+    }
+}
+
+fn protocol(route: Fields<'_, '_>) -> Option<Protocol> {
+    let name = route.word("protocol")?.text;
+    Protocol::NAMES.iter().find(|(_, known)| *known == name).map(|(protocol, _)| *protocol)
 }
 
 /// Reads a path template, or reports why it is none.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use sallyport_engine::glob::Glob;
 use sallyport_engine::policy::{
-    Agent, AgentId, Effect, Mission, Operations, PolicyParts, Protocol, Rule, Service, ServiceId,
+    Agent, AgentId, Effect, Field, Mission, Operations, PolicyParts, Rule, Service, ServiceId,
 };
 use sallyport_engine::{Policy, bundle};
 use serde::Serialize;
@@ -196,7 +196,22 @@ impl RuleView {
                     ("prompts", &mcp.prompts),
                     ("methods", &mcp.methods),
                 ];
-                ("mcp", lists.into_iter().map(|(key, list)| (key, globs(list))).collect())
+                let mut lists: Vec<_> = lists.into_iter().map(|(key, list)| (key, globs(list))).collect();
+                if let Some(arguments) = &mcp.arguments {
+                    let place = |field: &Field| format!("/{}", field.pointer.join("/"));
+                    lists.push(("arguments", arguments.fields.iter().map(place).collect()));
+                }
+                ("mcp", lists)
+            }
+            Operations::A2a(a2a) => {
+                let methods = a2a.methods.iter().map(|method| method.name().to_owned()).collect();
+                let push_hosts = a2a.push_hosts.iter().map(ToString::to_string).collect();
+                ("a2a", vec![("methods", methods), ("pushHosts", push_hosts)])
+            }
+            Operations::Grpc(grpc) => ("grpc", vec![("methods", globs(&grpc.methods))]),
+            Operations::Llm(llm) => {
+                let apis = llm.apis.iter().map(|api| api.name().to_owned()).collect();
+                ("llm", vec![("apis", apis), ("models", globs(&llm.models)), ("tools", globs(&llm.tools))])
             }
         };
         Self {
@@ -223,13 +238,10 @@ impl RuleView {
 
 impl ServiceView {
     fn new(service: &Service) -> Self {
-        let routes = service.routes.iter().map(|route| RouteView {
-            path: route.path.as_str().to_owned(),
-            protocol: match route.protocol {
-                Protocol::Http => "http",
-                Protocol::Mcp => "mcp",
-            },
-        });
+        let routes = service
+            .routes
+            .iter()
+            .map(|route| RouteView { path: route.path.as_str().to_owned(), protocol: route.protocol.name() });
         Self {
             name: service.name.clone(),
             hosts: service.hosts.iter().map(ToString::to_string).collect(),

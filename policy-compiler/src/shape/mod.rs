@@ -76,6 +76,8 @@ pub enum Ty {
         /// What it is, as "a port".
         what: &'static str,
     },
+    /// A number, written in decimal; it may be negative, and have a fraction.
+    Decimal,
     /// One of a few words.
     Choice(&'static [&'static str]),
     /// A list that must name something.
@@ -154,6 +156,12 @@ impl<'n, 's> Fields<'n, 's> {
         self.get(key).and_then(Text::of)
     }
 
+    /// The word under a key as it is written, be it one that YAML readers take for a number or a boolean; for keys whose shape
+    /// leaves no doubt about it ([`Ty::Choice`], [`Ty::Decimal`]).
+    pub fn word(self, key: &str) -> Option<Text<'n>> {
+        self.get(key).and_then(Text::as_written)
+    }
+
     /// The whole number under a key.
     pub fn number(self, key: &str) -> Option<u64> {
         self.get(key).and_then(number)
@@ -185,6 +193,14 @@ impl<'n> Text<'n> {
             _ => None,
         }
     }
+
+    /// The node as it is written, be it a word that YAML readers take for a number or a boolean.
+    pub fn as_written(node: &'n Node<'_>) -> Option<Self> {
+        match &node.value {
+            Value::Scalar(scalar) => Some(Self { text: &scalar.text, at: node.span }),
+            _ => None,
+        }
+    }
 }
 
 // === impl Ty ===
@@ -195,6 +211,7 @@ impl Ty {
         match self {
             Self::Text(what) => (*what).to_owned(),
             Self::TextOrNull(what) => format!("{what}, or null"),
+            Self::Decimal => "a number".to_owned(),
             Self::Number { min, max, what } => format!("{what} from {min} to {max}"),
             Self::Choice(words) => either(words.iter().copied()),
             Self::List(item) | Self::ListOrEmpty(item) => match item {

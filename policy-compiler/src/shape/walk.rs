@@ -61,6 +61,7 @@ impl Walk<'_> {
             (Ty::TextOrNull(_), _) if node.is_null() => {}
             (Ty::Text(_) | Ty::TextOrNull(_), Value::Scalar(scalar)) => self.text(node, scalar, name),
             (Ty::Number { min, max, .. }, Value::Scalar(_)) => self.number(node, *min, *max, name, ty),
+            (Ty::Decimal, Value::Scalar(scalar)) if is_decimal(scalar) => {}
             (Ty::Choice(words), Value::Scalar(scalar)) => self.choice(node, scalar, words, name),
             (Ty::List(item) | Ty::ListOrEmpty(item), Value::List(items)) => {
                 if items.is_empty() && matches!(ty, Ty::List(_)) {
@@ -214,11 +215,17 @@ impl Walk<'_> {
             (Ty::List(_) | Ty::ListOrEmpty(_), Value::Scalar(scalar)) => {
                 Some(format!("write a list, as in [\"{}\"]", scalar.text))
             }
-            (Ty::Number { .. }, Value::Scalar(scalar)) if scalar.quoted => {
+            (Ty::Number { .. } | Ty::Decimal, Value::Scalar(scalar)) if scalar.quoted => {
                 Some("write it without quotes".to_owned())
             }
             _ => None,
         };
         self.out.push(Diagnostic::new(Id::WrongType, node.span, message).maybe_help(help));
     }
+}
+
+/// Whether a word is a plain decimal number: digits, a sign and a point.
+fn is_decimal(scalar: &Scalar<'_>) -> bool {
+    let plain = scalar.text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'.'));
+    !scalar.quoted && plain && scalar.text.parse::<f64>().is_ok()
 }

@@ -1,11 +1,10 @@
 //! What Envoy's HTTP/1 codec and connection manager make of a request before any filter sees it.
 //!
-//! Read off Envoy 1.40, set up as the playground does (paths normalised, no request ids): names in lower case, duplicates
+//! Read off Envoy 1.40, set up as the playground does (paths as they come, no request ids): names in lower case, duplicates
 //! joined, hop-by-hop and Envoy's own headers taken out, a scheme and `x-forwarded-proto` put in, some requests refused.
 
 use super::header_map::HeaderMap;
 use super::message::{Message, Refusal};
-use super::path;
 
 /// Methods that the codec knows; others, and lower case, are refused.
 const METHODS: &[&str] = &[
@@ -98,10 +97,9 @@ pub fn admit(request: &ClientRequest<'_>) -> (Message, Option<Refusal>) {
     let upgrade = is_upgrade(request);
     let chunked = request.chunked || !request.trailers.is_empty();
     let size: usize = request.body.iter().flatten().map(Vec::len).sum();
-    let path = path::normalise(request.path);
     let mut headers = HeaderMap::new();
     headers.add(":authority", request.authority);
-    headers.add(":path", path.as_deref().unwrap_or(request.path));
+    headers.add(":path", request.path);
     headers.add(":method", request.method);
     for (name, value) in request.headers.iter().filter(|(name, value)| goes_on(name, value, upgrade)) {
         headers.add(name, value);
@@ -109,7 +107,7 @@ pub fn admit(request: &ClientRequest<'_>) -> (Message, Option<Refusal>) {
     if request.body.is_some() && !chunked && headers.get("content-length").is_none() {
         headers.add("content-length", size.to_string());
     }
-    if path.is_none() {
+    if request.path.contains('#') {
         return (Message { headers, ..Message::default() }, Some(BAD_PATH));
     }
     headers.add(":scheme", "https");

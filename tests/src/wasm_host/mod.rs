@@ -28,7 +28,6 @@ mod memory;
 mod message;
 mod metrics;
 mod module;
-mod path;
 mod properties;
 mod reply;
 mod shared;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use sallyport_engine::http::HostPattern;
-use sallyport_engine::policy::{Agent, Effect, McpMatch, Operations, PolicyParts, Protocol, Rule};
+use sallyport_engine::policy::{Agent, Effect, McpMatch, Operations, PolicyParts, Protocol, Rule, Service};
 use sallyport_engine::{Policy, bundle};
 
 use super::identities::{Identities, SERVER_NAME};
@@ -76,13 +76,13 @@ pub(super) fn print(
 fn of_agent(agent: &Agent, parts: &PolicyParts) -> Vec<Try> {
     let missions = agent.missions.iter().filter_map(|id| parts.missions.get(usize::from(id.0)));
     let rules = missions.flat_map(|mission| &mission.rules).filter(|rule| rule.effect == Effect::Allow);
-    let mut found: Vec<(bool, Try)> = Vec::new();
+    let mut found: Vec<(std::mem::Discriminant<Operations>, Try)> = Vec::new();
     for rule in rules {
-        let mcp = matches!(rule.operations, Operations::Mcp(_));
-        if found.iter().all(|(known, _)| *known != mcp)
+        let kind = std::mem::discriminant(&rule.operations);
+        if found.iter().all(|(known, _)| *known != kind)
             && let Some(request) = of_rule(rule, parts)
         {
-            found.push((mcp, request));
+            found.push((kind, request));
         }
     }
     found.into_iter().map(|(_, request)| request).collect()
@@ -99,15 +99,45 @@ fn of_rule(rule: &Rule, parts: &PolicyParts) -> Option<Try> {
             let (method, path) = (http.methods.first()?.clone(), fill(http.paths.first()?.as_str()));
             Some(Try { method, host, path, body: None })
         }
-        Operations::Mcp(mcp) => {
-            let route = service.routes.iter().find(|route| route.protocol == Protocol::Mcp)?;
-            Some(Try {
-                method: "POST".to_owned(),
-                host,
-                path: fill(route.path.as_str()),
-                body: Some(message(mcp)),
-            })
+        Operations::Mcp(mcp) => post(service, Protocol::Mcp, host, "1", message(mcp)),
+        Operations::A2a(a2a) => {
+            post(service, Protocol::A2a, host, "", a2a_message(a2a.methods.first()?.name()))
         }
+        Operations::Llm(llm) => {
+            let model = llm.models.first()?.as_str().replace('*', "example");
+            let body =
+                serde_json::json!({"model": model, "messages": [{"role": "user", "content": "hello"}]});
+            post(service, Protocol::Llm, host, llm_path(llm.apis.first()?.name())?, body.to_string())
+        }
+        // Messages of protobuf are nothing to write on a command line.
+        Operations::Grpc(_) => None,
+    }
+}
+
+/// A POST to the service's first route of a protocol; `rest` stands for what the route leaves open.
+fn post(service: &Service, protocol: Protocol, host: String, rest: &str, body: String) -> Option<Try> {
+    let route = service.routes.iter().find(|route| route.protocol == protocol)?;
+    let path = match route.path.as_str().strip_suffix("**") {
+        Some(base) => format!("{}{rest}", fill(base)),
+        None => fill(route.path.as_str()),
+    };
+    Some(Try { method: "POST".to_owned(), host, path, body: Some(body) })
+}
+
+fn a2a_message(method: &str) -> String {
+    let part = serde_json::json!({"kind": "text", "text": "hello"});
+    let message = serde_json::json!({"role": "user", "messageId": "1", "parts": [part]});
+    serde_json::json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": {"message": message}})
+        .to_string()
+}
+
+/// The end of an API's path, where it takes a POST.
+fn llm_path(api: &str) -> Option<&'static str> {
+    match api {
+        "chat" => Some("chat/completions"),
+        "responses" => Some("responses"),
+        "messages" => Some("messages"),
+        _ => None,
     }
 }
 

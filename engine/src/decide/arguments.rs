@@ -1,0 +1,359 @@
+//! Whether a call's arguments satisfy a rule.
+//!
+//! There are three answers. An allow needs `Satisfied`; a deny fires on `Unknown` too. So a value that is missing or of another
+//! type than the rule speaks of never opens anything.
+
+use crate::http::Url;
+use crate::json::{Document, Kind, Value};
+use crate::policy::{Arguments, Constraint, Field, Presence, TextMatch, UrlMatch};
+use alloc::vec::Vec;
+
+/// Whether a constraint holds; the worse is the greater, so that several combine by `max`.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Holds {
+    Satisfied,
+    /// Violated by a value of the right type.
+    Violated,
+    /// There is nothing to compare, or nothing of the right type.
+    Unknown,
+}
+
+/// Judges the arguments of a call. Arguments that are a JSON text in a string are judged inside.
+pub(super) fn judge(rule: &Arguments, arguments: Option<Value<'_>>) -> Holds {
+    let Some(value) = arguments else { return judge_fields(rule, None) };
+    match (value.kind(), value.as_str()) {
+        (Kind::Object, _) => judge_fields(rule, Some(value)),
+        (Kind::String, Some(text)) => match Document::parse(text.as_bytes()) {
+            Ok(inner) => match inner.root().filter(|root| root.kind() == Kind::Object) {
+                Some(root) => judge_fields(rule, Some(root)),
+                None => Holds::Unknown,
+            },
+            Err(_) => Holds::Unknown,
+        },
+        _ => Holds::Unknown,
+    }
+}
+
+fn judge_fields(rule: &Arguments, root: Option<Value<'_>>) -> Holds {
+    let fields = rule.fields.iter().map(|field| judge_field(field, root)).max().unwrap_or(Holds::Satisfied);
+    let surplus = !rule.additional && root.is_some_and(|root| has_surplus(rule, root, &mut Vec::new()));
+    if surplus { fields.max(Holds::Violated) } else { fields }
+}
+
+fn judge_field(field: &Field, root: Option<Value<'_>>) -> Holds {
+    let mut values = Vec::new();
+    let mut missing = root.is_none();
+    if let Some(root) = root {
+        find(root, &field.pointer, &mut values, &mut missing);
+    }
+    let missing = missing || values.is_empty();
+    match field.presence {
+        Presence::Forbidden if values.is_empty() => Holds::Satisfied,
+        Presence::Forbidden => Holds::Violated,
+        Presence::Required if missing => Holds::Unknown,
+        Presence::Required | Presence::Optional => values
+            .into_iter()
+            .map(|value| judge_value(&field.constraint, value))
+            .max()
+            .unwrap_or(Holds::Satisfied),
+    }
+}
+
+/// Collects the values at a pointer; notes where it leads nowhere.
+fn find<'d>(
+    value: Value<'d>,
+    pointer: &[alloc::string::String],
+    found: &mut Vec<Value<'d>>,
+    missing: &mut bool,
+) {
+    let Some((step, rest)) = pointer.split_first() else {
+        found.push(value);
+        return;
+    };
+    match (step.as_str(), value.kind()) {
+        ("*", Kind::Array) => value.items().for_each(|item| find(item, rest, found, missing)),
+        ("*", Kind::Object) => value.entries().for_each(|(_, member)| find(member, rest, found, missing)),
+        (key, Kind::Object) => match value.get(key) {
+            Some(member) => find(member, rest, found, missing),
+            None => *missing = true,
+        },
+        (index, Kind::Array) => {
+            let canonical = index == "0" || !index.starts_with('0');
+            match index.parse().ok().filter(|_| canonical).and_then(|index| value.items().nth(index)) {
+                Some(item) => find(item, rest, found, missing),
+                None => *missing = true,
+            }
+        }
+        _ => *missing = true,
+    }
+}
+
+/// Whether something stands in a place that no field names, above or below it.
+fn has_surplus<'d>(rule: &Arguments, value: Value<'d>, path: &mut Vec<alloc::borrow::Cow<'d, str>>) -> bool {
+    let children: Vec<_> = match value.kind() {
+        Kind::Object => value.entries().collect(),
+        Kind::Array => {
+            let name = |(index, item): (usize, Value<'d>)| (alloc::format!("{index}").into(), item);
+            value.items().enumerate().map(name).collect()
+        }
+        _ => return false,
+    };
+    children.into_iter().any(|(key, child)| {
+        path.push(key);
+        let surplus = match named(rule, path) {
+            Named::Exactly => false,
+            Named::Below => {
+                !matches!(child.kind(), Kind::Object | Kind::Array) || has_surplus(rule, child, path)
+            }
+            Named::Not => true,
+        };
+        path.pop();
+        surplus
+    })
+}
+
+enum Named {
+    Exactly,
+    /// A field names something below this place.
+    Below,
+    Not,
+}
+
+fn named(rule: &Arguments, path: &[alloc::borrow::Cow<'_, str>]) -> Named {
+    let along = |field: &&Field| {
+        field.pointer.len() >= path.len()
+            && field.pointer.iter().zip(path).all(|(step, key)| step == "*" || step == key)
+    };
+    let mut below = false;
+    for field in rule.fields.iter().filter(along) {
+        if field.pointer.len() == path.len() {
+            return Named::Exactly;
+        }
+        below = true;
+    }
+    if below { Named::Below } else { Named::Not }
+}
+
+fn judge_value(constraint: &Constraint, value: Value<'_>) -> Holds {
+    let holds = match (constraint, value.kind()) {
+        (Constraint::Any, _) | (Constraint::Object, Kind::Object) => true,
+        (Constraint::Boolean(wanted), Kind::Bool(found)) => wanted.is_none_or(|wanted| wanted == found),
+        (Constraint::Integer { min, max }, Kind::Number) => {
+            let Ok(number) = value.raw().parse::<i64>() else { return Holds::Unknown };
+            (*min..=*max).contains(&number)
+        }
+        (Constraint::Number { min, max }, Kind::Number) => {
+            let Ok(number) = value.raw().parse::<f64>() else { return Holds::Unknown };
+            (*min..=*max).contains(&number)
+        }
+        (Constraint::List { max, each }, Kind::Array) => return judge_list(*max, each, value),
+        (Constraint::Text(_) | Constraint::PathBelow(_) | Constraint::Url(_), Kind::String) => {
+            let Some(text) = value.as_str() else { return Holds::Unknown };
+            judge_text(constraint, &text)
+        }
+        _ => return Holds::Unknown,
+    };
+    if holds { Holds::Satisfied } else { Holds::Violated }
+}
+
+fn judge_list(max: u32, each: &Constraint, value: Value<'_>) -> Holds {
+    let fits = usize::try_from(max).is_ok_and(|max| value.items().take(max.saturating_add(1)).count() <= max);
+    if !fits {
+        return Holds::Violated;
+    }
+    value.items().map(|item| judge_value(each, item)).max().unwrap_or(Holds::Satisfied)
+}
+
+fn judge_text(constraint: &Constraint, text: &str) -> bool {
+    match constraint {
+        Constraint::Text(wanted) => is_text(wanted, text),
+        Constraint::PathBelow(prefixes) => {
+            is_plain_path(text) && prefixes.iter().any(|prefix| is_below(text, prefix))
+        }
+        Constraint::Url(wanted) => Url::parse(text).is_some_and(|url| leads_there(wanted, &url)),
+        _ => false,
+    }
+}
+
+fn is_text(wanted: &TextMatch, text: &str) -> bool {
+    let chars = text.chars().count();
+    let within = |most: u32| usize::try_from(most).is_ok_and(|most| chars <= most);
+    let enough = usize::try_from(wanted.min_chars).is_ok_and(|least| chars >= least);
+    enough
+        && wanted.max_chars.is_none_or(within)
+        && (wanted.one_of.is_empty() || wanted.one_of.iter().any(|known| known == text))
+        && wanted.pattern.as_ref().is_none_or(|pattern| pattern.matches(text))
+}
+
+/// Whether every file system and server reads a path alike.
+fn is_plain_path(path: &str) -> bool {
+    let plain = !path.chars().any(|c| c.is_control() || matches!(c, '\\' | '%'));
+    let rest = path.strip_prefix('/').unwrap_or(path);
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    plain && !rest.split('/').any(|segment| matches!(segment, "" | "." | ".."))
+}
+
+fn is_below(path: &str, prefix: &str) -> bool {
+    path.strip_prefix(prefix)
+        .is_some_and(|rest| rest.is_empty() || prefix.ends_with('/') || rest.starts_with('/'))
+}
+
+fn leads_there(wanted: &UrlMatch, url: &Url) -> bool {
+    let scheme = wanted.schemes.contains(&url.scheme);
+    let named = wanted.hosts.iter().any(|host| url.host.is_named_by(host));
+    let exactly = wanted
+        .hosts
+        .iter()
+        .any(|host| matches!(host, crate::http::HostPattern::Exact(_)) && url.host.is_named_by(host));
+    let host = (named || wanted.hosts.is_empty()) && (exactly || wanted.private || !url.host.is_private());
+    let own = || url.port.is_none() || url.port == scheme_port(&url.scheme);
+    let port = if wanted.ports.is_empty() {
+        own()
+    } else {
+        url.effective_port().is_some_and(|port| wanted.ports.contains(&port))
+    };
+    scheme && host && port
+}
+
+fn scheme_port(scheme: &str) -> Option<u16> {
+    Url { scheme: scheme.into(), host: crate::http::Host::Name(Default::default()), port: None }
+        .effective_port()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::HostPattern;
+    use alloc::vec;
+
+    fn field(pointer: &[&str], constraint: Constraint) -> Field {
+        let pointer = pointer.iter().map(|step| (*step).into()).collect();
+        Field { pointer, presence: Presence::Required, constraint }
+    }
+
+    fn holds(rule: &Arguments, json: &str) -> Holds {
+        judge(rule, Document::parse(json.as_bytes()).unwrap().root())
+    }
+
+    fn one(constraint: Constraint, json: &str) -> Holds {
+        holds(
+            &Arguments { fields: vec![field(&["x"], constraint)], additional: true },
+            &alloc::format!(r#"{{"x":{json}}}"#),
+        )
+    }
+
+    #[test]
+    fn what_is_missing_or_of_another_type_is_unknown() {
+        let rule = Arguments {
+            fields: vec![field(&["n"], Constraint::Integer { min: 1, max: 10 })],
+            additional: true,
+        };
+        for (json, expected) in [
+            (r#"{"n":5}"#, Holds::Satisfied),
+            (r#"{"n":11}"#, Holds::Violated),
+            (r#"{"n":"5"}"#, Holds::Unknown),
+            (r#"{"n":5.0}"#, Holds::Unknown),
+            (r#"{"n":null}"#, Holds::Unknown),
+            (r#"{"N":5}"#, Holds::Unknown),
+            ("{}", Holds::Unknown),
+            ("[5]", Holds::Unknown),
+            ("5", Holds::Unknown),
+            (r#""{\"n\":5}""#, Holds::Satisfied),
+            (r#""{\"n\":50}""#, Holds::Violated),
+            (r#""{\"n\":5,\"n\":50}""#, Holds::Unknown),
+            (r#""n""#, Holds::Unknown),
+        ] {
+            assert_eq!(holds(&rule, json), expected, "{json}");
+        }
+        assert_eq!(judge(&rule, None), Holds::Unknown);
+    }
+
+    #[test]
+    fn presence_and_surplus_are_judged() {
+        let mut rule =
+            Arguments { fields: vec![field(&["a", "*", "b"], Constraint::Any)], additional: false };
+        for (json, expected) in [
+            (r#"{"a":[{"b":1},{"b":2}]}"#, Holds::Satisfied),
+            (r#"{"a":{"k":{"b":1}}}"#, Holds::Satisfied),
+            (r#"{"a":[{"b":1},{"c":2}]}"#, Holds::Unknown),
+            (r#"{"a":[]}"#, Holds::Unknown),
+            (r#"{"a":[{"b":1,"c":2}]}"#, Holds::Violated),
+            (r#"{"a":[{"b":1}],"z":1}"#, Holds::Violated),
+            (r#"{"a":7}"#, Holds::Unknown),
+        ] {
+            assert_eq!(holds(&rule, json), expected, "{json}");
+        }
+        rule.fields[0].presence = Presence::Forbidden;
+        rule.additional = true;
+        assert_eq!(
+            (holds(&rule, "{}"), holds(&rule, r#"{"a":[{"b":1}]}"#)),
+            (Holds::Satisfied, Holds::Violated)
+        );
+    }
+
+    #[test]
+    fn paths_stay_below_their_prefix() {
+        let below = |json| one(Constraint::PathBelow(vec!["/srv/docs".into()]), json);
+        for json in [r#""/srv/docs""#, r#""/srv/docs/a/b""#, r#""/srv/docs/a/""#, r#""\/srv\/docs\/a""#] {
+            assert_eq!(below(json), Holds::Satisfied, "{json}");
+        }
+        for json in [
+            r#""/srv/docs/../x""#,
+            r#""/srv/docs/./x""#,
+            r#""/srv//docs/x""#,
+            r#""/srv/docs2""#,
+            r#""/srv/docs/%2e%2e/x""#,
+            r#""/srv/docs\\..\\x""#,
+            r#""/srv/docs/a\u0000b""#,
+            r#""srv/docs/a""#,
+            r#""/etc/passwd""#,
+        ] {
+            assert_eq!(below(json), Holds::Violated, "{json}");
+        }
+        assert_eq!(below("7"), Holds::Unknown);
+    }
+
+    #[test]
+    fn urls_lead_where_the_rule_says() {
+        let wanted = |hosts: &[&str], private| {
+            let hosts = hosts.iter().map(|host| HostPattern::parse(host).unwrap()).collect();
+            Constraint::Url(UrlMatch { schemes: vec!["https".into()], hosts, ports: vec![], private })
+        };
+        for (hosts, private, url, expected) in [
+            (&[][..], false, "https://example.com/x", Holds::Satisfied),
+            (&[], false, "http://example.com/x", Holds::Violated),
+            (&[], false, "https://example.com:8443/x", Holds::Violated),
+            (&[], false, "https://example.com:443/x", Holds::Satisfied),
+            (&[], false, "https://0xa9fea9fe/", Holds::Violated),
+            (&[], true, "https://10.0.0.1/", Holds::Satisfied),
+            (&["*.example.com"], false, "https://a.example.com", Holds::Satisfied),
+            (&["*.example.com"], false, "https://a.example.com.evil.net", Holds::Violated),
+            (&["*.internal"], false, "https://metadata.google.internal", Holds::Violated),
+            (&["wiki.internal"], false, "https://wiki.internal", Holds::Satisfied),
+            (&["10.0.0.1"], false, "https://0x0a.1/", Holds::Satisfied),
+        ] {
+            assert_eq!(
+                one(wanted(hosts, private), &alloc::format!("\"{url}\"")),
+                expected,
+                "{hosts:?} {url}"
+            );
+        }
+    }
+
+    #[test]
+    fn text_is_measured_in_characters() {
+        let text = |one_of: &[&str], min_chars, max_chars| {
+            let one_of = one_of.iter().map(|text| (*text).into()).collect();
+            Constraint::Text(TextMatch { one_of, min_chars, max_chars, pattern: None })
+        };
+        assert_eq!(one(text(&["a", "b"], 0, None), r#""b""#), Holds::Satisfied);
+        assert_eq!(one(text(&["a", "b"], 0, None), r#""B""#), Holds::Violated);
+        assert_eq!(one(text(&[], 2, Some(3)), "\"\u{e9}\u{e9}\u{e9}\""), Holds::Satisfied);
+        assert_eq!(one(text(&[], 2, Some(3)), r#""abcd""#), Holds::Violated);
+        assert_eq!(one(text(&[], 2, Some(3)), r#""a""#), Holds::Violated);
+        let list = |max| Constraint::List { max, each: alloc::boxed::Box::new(text(&["a"], 0, None)) };
+        assert_eq!(one(list(2), r#"["a","a"]"#), Holds::Satisfied);
+        assert_eq!(one(list(1), r#"["a","a"]"#), Holds::Violated);
+        assert_eq!(one(list(2), r#"["a",1]"#), Holds::Unknown);
+    }
+}

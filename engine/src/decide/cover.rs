@@ -1,0 +1,131 @@
+//! Whether one rule covers an operation. An allow covers what it names exactly; a deny covers what a server could take for that,
+//! and does not need to be sure of arguments.
+
+use super::arguments::{self, Holds};
+use super::{Asked, Miss};
+use crate::glob::Glob;
+use crate::http::{PathTemplate, RequestPath, Url};
+use crate::operation::{A2aCall, Call, Feature, LlmCall, Message};
+use crate::policy::{A2aMatch, Effect, HttpMatch, LlmMatch, McpMatch, Operations, Rule};
+
+type Coverage = Result<(), Miss>;
+
+pub(super) fn cover(rule: &Rule, asked: Asked<'_>) -> Coverage {
+    let allow = rule.effect == Effect::Allow;
+    match (&rule.operations, asked) {
+        (Operations::Http(covered), Asked::Http { method, path }) => {
+            cover_http(covered, rule.effect, method, path)
+        }
+        (Operations::Mcp(_), Asked::McpSession) | (Operations::A2a(_), Asked::A2aCard) => {
+            when(allow, Miss::Method)
+        }
+        (Operations::Mcp(covered), Asked::Mcp(message)) => cover_mcp(covered, rule.effect, message),
+        (Operations::A2a(covered), Asked::A2a(call)) => cover_a2a(covered, rule.effect, call),
+        (Operations::Grpc(covered), Asked::Grpc(method)) => {
+            when(fits(&covered.methods, method, rule.effect), Miss::Method)
+        }
+        // Before the body is read, a deny cannot be sure and does not have to be: it is asked again.
+        (Operations::Llm(covered), Asked::LlmApi(api)) => {
+            when(allow && covered.apis.contains(&api), Miss::Method)
+        }
+        (Operations::Llm(covered), Asked::Llm(call)) => cover_llm(covered, rule.effect, call),
+        _ => Err(Miss::Path),
+    }
+}
+
+fn when(covered: bool, miss: Miss) -> Coverage {
+    if covered { Ok(()) } else { Err(miss) }
+}
+
+fn fits(globs: &[Glob], text: &str, effect: Effect) -> bool {
+    globs.iter().any(|glob| match effect {
+        Effect::Allow => glob.matches(text),
+        Effect::Deny => glob.matches_ignoring_case(text),
+    })
+}
+
+fn cover_http(covered: &HttpMatch, effect: Effect, method: &str, path: &RequestPath<'_>) -> Coverage {
+    let matches = |template: &PathTemplate| match effect {
+        Effect::Allow => template.matches(path),
+        Effect::Deny => template.matches_loosely(path),
+    };
+    when(covered.paths.iter().any(matches), Miss::Path)?;
+    when(covered.methods.iter().any(|known| known == method), Miss::Method)
+}
+
+fn cover_mcp(covered: &McpMatch, effect: Effect, message: &Message<'_>) -> Coverage {
+    let session = effect == Effect::Allow;
+    let named = |method: &str| fits(&covered.methods, method, effect);
+    match message {
+        Message::Response => when(session, Miss::Method),
+        Message::Notification { method, .. } => when(session || named(method), Miss::Method),
+        Message::Request { method, call, .. } => match call {
+            Call::Housekeeping => when(session || named(method), Miss::Method),
+            Call::List(feature) => {
+                when((session && offers(covered, *feature)) || named(method), Miss::Method)
+            }
+            Call::Other => when(named(method), Miss::Method),
+            Call::Resource { uri, .. } => when(fits(&covered.resources, uri, effect), Miss::Resource),
+            Call::Prompt { name } => when(fits(&covered.prompts, name, effect), Miss::Resource),
+            Call::Tool { name, arguments } => {
+                let grantable = effect == Effect::Deny || is_tool_name(name);
+                when(grantable && fits(&covered.tools, name, effect), Miss::Tool)?;
+                match &covered.arguments {
+                    None => Ok(()),
+                    Some(rule) => {
+                        when(holds_for(effect, arguments::judge(rule, *arguments)), Miss::Arguments)
+                    }
+                }
+            }
+        },
+    }
+}
+
+/// An allow needs certainty that the arguments are as the rule says; a deny lets go only on certainty that they are not.
+fn holds_for(effect: Effect, holds: Holds) -> bool {
+    match effect {
+        Effect::Allow => holds == Holds::Satisfied,
+        Effect::Deny => holds != Holds::Violated,
+    }
+}
+
+/// A grant of some of a feature carries the list of it.
+fn offers(covered: &McpMatch, feature: Feature) -> bool {
+    match feature {
+        Feature::Tools => !covered.tools.is_empty(),
+        Feature::Resources => !covered.resources.is_empty(),
+        Feature::Prompts => !covered.prompts.is_empty(),
+    }
+}
+
+fn cover_a2a(covered: &A2aMatch, effect: Effect, call: &A2aCall<'_>) -> Coverage {
+    when(covered.methods.contains(&call.method), Miss::Method)?;
+    if effect == Effect::Deny {
+        return Ok(());
+    }
+    let https = |url: &Url| url.scheme == "https" && url.effective_port() == Some(443);
+    let named = |url: &Url| covered.push_hosts.iter().any(|host| url.host.is_named_by(host));
+    let leads_there = |text: &str| Url::parse(text).is_some_and(|url| https(&url) && named(&url));
+    when(call.push_urls.iter().all(|url| leads_there(url)), Miss::Arguments)
+}
+
+fn cover_llm(covered: &LlmMatch, effect: Effect, call: &LlmCall<'_>) -> Coverage {
+    when(covered.apis.contains(&call.api), Miss::Method)?;
+    when(fits(&covered.models, &call.model, effect), Miss::Resource)?;
+    let known = |tool: &str| fits(&covered.tools, tool, effect);
+    let covered = match effect {
+        Effect::Allow => call.tools.iter().all(|tool| known(tool)),
+        // A deny without tools is about the model; one with tools, about any of them.
+        Effect::Deny => covered.tools.is_empty() || call.tools.iter().any(|tool| known(tool)),
+    };
+    when(covered, Miss::Tool)
+}
+
+/// The most bytes of a tool's name.
+const MAX_TOOL_NAME_LEN: usize = 128;
+
+/// Whether a name keeps to SEP-986. What does not is never granted, not even by `*`: look-alikes live there.
+pub fn is_tool_name(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'/');
+    (1..=MAX_TOOL_NAME_LEN).contains(&name.len()) && name.bytes().all(allowed)
+}

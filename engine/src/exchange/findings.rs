@@ -1,0 +1,88 @@
+//! Scanning what a granted request carries.
+
+use super::{Exchange, Pending};
+use crate::json::Document;
+use crate::policy::Policy;
+use crate::reason::Reason;
+use crate::record::{Direction, FindingRecord, MAX_FINDINGS};
+use crate::scan::{Action, Match, Profile};
+use alloc::string::{String, ToString};
+
+impl Exchange {
+    /// Text is scanned as it stands, and as JSON where it happens to be JSON.
+    pub(super) fn scan_text(
+        &mut self,
+        policy: &Policy,
+        pending: &Pending,
+        body: &[u8],
+    ) -> Result<(), Reason> {
+        if core::str::from_utf8(body).is_err() {
+            return Err(Reason::RequestEncoding);
+        }
+        if let Ok(document) = Document::parse(body) {
+            return self.scan_document(policy, pending, &document);
+        }
+        let profile = profile(policy, pending)?;
+        let mut blocked = None;
+        policy.parts().catalogue.scan(profile, body, |found| {
+            let action = self.note_finding(policy, profile, found, String::new);
+            blocked = blocked.take().or_else(|| refusal(policy, found, action));
+        });
+        blocked.map_or(Ok(()), Err)
+    }
+
+    /// Scans every string of a document, keys and values alike, with escapes resolved.
+    pub(super) fn scan_document(
+        &mut self,
+        policy: &Policy,
+        pending: &Pending,
+        document: &Document<'_>,
+    ) -> Result<(), Reason> {
+        let profile = profile(policy, pending)?;
+        let catalogue = &policy.parts().catalogue;
+        let clean = |key: &str| {
+            let mut found = false;
+            catalogue.scan(profile, key.as_bytes(), |_| found = true);
+            !found
+        };
+        let mut blocked = None;
+        for (at, text) in document.strings() {
+            catalogue.scan(profile, text.as_bytes(), |found| {
+                let action = self.note_finding(policy, profile, found, || document.pointer(at, clean));
+                blocked = blocked.take().or_else(|| refusal(policy, found, action));
+            });
+        }
+        blocked.map_or(Ok(()), Err)
+    }
+
+    fn note_finding(
+        &mut self,
+        policy: &Policy,
+        profile: &Profile,
+        found: Match,
+        pointer: impl FnOnce() -> String,
+    ) -> Action {
+        let action = profile.action(found.detector);
+        if self.record.findings.len() < MAX_FINDINGS {
+            let detector = policy.parts().catalogue.detector(found.detector);
+            self.record.findings.push(FindingRecord {
+                detector: detector.map(|detector| detector.id.to_string()).unwrap_or_default(),
+                direction: Direction::Request,
+                pointer: pointer(),
+                offset: found.start,
+                length: found.end.saturating_sub(found.start),
+                action,
+            });
+        }
+        action
+    }
+}
+
+fn profile<'p>(policy: &'p Policy, pending: &Pending) -> Result<&'p Profile, Reason> {
+    policy.agent(pending.agent).and_then(|agent| policy.profile(agent)).ok_or(Reason::Internal)
+}
+
+fn refusal(policy: &Policy, found: Match, action: Action) -> Option<Reason> {
+    let detector = policy.parts().catalogue.detector(found.detector)?;
+    (action == Action::Block).then(|| Reason::Dlp(detector.id.as_str().into()))
+}
