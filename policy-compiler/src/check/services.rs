@@ -8,12 +8,13 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::shape::{Fields, Text};
 use crate::source::Document;
 
-/// The protocols that each service speaks, by the service's number; both if a route of it cannot be read.
+/// The protocols that each service speaks, by the service's number; all if a route of it cannot be read.
 pub(super) fn protocols(services: &[Document<'_, '_>]) -> Vec<Vec<Protocol>> {
     let spoken = |service: &Document<'_, '_>| {
         let routes = service.spec.list("routes");
         let read: Vec<_> = routes.iter().filter_map(|route| protocol(Fields::of(route))).collect();
-        if read.is_empty() || read.len() < routes.len() { vec![Protocol::Http, Protocol::Mcp] } else { read }
+        let all = || Protocol::NAMES.iter().map(|(protocol, _)| *protocol).collect();
+        if read.is_empty() || read.len() < routes.len() { all() } else { read }
     };
     services.iter().map(spoken).collect()
 }
@@ -103,6 +104,13 @@ fn read_route(
             let message = format!("`{key}` says nothing on a route with this protocol");
             out.push(Diagnostic::new(Id::ConflictingKeys, text.at, message).help("leave it out"));
         }
+    }
+    if let (Protocol::Grpc, Some(entry)) = (protocol, fields.entry("protocol"))
+        && opaque_bodies.is_none_or(|text| text.text != "allow")
+    {
+        let message = "on this route everything would be denied: the gate does not read the messages of gRPC";
+        let help = "add `opaqueBodies: allow`; methods are still judged, messages are not";
+        out.push(Diagnostic::new(Id::MissingKey, entry.at, message).help(help));
     }
     Route {
         path,
