@@ -48,7 +48,7 @@ impl Exchange {
             let policy = self.policy.as_ref()?;
             let path = RequestPath::parse(head.required(":path").ok()?).ok()?;
             let authority = Authority::parse(head.required(":authority").ok()?).ok()?;
-            let protocol = policy.service(policy.service_at(&authority)?)?.route(&path)?.protocol;
+            let protocol = policy.service(policy.service_at(&authority)?)?.route(&path).ok()?.protocol;
             let method = head.required(":method").ok()?;
             Some(match protocol {
                 Protocol::Mcp => Shape::Rpc(None),
@@ -80,8 +80,7 @@ impl Exchange {
         let authority =
             Authority::parse(head.required(":authority")?).map_err(|_| Reason::RequestMalformed)?;
         let service = policy.service_at(&authority).ok_or(Reason::ScopeHost)?;
-        let route =
-            policy.service(service).and_then(|service| service.route(&path)).ok_or(Reason::ScopePath)?;
+        let route = policy.service(service).ok_or(Reason::Internal)?.route(&path)?;
         let request = Request { head, method, path, agent, service, end };
         self.check_length(head)?;
         let pending = self.judge_route(&policy, route, &request)?;

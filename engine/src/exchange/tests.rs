@@ -102,6 +102,8 @@ fn a_head_is_judged_by_host_path_and_method() {
         ("GET", "tool-api", "/docs/drafts", "policy.denied"),
         ("GET", "tool-api", "/docs/DRAFTS/", "policy.denied"),
         ("GET", "tool-api", "//docs/1", "request.ambiguous"),
+        ("POST", "tool-api", "/MCP", "request.ambiguous"),
+        ("POST", "tool-api", "/mcp/", "request.ambiguous"),
         ("GET", "user@tool-api", "/docs/1", "request.malformed"),
         ("get", "tool-api", "/docs/1", "request.malformed"),
         ("CONNECT", "tool-api", "/docs/1", "request.unsupported"),

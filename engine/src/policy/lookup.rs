@@ -3,6 +3,7 @@
 use super::{Agent, AgentId, Policy, PolicyParts, Route, Service, ServiceId};
 use crate::http::{Authority, HostPattern, RequestPath};
 use crate::identity::SpiffeId;
+use crate::reason::Reason;
 use crate::scan::Profile;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -97,8 +98,11 @@ impl Policy {
 }
 
 impl Service {
-    /// The most precise route that covers a path.
-    pub(crate) fn route(&self, path: &RequestPath<'_>) -> Option<&Route> {
-        self.routes.iter().find(|route| route.path.matches(path))
+    /// The most precise route that covers a path. A path that a lenient server could take for one of a route of another protocol
+    /// (another case, a trailing slash) is ambiguous: it would be judged by the wrong one.
+    pub(crate) fn route(&self, path: &RequestPath<'_>) -> Result<&Route, Reason> {
+        let exact = self.routes.iter().find(|route| route.path.matches(path)).ok_or(Reason::ScopePath)?;
+        let loose = self.routes.iter().find(|route| route.path.matches_loosely(path)).unwrap_or(exact);
+        if loose.protocol == exact.protocol { Ok(exact) } else { Err(Reason::RequestAmbiguous) }
     }
 }
