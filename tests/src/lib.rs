@@ -1,5 +1,6 @@
-//! Sallyport's corpus, and the runners that put it to the module in wasmtime and to a real Envoy.
+//! Sallyport's corpus, the runners that put it to the module in wasmtime and to a real Envoy, and the benchmarks.
 
+pub mod bench;
 pub mod envoy_runner;
 pub mod wasm_host;
 pub mod wasm_runner;

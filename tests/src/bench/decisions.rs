@@ -1,0 +1,136 @@
+//! Time per decision.
+//!
+//! Times are taken over batches of [`BATCH`] decisions, because a clock that ticks in tens of nanoseconds is too coarse for
+//! one; percentiles are those of batch means. Only what the gate does is timed: in the engine from the head's pairs to the
+//! step, in the module the time inside its callbacks, host calls included, from the creation of the context to the verdict.
+
+use std::error::Error;
+use std::hint::black_box;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use policy_compiler::decide::Runner;
+use sallyport_engine::http::{Head, HeaderPair};
+use sallyport_engine::identity::Peer;
+use sallyport_engine::{End, Exchange, Policy, Step, bundle};
+
+use super::report::Decision;
+use super::subjects::{Subject, subjects};
+use crate::wasm_host::{HttpExchange, Vm};
+use crate::wasm_runner::WasmRunner;
+
+/// Decisions per sample.
+const BATCH: u32 = 16;
+
+/// Samples taken.
+const SAMPLES: usize = 20_000;
+
+/// Samples thrown away before that.
+const WARM_UP: usize = 2_000;
+
+/// A request in the form that the filter hands to the engine.
+pub(super) struct Prepared {
+    headers: Vec<(Vec<u8>, Vec<u8>)>,
+    peers: Vec<Vec<u8>>,
+    body: Option<Vec<u8>>,
+}
+
+/// Measures every subject in the engine and in the module.
+pub(super) fn measure(bundle: &[u8]) -> Result<Vec<Decision>, Box<dyn Error>> {
+    let policy = policy(bundle)?;
+    let mut wasm = WasmRunner::start(bundle)?;
+    let mut decisions = Vec::new();
+    for subject in subjects() {
+        let prepared = Prepared::new(&subject);
+        let native = sample(|| timed(|| prepared.decide(&policy)))?;
+        decisions.push(Decision::new(subject.name, "engine, native", &native, None));
+        let exchange = exchange(&mut wasm, &subject)?;
+        let module = sample(|| in_module(wasm.vm(), &exchange, |cost| cost.decision))?;
+        decisions.push(Decision::new(subject.name, "module, wasmtime", &module, Some(subject.budget)));
+        let whole = sample(|| in_module(wasm.vm(), &exchange, |cost| cost.total))?;
+        decisions.push(Decision::new(subject.name, "module, whole exchange", &whole, None));
+    }
+    Ok(decisions)
+}
+
+/// Loads a bundle as the filter does.
+pub(super) fn policy(bundle: &[u8]) -> Result<Rc<Policy>, Box<dyn Error>> {
+    Ok(Rc::new(bundle::decode(bundle)?))
+}
+
+impl Prepared {
+    pub(super) fn new(subject: &Subject) -> Self {
+        let request = &subject.case.request;
+        let pseudo =
+            [(":authority", &request.authority), (":path", &request.path), (":method", &request.method)];
+        let pseudo =
+            pseudo.into_iter().map(|(name, value)| (name.as_bytes().to_vec(), value.clone().into_bytes()));
+        let scheme = (b":scheme".to_vec(), b"https".to_vec());
+        let others = request.headers.iter().map(|(name, value)| (name.clone().into_bytes(), value.clone()));
+        Self {
+            headers: pseudo.chain([scheme]).chain(others).collect(),
+            peers: request.peers.iter().flatten().map(|peer| peer.clone().into_bytes()).collect(),
+            body: request.message.body.clone(),
+        }
+    }
+
+    /// One decision. The request is an allowed one: anything else is a mistake in the measurement.
+    pub(super) fn decide(&self, policy: &Rc<Policy>) -> Result<(), Box<dyn Error>> {
+        let pairs: Vec<HeaderPair<'_>> =
+            self.headers.iter().map(|(n, v)| (n.as_slice(), v.as_slice())).collect();
+        let peers: Vec<&[u8]> = self.peers.iter().map(Vec::as_slice).collect();
+        let mut exchange = Exchange::new(Some(Rc::clone(policy)));
+        let end = if self.body.is_none() { End::Last } else { End::More };
+        let head = exchange.request_head(&Head::new(&pairs), &Peer::Verified(&peers), end);
+        let step = match (head.step, &self.body) {
+            (Step::Hold, Some(body)) => exchange.request_body(body),
+            (step, _) => step,
+        };
+        match black_box(step) {
+            Step::Forward => Ok(()),
+            other => Err(format!("the engine does not allow what is measured: {other:?}").into()),
+        }
+    }
+}
+
+/// The subject as an exchange of one long-lived connection, checked to be allowed.
+fn exchange(wasm: &mut WasmRunner, subject: &Subject) -> Result<HttpExchange, Box<dyn Error>> {
+    let record = wasm.run(&subject.case)?.record;
+    if record.verdict != "allow" {
+        return Err(format!("the module does not allow what is measured: {}", record.reason).into());
+    }
+    let mut exchange = wasm.exchange(&subject.case)?;
+    exchange.connection = Some(1);
+    Ok(exchange)
+}
+
+fn in_module(
+    vm: &mut Vm,
+    exchange: &HttpExchange,
+    part: impl Fn(crate::wasm_host::Cost) -> Duration,
+) -> Result<Duration, Box<dyn Error>> {
+    let mut spent = Duration::ZERO;
+    for _ in 0..BATCH {
+        spent += part(vm.exchange(exchange)?.cost);
+    }
+    Ok(spent / BATCH)
+}
+
+fn timed(decide: impl Fn() -> Result<(), Box<dyn Error>>) -> Result<Duration, Box<dyn Error>> {
+    let began = Instant::now();
+    for _ in 0..BATCH {
+        decide()?;
+    }
+    Ok(began.elapsed() / BATCH)
+}
+
+/// Sorted samples in microseconds.
+fn sample(mut one: impl FnMut() -> Result<Duration, Box<dyn Error>>) -> Result<Vec<f64>, Box<dyn Error>> {
+    for _ in 0..WARM_UP {
+        one()?;
+    }
+    let mut samples =
+        (0..SAMPLES).map(|_| Ok(one()?.as_secs_f64() * 1e6)).collect::<Result<Vec<_>, Box<dyn Error>>>()?;
+    samples.sort_by(f64::total_cmp);
+    Ok(samples)
+}

@@ -1,0 +1,61 @@
+//! `make bench`: what a decision costs, natively and in the module, and what it adds to a request in a real Envoy beside its
+//! peers. Everything is measured in one run on one machine, so that the numbers can be compared with each other.
+//!
+//! ```text
+//!  subjects ──► decisions     time per decision: engine, module in wasmtime
+//!     │    └──► instructions  instructions per decision of the engine, counted by valgrind
+//!     └───────► envoy         CPU per request: no filter, the module, ext_authz to an authorizer that does nothing
+//! ```
+//!
+//! Budgets stand beside the numbers. A number over its budget is shown as such and is no error: machines differ.
+
+pub mod authorizer;
+mod cpu;
+mod decisions;
+mod envoy;
+pub mod instructions;
+mod load;
+mod report;
+mod subjects;
+
+use std::error::Error;
+use std::path::Path;
+
+use policy_compiler::report::Colour;
+
+pub use report::Report;
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Everything.
+    All,
+    /// Only decisions and instructions: seconds.
+    Decisions,
+    /// Only the real Envoy.
+    Envoy,
+}
+
+/// The policy that everything is measured under: the example's.
+const POLICY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/tool-api/policy");
+
+/// Measures. Progress goes to stderr.
+pub fn run(part: Part) -> Result<Report, Box<dyn Error>> {
+    let bundle = bundle()?;
+    let mut report = Report::new();
+    if part != Part::Envoy {
+        eprintln!("==> decisions, natively and in wasm");
+        report.decisions = decisions::measure(&bundle)?;
+        eprintln!("==> instructions per decision");
+        report.instructions = Some(instructions::measure(&bundle)?);
+    }
+    if part != Part::Decisions {
+        report.envoy = Some(envoy::measure(&bundle)?);
+    }
+    Ok(report)
+}
+
+fn bundle() -> Result<Vec<u8>, Box<dyn Error>> {
+    let (bundle, report) = policy_compiler::load_bundle(Path::new(POLICY));
+    bundle.ok_or_else(|| report.text(Colour::Never).into())
+}

@@ -1,0 +1,206 @@
+//! The numbers, as a table for people and as JSON for programs.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::subjects::Budget;
+
+/// Sallyport's share of what `ext_authz` adds, at most.
+const BUDGET_SHARE: f64 = 0.2;
+
+/// What one run measured.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    machine: String,
+    pub(super) decisions: Vec<Decision>,
+    pub(super) instructions: Option<Instructions>,
+    pub(super) envoy: Option<EnvoyCpu>,
+}
+
+/// Time per decision, in microseconds.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Decision {
+    what: &'static str,
+    r#where: &'static str,
+    p50_micros: f64,
+    p99_micros: f64,
+    budget_p50_micros: Option<f64>,
+    budget_p99_micros: Option<f64>,
+    within_budget: Option<bool>,
+}
+
+/// Instructions per decision of the engine.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Instructions {
+    Counted(Vec<Instruction>),
+    NotCounted(&'static str),
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Instruction {
+    pub(super) what: &'static str,
+    pub(super) per_decision: u64,
+}
+
+/// CPU time per request.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub(super) enum EnvoyCpu {
+    Measured { envoy: String, requests: usize, rows: Vec<CpuRow> },
+    NotMeasured(String),
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CpuRow {
+    pub(super) what: &'static str,
+    pub(super) envoy_micros: f64,
+    pub(super) authorizer_micros: Option<f64>,
+    /// Beside the first row, round by round.
+    pub(super) added_micros: f64,
+    pub(super) ratio: f64,
+}
+
+// === impl Report ===
+
+impl Report {
+    pub(super) fn new() -> Self {
+        Self { machine: machine(), decisions: Vec::new(), instructions: None, envoy: None }
+    }
+}
+
+impl Decision {
+    /// From sorted samples.
+    pub(super) fn new(
+        what: &'static str,
+        r#where: &'static str,
+        samples: &[f64],
+        budget: Option<Budget>,
+    ) -> Self {
+        let at = |percent: usize| samples.get(samples.len() * percent / 100).copied().unwrap_or_default();
+        let (p50, p99) = (at(50), at(99));
+        Self {
+            what,
+            r#where,
+            p50_micros: p50,
+            p99_micros: p99,
+            budget_p50_micros: budget.map(|budget| budget.p50),
+            budget_p99_micros: budget.map(|budget| budget.p99),
+            within_budget: budget.map(|budget| p50 <= budget.p50 && p99 <= budget.p99),
+        }
+    }
+}
+
+impl Instructions {
+    pub(super) fn not_counted(why: &'static str) -> Self {
+        Self::NotCounted(why)
+    }
+}
+
+// === the table ===
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "on {}", self.machine)?;
+        if !self.decisions.is_empty() {
+            decisions(f, &self.decisions)?;
+        }
+        if let Some(instructions) = &self.instructions {
+            writeln!(f, "\n{:<18} instructions per decision (engine, native)", "")?;
+            match instructions {
+                Instructions::Counted(rows) => {
+                    rows.iter()
+                        .try_for_each(|row| writeln!(f, "{:<18} {:>8}", row.what, row.per_decision))?;
+                }
+                Instructions::NotCounted(why) => writeln!(f, "not counted: {why}")?,
+            }
+        }
+        match &self.envoy {
+            None => Ok(()),
+            Some(EnvoyCpu::NotMeasured(why)) => writeln!(f, "\nCPU per request: not measured: {why}"),
+            Some(EnvoyCpu::Measured { envoy, requests, rows }) => {
+                writeln!(
+                    f,
+                    "\nCPU per request, µs: {requests} tool calls of 1 KiB each over mutual TLS, {envoy}"
+                )?;
+                cpu(f, rows)
+            }
+        }
+    }
+}
+
+fn decisions(f: &mut fmt::Formatter<'_>, rows: &[Decision]) -> fmt::Result {
+    writeln!(f, "\n{:<18} {:<24} {:>8} {:>8}   budget", "decision, µs", "", "p50", "p99")?;
+    for row in rows {
+        write!(f, "{:<18} {:<24} {:>8.2} {:>8.2}", row.what, row.r#where, row.p50_micros, row.p99_micros)?;
+        if let (Some(p50), Some(p99), Some(within)) =
+            (row.budget_p50_micros, row.budget_p99_micros, row.within_budget)
+        {
+            write!(f, "   {p50} / {p99}: {}", verdict(within))?;
+        }
+        writeln!(f)?;
+    }
+    Ok(())
+}
+
+fn cpu(f: &mut fmt::Formatter<'_>, rows: &[CpuRow]) -> fmt::Result {
+    writeln!(f, "{:<18} {:>8} {:>12} {:>8} {:>9}", "", "Envoy", "authorizer", "added", "ratio")?;
+    for row in rows {
+        let CpuRow { what, envoy_micros, authorizer_micros, added_micros, ratio } = row;
+        let authorizer = authorizer_micros.map_or_else(|| "-".to_owned(), |micros| format!("{micros:.0}"));
+        writeln!(f, "{what:<18} {envoy_micros:>8.0} {authorizer:>12} {added_micros:>8.0} {ratio:>8.2}x")?;
+    }
+    if let [_, ours, theirs] = rows {
+        let share = ours.added_micros / theirs.added_micros;
+        let (shown, most) = (share * 100.0, BUDGET_SHARE * 100.0);
+        let verdict = verdict(share <= BUDGET_SHARE);
+        writeln!(f, "{} adds {shown:.0} % of what ext_authz adds; budget {most:.0} %: {verdict}", ours.what)?;
+    }
+    Ok(())
+}
+
+fn verdict(within: bool) -> &'static str {
+    if within { "ok" } else { "OVER" }
+}
+
+/// The processor and how many of it: numbers mean nothing without.
+fn machine() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let model = model.map_or("an unknown processor", |(_, model)| model);
+    let count = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{model}, {count} threads")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_and_budgets() {
+        let samples: Vec<f64> = (0..100).map(f64::from).collect();
+        let over = Decision::new("a", "b", &samples, Some(Budget { p50: 50.0, p99: 98.0 }));
+        assert_eq!((over.p50_micros, over.p99_micros, over.within_budget), (50.0, 99.0, Some(false)));
+        assert_eq!(Decision::new("a", "b", &samples, None).within_budget, None);
+    }
+
+    #[test]
+    fn the_table_says_what_is_over_budget() {
+        let row = |what, added_micros, authorizer_micros| {
+            let envoy_micros = 100.0 + added_micros;
+            CpuRow { what, envoy_micros, authorizer_micros, added_micros, ratio: envoy_micros / 100.0 }
+        };
+        let rows = vec![row("none", 0.0, None), row("ours", 90.0, None), row("theirs", 300.0, Some(100.0))];
+        let mut report = Report::new();
+        report.envoy = Some(EnvoyCpu::Measured { envoy: "e".to_owned(), requests: 1, rows });
+        report.instructions = Some(Instructions::not_counted("no valgrind"));
+        let table = report.to_string();
+        assert!(table.contains("ours adds 30 % of what ext_authz adds; budget 20 %: OVER"), "{table}");
+        assert!(table.contains("4.00x") && table.contains("not counted: no valgrind"), "{table}");
+    }
+}
