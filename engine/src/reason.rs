@@ -148,7 +148,7 @@ impl Reason {
             Self::RequestTooLarge => {
                 "the request is over a limit: send less, or raise the limit in the Gate's spec"
             }
-            Self::RequestEncoding => "send the body as UTF-8 and without a content-encoding",
+            Self::RequestEncoding => "send the body as UTF-8, as it is or in one gzip or deflate coding",
             Self::RequestMismatch => {
                 "the MCP headers name another method or target than the body: a proxy or client rewrote one of them"
             }
@@ -168,7 +168,7 @@ impl Reason {
                 "no rule of the agent's missions covers this tool: add one if the agent should have it"
             }
             Self::ScopeResource => {
-                "no rule of the agent's missions covers this resource or prompt: add one if the agent should have it"
+                "no rule of the agent's missions covers this resource, prompt or model: add one if the agent should have it"
             }
             Self::ScopeArguments => "the mission allows this tool with other arguments only",
             Self::Dlp(_) => {
@@ -190,6 +190,19 @@ impl Reason {
             Self::RequestTooLarge => 413,
             Self::RequestEncoding => 415,
             _ => 403,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Reason;
+
+    #[test]
+    fn every_reason_is_explained_on_its_page() {
+        let page = include_str!("../../docs/reasons.md");
+        for reason in Reason::ALL {
+            assert!(page.contains(&alloc::format!("| `{}` |", reason.code())), "{}", reason.code());
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Whether a call's arguments satisfy a rule.
 //!
 //! There are three answers. An allow needs `Satisfied`; a deny fires on `Unknown` too. So a value that is missing or of another
-//! type than the rule speaks of never opens anything.
+//! type than the rule speaks of never opens anything. And as everywhere, an allow compares exactly, a deny as the loosest server
+//! would: what it cannot read for sure is unknown, and only what it is certain about is `Violated`.
 
 use crate::http::Url;
 use crate::json::{Document, Kind, Value};
-use crate::policy::{Arguments, Constraint, Field, Presence, TextMatch, UrlMatch};
+use crate::policy::{Arguments, Constraint, Effect, Field, Presence, TextMatch, UrlMatch};
 use alloc::vec::Vec;
 
 /// Whether a constraint holds; the worse is the greater, so that several combine by `max`.
@@ -19,7 +20,8 @@ pub(super) enum Holds {
 }
 
 /// Judges the arguments of a call. Arguments that are a JSON text in a string are judged inside.
-pub(super) fn judge(rule: &Arguments, arguments: Option<Value<'_>>) -> Holds {
+pub(super) fn judge(rule: &Arguments, effect: Effect, arguments: Option<Value<'_>>) -> Holds {
+    let judge_fields = |rule, root| judge_fields(rule, effect, root);
     let Some(value) = arguments else { return judge_fields(rule, None) };
     match (value.kind(), value.as_str()) {
         (Kind::Object, _) => judge_fields(rule, Some(value)),
@@ -34,13 +36,22 @@ pub(super) fn judge(rule: &Arguments, arguments: Option<Value<'_>>) -> Holds {
     }
 }
 
-fn judge_fields(rule: &Arguments, root: Option<Value<'_>>) -> Holds {
-    let fields = rule.fields.iter().map(|field| judge_field(field, root)).max().unwrap_or(Holds::Satisfied);
+fn judge_fields(rule: &Arguments, effect: Effect, root: Option<Value<'_>>) -> Holds {
+    let each = rule.fields.iter().map(|field| judge_field(field, effect, root));
+    if effect == Effect::Deny {
+        // One place that is certainly not as the rule says is enough to be let go; something beside it is not.
+        return if each.clone().any(|holds| holds == Holds::Violated) {
+            Holds::Violated
+        } else {
+            each.max().unwrap_or(Holds::Satisfied)
+        };
+    }
+    let fields = each.max().unwrap_or(Holds::Satisfied);
     let surplus = !rule.additional && root.is_some_and(|root| has_surplus(rule, root, &mut Vec::new()));
     if surplus { fields.max(Holds::Violated) } else { fields }
 }
 
-fn judge_field(field: &Field, root: Option<Value<'_>>) -> Holds {
+fn judge_field(field: &Field, effect: Effect, root: Option<Value<'_>>) -> Holds {
     let mut values = Vec::new();
     let mut missing = root.is_none();
     if let Some(root) = root {
@@ -51,11 +62,21 @@ fn judge_field(field: &Field, root: Option<Value<'_>>) -> Holds {
         Presence::Forbidden if values.is_empty() => Holds::Satisfied,
         Presence::Forbidden => Holds::Violated,
         Presence::Required if missing => Holds::Unknown,
-        Presence::Required | Presence::Optional => values
-            .into_iter()
-            .map(|value| judge_value(&field.constraint, value))
-            .max()
-            .unwrap_or(Holds::Satisfied),
+        Presence::Required | Presence::Optional => {
+            combine(effect, values.into_iter().map(|value| judge_value(&field.constraint, effect, value)))
+        }
+    }
+}
+
+/// What several values in one place say together: an allow asks it of each, a deny of any.
+fn combine(effect: Effect, mut values: impl Iterator<Item = Holds>) -> Holds {
+    match effect {
+        Effect::Allow => values.max().unwrap_or(Holds::Satisfied),
+        Effect::Deny => {
+            let Some(first) = values.next() else { return Holds::Satisfied };
+            let worst = |a: Holds, b: Holds| if a == Holds::Violated { b } else { a };
+            values.fold(first, worst)
+        }
     }
 }
 
@@ -134,7 +155,7 @@ fn named(rule: &Arguments, path: &[alloc::borrow::Cow<'_, str>]) -> Named {
     if below { Named::Below } else { Named::Not }
 }
 
-fn judge_value(constraint: &Constraint, value: Value<'_>) -> Holds {
+fn judge_value(constraint: &Constraint, effect: Effect, value: Value<'_>) -> Holds {
     let holds = match (constraint, value.kind()) {
         (Constraint::Any, _) | (Constraint::Object, Kind::Object) => true,
         (Constraint::Boolean(wanted), Kind::Bool(found)) => wanted.is_none_or(|wanted| wanted == found),
@@ -146,33 +167,66 @@ fn judge_value(constraint: &Constraint, value: Value<'_>) -> Holds {
             let Ok(number) = value.raw().parse::<f64>() else { return Holds::Unknown };
             (*min..=*max).contains(&number)
         }
-        (Constraint::List { max, each }, Kind::Array) => return judge_list(*max, each, value),
+        (Constraint::List { max, each }, Kind::Array) => return judge_list(*max, each, effect, value),
         (Constraint::Text(_) | Constraint::PathBelow(_) | Constraint::Url(_), Kind::String) => {
             let Some(text) = value.as_str() else { return Holds::Unknown };
-            judge_text(constraint, &text)
+            return judge_text(constraint, effect, &text);
         }
         _ => return Holds::Unknown,
     };
     if holds { Holds::Satisfied } else { Holds::Violated }
 }
 
-fn judge_list(max: u32, each: &Constraint, value: Value<'_>) -> Holds {
+fn judge_list(max: u32, each: &Constraint, effect: Effect, value: Value<'_>) -> Holds {
     let fits = usize::try_from(max).is_ok_and(|max| value.items().take(max.saturating_add(1)).count() <= max);
-    if !fits {
+    if !fits && effect == Effect::Allow {
         return Holds::Violated;
     }
-    value.items().map(|item| judge_value(each, item)).max().unwrap_or(Holds::Satisfied)
+    let none = value.items().next().is_none();
+    if none && effect == Effect::Deny {
+        return Holds::Violated;
+    }
+    combine(effect, value.items().map(|item| judge_value(each, effect, item)))
 }
 
-fn judge_text(constraint: &Constraint, text: &str) -> bool {
-    match constraint {
-        Constraint::Text(wanted) => is_text(wanted, text),
-        Constraint::PathBelow(prefixes) => {
+fn judge_text(constraint: &Constraint, effect: Effect, text: &str) -> Holds {
+    let holds = match (constraint, effect) {
+        (Constraint::Text(wanted), Effect::Allow) => is_text(wanted, text),
+        (Constraint::Text(wanted), Effect::Deny) => could_be_text(wanted, text),
+        (Constraint::PathBelow(prefixes), Effect::Allow) => {
             is_plain_path(text) && prefixes.iter().any(|prefix| is_below(text, prefix))
         }
-        Constraint::Url(wanted) => Url::parse(text).is_some_and(|url| leads_there(wanted, &url)),
-        _ => false,
-    }
+        (Constraint::PathBelow(_), Effect::Deny) if !is_plain_path(text) || !text.starts_with('/') => {
+            return Holds::Unknown;
+        }
+        (Constraint::PathBelow(prefixes), Effect::Deny) => {
+            let folded = text.to_lowercase();
+            prefixes.iter().any(|prefix| is_below(&folded, prefix.to_lowercase().trim_end_matches('/')))
+        }
+        (Constraint::Url(wanted), Effect::Allow) => {
+            Url::parse(text).is_some_and(|url| leads_there(wanted, &url))
+        }
+        (Constraint::Url(wanted), Effect::Deny) => match Url::parse(text) {
+            // Whatever its scheme and port, it leads to the host.
+            Some(url) => {
+                wanted.hosts.is_empty() || wanted.hosts.iter().any(|host| url.host.is_named_by(host))
+            }
+            None => return Holds::Unknown,
+        },
+        _ => return Holds::Unknown,
+    };
+    if holds { Holds::Satisfied } else { Holds::Violated }
+}
+
+/// Whether a server that folds case or trims blanks could take a text for one that the rule speaks of.
+fn could_be_text(wanted: &TextMatch, text: &str) -> bool {
+    let text = text.trim();
+    [text, &text.to_lowercase(), &text.to_uppercase()].into_iter().any(|text| {
+        let listed = |known: &alloc::string::String| known.to_lowercase() == text.to_lowercase();
+        (wanted.one_of.is_empty() || wanted.one_of.iter().any(listed))
+            && wanted.pattern.as_ref().is_none_or(|pattern| pattern.matches(text))
+            && is_text(&TextMatch { one_of: Vec::new(), pattern: None, ..wanted.clone() }, text)
+    })
 }
 
 fn is_text(wanted: &TextMatch, text: &str) -> bool {
@@ -232,7 +286,7 @@ mod tests {
     }
 
     fn holds(rule: &Arguments, json: &str) -> Holds {
-        judge(rule, Document::parse(json.as_bytes()).unwrap().root())
+        judge(rule, Effect::Allow, Document::parse(json.as_bytes()).unwrap().root())
     }
 
     fn one(constraint: Constraint, json: &str) -> Holds {
@@ -265,7 +319,7 @@ mod tests {
         ] {
             assert_eq!(holds(&rule, json), expected, "{json}");
         }
-        assert_eq!(judge(&rule, None), Holds::Unknown);
+        assert_eq!(judge(&rule, Effect::Allow, None), Holds::Unknown);
     }
 
     #[test]
@@ -355,5 +409,61 @@ mod tests {
         assert_eq!(one(list(2), r#"["a","a"]"#), Holds::Satisfied);
         assert_eq!(one(list(1), r#"["a","a"]"#), Holds::Violated);
         assert_eq!(one(list(2), r#"["a",1]"#), Holds::Unknown);
+    }
+
+    #[test]
+    fn a_deny_of_one_value_is_a_deny_of_any() {
+        let text = Constraint::Text(TextMatch { one_of: vec!["evil".into()], ..TextMatch::default() });
+        let rule = Arguments { fields: vec![field(&["to", "*"], text)], additional: false };
+        for (body, expected) in [
+            (r#"{"to":["good","evil"]}"#, Holds::Satisfied),
+            (r#"{"to":["evil","good"]}"#, Holds::Satisfied),
+            (r#"{"to":["good",1]}"#, Holds::Unknown),
+            (r#"{"to":["good"]}"#, Holds::Violated),
+            (r#"{"to":[]}"#, Holds::Unknown),
+        ] {
+            let document = Document::parse(body.as_bytes()).unwrap();
+            assert_eq!(judge(&rule, Effect::Deny, document.root()), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_deny_lets_go_only_of_what_it_is_certain_about() {
+        let url = |hosts: &[&str]| {
+            let hosts = hosts.iter().map(|host| HostPattern::parse(host).unwrap()).collect();
+            Constraint::Url(UrlMatch { schemes: vec!["https".into()], hosts, ports: vec![], private: false })
+        };
+        let text = Constraint::Text(TextMatch { one_of: vec!["prod".into()], ..TextMatch::default() });
+        let list = Constraint::List { max: 9, each: alloc::boxed::Box::new(text.clone()) };
+        let path = Constraint::PathBelow(vec!["/etc/".into()]);
+        for (constraint, json, expected) in [
+            (path.clone(), r#""/etc/passwd""#, Holds::Satisfied),
+            (path.clone(), r#""/ETC/passwd""#, Holds::Satisfied),
+            (path.clone(), r#""/etc""#, Holds::Satisfied),
+            (path.clone(), r#""/etc/./passwd""#, Holds::Unknown),
+            (path.clone(), r#""//etc/passwd""#, Holds::Unknown),
+            (path.clone(), r#""/srv/../etc/passwd""#, Holds::Unknown),
+            (path.clone(), r#""etc/passwd""#, Holds::Unknown),
+            (path, r#""/srv/docs""#, Holds::Violated),
+            (url(&["evil.example"]), r#""https://evil.example:8443/""#, Holds::Satisfied),
+            (url(&["evil.example"]), r#""ftp://evil.example/""#, Holds::Satisfied),
+            (url(&["*.internal"]), r#""https://metadata.google.internal/""#, Holds::Satisfied),
+            (url(&["evil.example"]), r#""https://u@evil.example/""#, Holds::Unknown),
+            (url(&["evil.example"]), r#""//evil.example/""#, Holds::Unknown),
+            (url(&["evil.example"]), r#""https://good.example/""#, Holds::Violated),
+            (text.clone(), r#""PROD""#, Holds::Satisfied),
+            (text.clone(), r#"" prod ""#, Holds::Satisfied),
+            (text, r#""test""#, Holds::Violated),
+            (list.clone(), r#"["test","prod"]"#, Holds::Satisfied),
+            (list.clone(), r#"["test",7]"#, Holds::Unknown),
+            (list.clone(), "[]", Holds::Violated),
+            (list, r#"["test"]"#, Holds::Violated),
+        ] {
+            let rule = Arguments { fields: vec![field(&["x"], constraint)], additional: false };
+            for body in [alloc::format!(r#"{{"x":{json}}}"#), alloc::format!(r#"{{"x":{json},"extra":1}}"#)] {
+                let document = Document::parse(body.as_bytes()).unwrap();
+                assert_eq!(judge(&rule, Effect::Deny, document.root()), expected, "{body}");
+            }
+        }
     }
 }

@@ -73,7 +73,7 @@ fn cover_mcp(covered: &McpMatch, effect: Effect, message: &Message<'_>) -> Cover
                 match &covered.arguments {
                     None => Ok(()),
                     Some(rule) => {
-                        when(holds_for(effect, arguments::judge(rule, *arguments)), Miss::Arguments)
+                        when(holds_for(effect, arguments::judge(rule, effect, *arguments)), Miss::Arguments)
                     }
                 }
             }

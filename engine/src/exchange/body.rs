@@ -161,7 +161,7 @@ impl Exchange {
         root: Value<'_>,
     ) -> Result<(), Answered> {
         let message = Message::read(root)?;
-        self.record.operation = Some(describe(&message));
+        self.record.operation = Some(describe(case.policy, &message));
         let answered = |refused: Refused<'static>| Answered { refused, id: message.id().cloned() };
         headers.check(&message).map_err(|reason| answered(reason.into()))?;
         self.ask_rules(case, Asked::Mcp(&message)).map_err(answered)
@@ -193,7 +193,7 @@ impl Exchange {
     fn judge_llm_body(&mut self, case: &Case<'_>, api: LlmApi, body: &[u8]) -> Result<(), Answered> {
         let document = Document::parse(body).map_err(Reason::from)?;
         let call = LlmCall::read(api, document.root().ok_or(Reason::Internal)?)?;
-        self.record.operation = Some(format!("llm {} {}", api.name(), shown(&call.model)));
+        self.record.operation = Some(format!("llm {} {}", api.name(), shown(case.policy, &call.model)));
         self.ask_rules(case, Asked::Llm(&call)).map_err(|refused| Answered { refused, id: None })?;
         Ok(self.scan_document(case.policy, case.pending, &document)?)
     }
@@ -211,13 +211,15 @@ impl Exchange {
     }
 }
 
-/// A name for the record. One that no grant of a tool could cover can be anything, so it is not shown.
-fn shown(name: &str) -> &str {
-    if is_tool_name(name) { name } else { "(not a name)" }
+/// A name for the record: it comes from the caller and can be anything, so it is shown only if it keeps to the form of a tool's name
+/// and no detector finds something in it.
+pub(super) fn shown<'n>(policy: &Policy, name: &'n str) -> &'n str {
+    if is_tool_name(name) && !policy.parts().catalogue.finds_anything(name) { name } else { "(not shown)" }
 }
 
 /// The operation for the record.
-fn describe(message: &Message<'_>) -> String {
+fn describe(policy: &Policy, message: &Message<'_>) -> String {
+    let shown = |name| shown(policy, name);
     match message {
         Message::Response => "mcp response".to_string(),
         Message::Notification { method, .. } => format!("mcp {}", shown(method)),

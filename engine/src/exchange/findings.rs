@@ -40,11 +40,7 @@ impl Exchange {
     ) -> Result<(), Reason> {
         let profile = profile(policy, pending)?;
         let catalogue = &policy.parts().catalogue;
-        let clean = |key: &str| {
-            let mut found = false;
-            catalogue.scan(profile, key.as_bytes(), |_| found = true);
-            !found
-        };
+        let clean = |key: &str| !catalogue.finds_anything(key);
         let mut blocked = None;
         for (at, text) in document.strings() {
             catalogue.scan(profile, text.as_bytes(), |found| {

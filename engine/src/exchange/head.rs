@@ -1,5 +1,6 @@
 //! The part of the judgement that a request's head alone allows.
 
+use super::body::shown;
 use super::{End, Exchange, Expected, HeaderEdit, Pending, Refused};
 use crate::IDENTITY_HEADER;
 use crate::decide::{Asked, Decision, decide};
@@ -236,7 +237,7 @@ impl Exchange {
             return Err(Reason::RequestUnsupported.into());
         }
         let name = format!("{service}/{method}");
-        self.record.operation = Some(format!("grpc {name}"));
+        self.record.operation = Some(format!("grpc {}", shown(policy, &name)));
         self.ask(policy, request, Asked::Grpc(&name))?;
         if !route.opaque_bodies {
             return Err(Reason::RequestUnsupported.into());

@@ -179,26 +179,15 @@ impl PathTemplate {
 
     /// Whether the template covers `path`, byte by byte.
     pub fn matches(&self, path: &RequestPath<'_>) -> bool {
-        self.covers(&path.segments, |a, b| a == b)
+        covers(&self.parts, self.open, &path.segments, |a, b| a == b)
     }
 
     /// Whether the template covers `path` for a server that ignores case or a trailing slash. For deny rules only.
     pub fn matches_loosely(&self, path: &RequestPath<'_>) -> bool {
         let loose = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
-        let trimmed = match path.segments.split_last() {
-            Some((last, inner)) if last.is_empty() && !inner.is_empty() => inner,
-            _ => &path.segments,
-        };
-        self.covers(&path.segments, loose) || self.covers(trimmed, loose)
-    }
-
-    fn covers(&self, segments: &[Cow<'_, str>], same: impl Fn(&str, &str) -> bool) -> bool {
-        let fits = |(part, segment): (&Part, &Cow<'_, str>)| match part {
-            Part::Any => !segment.is_empty(),
-            Part::Literal(literal) => same(literal, segment),
-        };
-        (segments.len() == self.parts.len() || (self.open && segments.len() > self.parts.len()))
-            && self.parts.iter().zip(segments).all(fits)
+        let segments = without_trailing_slash(&path.segments, |segment| segment.is_empty());
+        let parts = without_trailing_slash(&self.parts, |part| *part == Part::Literal(String::new()));
+        covers(&self.parts, self.open, &path.segments, loose) || covers(parts, self.open, segments, loose)
     }
 
     /// Orders templates by precision: `a > b` where `a` should be asked first.
@@ -218,6 +207,23 @@ impl TryFrom<String> for PathTemplate {
 impl From<PathTemplate> for String {
     fn from(template: PathTemplate) -> Self {
         template.text
+    }
+}
+
+fn covers(parts: &[Part], open: bool, segments: &[Cow<'_, str>], same: impl Fn(&str, &str) -> bool) -> bool {
+    let fits = |(part, segment): (&Part, &Cow<'_, str>)| match part {
+        Part::Any => !segment.is_empty(),
+        Part::Literal(literal) => same(literal, segment),
+    };
+    (segments.len() == parts.len() || (open && segments.len() > parts.len()))
+        && parts.iter().zip(segments).all(fits)
+}
+
+/// Leaves an empty last segment out, unless it is the only one.
+fn without_trailing_slash<T>(segments: &[T], is_empty: impl Fn(&T) -> bool) -> &[T] {
+    match segments.split_last() {
+        Some((last, inner)) if is_empty(last) && !inner.is_empty() => inner,
+        _ => segments,
     }
 }
 
@@ -337,6 +343,9 @@ mod tests {
             assert!(template.matches_loosely(&RequestPath::parse(path).unwrap()), "{path}");
         }
         assert!(!template.matches_loosely(&RequestPath::parse("/admin/x").unwrap()));
+        assert!(
+            PathTemplate::parse("/admin/").unwrap().matches_loosely(&RequestPath::parse("/Admin").unwrap())
+        );
         assert!(PathTemplate::parse("/").unwrap().matches_loosely(&RequestPath::parse("/").unwrap()));
     }
 

@@ -1,6 +1,6 @@
 //! A2A requests of versions 0.3 and 1.0, in their three bindings. One method is one thing here, whatever it is called by.
 
-use super::rpc::{Envelope, Refusal, RequestId, refuse_look_alikes};
+use super::rpc::{Envelope, Refusal, RequestId, could_be, refuse_look_alikes};
 use crate::json::{Kind, Value};
 use crate::policy::A2aMethod;
 use crate::reason::Reason;
@@ -118,7 +118,7 @@ fn collect_urls<'d>(value: Value<'d>, urls: &mut Vec<Cow<'d, str>>) {
     match value.kind() {
         Kind::Object => {
             for (key, member) in value.entries() {
-                if key.eq_ignore_ascii_case("url") {
+                if could_be(&key, "url") {
                     urls.push(member.as_str().unwrap_or_default());
                 }
                 collect_urls(member, urls);

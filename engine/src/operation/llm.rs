@@ -8,7 +8,8 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 /// The members of requests that rules depend on.
-const MEMBERS: [&str; 6] = ["model", "messages", "input", "tools", "functions", "mcp_servers"];
+const MEMBERS: [&str; 8] =
+    ["model", "messages", "input", "tools", "functions", "mcp_servers", "prompt", "web_search_options"];
 
 /// What a request asks of a model.
 #[derive(Debug)]
@@ -32,25 +33,35 @@ pub(crate) fn api_of(method: &str, segments: &[Cow<'_, str>]) -> Option<LlmApi> 
     }
 }
 
+/// The members of a tool's definition and of a call that say which tool it is.
+const TOOL_MEMBERS: [&str; 7] =
+    ["type", "name", "function", "custom", "server_label", "server_url", "arguments"];
+/// Parts of a conversation that are calls, by their type.
+const CALL_TYPES: [&str; 6] =
+    ["tool_use", "server_tool_use", "mcp_tool_use", "function_call", "custom_tool_call", "mcp_call"];
+/// Members that give a model a tool without defining one, with the name that a rule must have for it.
+const IMPLIED: [(&str, &str); 3] =
+    [("web_search_options", "web_search"), ("prompt", "prompt"), ("mcp_servers", "mcp")];
+
 impl<'d> LlmCall<'d> {
     /// Reads a body.
     pub(crate) fn read(api: LlmApi, root: Value<'d>) -> Result<Self, Reason> {
         refuse_look_alikes(root, &MEMBERS)?;
         let model = root.get("model").and_then(|model| model.as_str()).ok_or(Reason::RequestMalformed)?;
         let mut tools = Vec::new();
-        for list in ["tools", "functions", "mcp_servers"] {
+        for list in ["tools", "functions"] {
             for definition in elements(root.get(list))? {
-                tools.push(definition_name(definition).ok_or(Reason::RequestMalformed)?);
+                names(definition, &mut tools)?;
             }
         }
-        for list in ["messages", "input"] {
-            // `input` may also be one text.
-            if root.get(list).is_some_and(|value| value.kind() != Kind::Array && list == "input") {
-                continue;
+        for (member, name) in IMPLIED {
+            if root.get(member).is_some_and(|value| value.kind() != Kind::Null) {
+                tools.push(Cow::Borrowed(name));
             }
-            for message in elements(root.get(list))? {
-                calls(message, &mut tools)?;
-            }
+        }
+        elements(root.get("messages"))?.try_for_each(|message| calls(message, &mut tools))?;
+        if let Some(input) = root.get("input") {
+            calls(input, &mut tools)?;
         }
         Ok(Self { api, model, tools })
     }
@@ -63,51 +74,52 @@ fn elements<'d>(list: Option<Value<'d>>) -> Result<impl Iterator<Item = Value<'d
     }
 }
 
-/// A definition's name; the type of one that is built in and has no other.
-fn definition_name(definition: Value<'_>) -> Option<Cow<'_, str>> {
-    let nested = ["function", "custom"].into_iter().find_map(|kind| definition.get(kind));
-    let named = nested.unwrap_or(definition).get("name").or_else(|| definition.get("server_label"));
-    named.or_else(|| definition.get("type")).and_then(|name| name.as_str())
-}
-
-/// The tools that a message of a conversation calls.
-fn calls<'d>(message: Value<'d>, tools: &mut Vec<Cow<'d, str>>) -> Result<(), Reason> {
-    if message.kind() == Kind::String {
-        return Ok(());
-    }
-    if message.kind() != Kind::Object {
-        return Err(Reason::RequestMalformed);
-    }
-    let mut note = |name: Option<Value<'d>>| -> Result<(), Reason> {
-        tools.push(name.and_then(|name| name.as_str()).ok_or(Reason::RequestMalformed)?);
+/// Every name that a server could take a definition or call by: its own, its function's, its custom tool's, and the type of one that
+/// is built in, whatever it calls itself.
+fn names<'d>(tool: Value<'d>, tools: &mut Vec<Cow<'d, str>>) -> Result<(), Reason> {
+    refuse_look_alikes(tool, &TOOL_MEMBERS)?;
+    let before = tools.len();
+    let mut note = |name: Value<'d>| -> Result<(), Reason> {
+        tools.push(name.as_str().ok_or(Reason::RequestMalformed)?);
         Ok(())
     };
-    for call in elements(message.get("tool_calls"))? {
-        let inner = call.get("function").or_else(|| call.get("custom"));
-        note(inner.and_then(|inner| inner.get("name")))?;
+    for nested in ["function", "custom"].into_iter().filter_map(|kind| tool.get(kind)) {
+        refuse_look_alikes(nested, &["name"])?;
+        note(nested.get("name").ok_or(Reason::RequestMalformed)?)?;
     }
-    if let Some(call) = message.get("function_call").filter(|call| call.kind() != Kind::Null) {
-        note(call.get("name"))?;
+    if let Some(name) = tool.get("name") {
+        note(name)?;
     }
-    let parts = message.get("content").filter(|content| content.kind() == Kind::Array);
-    let parts = parts.into_iter().flat_map(|parts| parts.items()).chain([message]);
-    for part in parts {
-        let kind = part.get("type").and_then(|kind| kind.as_str());
-        if matches!(
-            kind.as_deref(),
-            Some(
-                "tool_use"
-                    | "server_tool_use"
-                    | "mcp_tool_use"
-                    | "function_call"
-                    | "custom_tool_call"
-                    | "mcp_call"
-            )
-        ) {
-            note(part.get("name"))?;
+    if let Some(kind) = tool.get("type") {
+        let text = kind.as_str().ok_or(Reason::RequestMalformed)?;
+        if !matches!(text.as_ref(), "function" | "custom") && !CALL_TYPES.contains(&text.as_ref()) {
+            note(kind)?;
         }
     }
-    Ok(())
+    if tools.len() == before { Err(Reason::RequestMalformed) } else { Ok(()) }
+}
+
+/// The tools that a part of a conversation calls, at any depth: results carry parts of their own.
+fn calls<'d>(part: Value<'d>, tools: &mut Vec<Cow<'d, str>>) -> Result<(), Reason> {
+    match part.kind() {
+        Kind::Array => part.items().try_for_each(|item| calls(item, tools)),
+        Kind::Object => {
+            refuse_look_alikes(part, &["type", "tool_calls", "function_call", "content"])?;
+            for call in elements(part.get("tool_calls"))? {
+                names(call, tools)?;
+            }
+            if let Some(call) = part.get("function_call").filter(|call| call.kind() != Kind::Null) {
+                names(call, tools)?;
+            }
+            let kind = part.get("type").and_then(|kind| kind.as_str());
+            if kind.is_some_and(|kind| CALL_TYPES.contains(&kind.as_ref())) {
+                names(part, tools)?;
+            }
+            let inner = |key: &str| !matches!(key, "tool_calls" | "function_call" | "input" | "arguments");
+            part.entries().filter(|(key, _)| inner(key)).try_for_each(|(_, member)| calls(member, tools))
+        }
+        Kind::Null | Kind::Bool(_) | Kind::Number | Kind::String => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -132,7 +144,28 @@ mod tests {
             ),
             (
                 r#"{"model":"m","tools":[{"type":"mcp","server_label":"s","server_url":"https://x"}],"input":[]}"#,
-                &["s"],
+                &["mcp"],
+            ),
+            (r#"{"model":"m","tools":[{"type":"code_interpreter","name":"a"}]}"#, &["a", "code_interpreter"]),
+            (
+                r#"{"model":"m","tools":[{"type":"function","name":"b","function":{"name":"a"}}]}"#,
+                &["a", "b"],
+            ),
+            (
+                r#"{"model":"m","tools":[{"type":"custom","function":{"name":"a"},"custom":{"name":"b"}}]}"#,
+                &["a", "b"],
+            ),
+            (r#"{"model":"m","mcp_servers":[{"name":"a","url":"https://x"}]}"#, &["mcp"]),
+            (r#"{"model":"m","web_search_options":{}}"#, &["web_search"]),
+            (r#"{"model":"m","prompt":{"id":"p"},"input":"hi"}"#, &["prompt"]),
+            (
+                r#"{"model":"m","messages":[{"content":[{"type":"tool_result","content":[{"type":"tool_use","name":"c"}]}]}]}"#,
+                &["c"],
+            ),
+            (r#"{"model":"m","messages":[{"content":{"type":"tool_use","name":"c"}}]}"#, &["c"]),
+            (
+                r#"{"model":"m","messages":[{"tool_calls":[{"function":{"name":"a"},"custom":{"name":"b"}}]}]}"#,
+                &["a", "b"],
             ),
             (r#"{"model":"m","functions":[{"name":"a"}],"messages":[]}"#, &["a"]),
             (
@@ -157,6 +190,8 @@ mod tests {
             (r#"{"model":7}"#, Reason::RequestMalformed),
             (r#"{"model":"m","tools":{}}"#, Reason::RequestMalformed),
             (r#"{"model":"m","tools":[{}]}"#, Reason::RequestMalformed),
+            (r#"{"model":"m","tools":[{"function":{"name":"a","Name":"b"}}]}"#, Reason::RequestAmbiguous),
+            (r#"{"model":"m","tool\u017f":[]}"#, Reason::RequestAmbiguous),
             (r#"{"model":"m","messages":"hi"}"#, Reason::RequestMalformed),
             (r#"{"model":"m","messages":[{"tool_calls":[{}]}]}"#, Reason::RequestMalformed),
             (r#"{"model":"m","Tools":[]}"#, Reason::RequestAmbiguous),

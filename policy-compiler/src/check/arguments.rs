@@ -1,6 +1,6 @@
 //! Constraints on the arguments of tools.
 
-use sallyport_engine::policy::{Arguments, Constraint, Field, Presence, TextMatch, UrlMatch};
+use sallyport_engine::policy::{Arguments, Constraint, Effect, Field, Presence, TextMatch, UrlMatch};
 
 use super::protocols::hosts;
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
@@ -23,7 +23,10 @@ const KEYS: [(&str, &[&str]); 9] = [
 /// The most elements of a list that does not say.
 const DEFAULT_MAX_ITEMS: u32 = 65_536;
 
-pub(super) fn read(fields: Fields<'_, '_>, out: &mut Diagnostics) -> Arguments {
+pub(super) fn read(fields: Fields<'_, '_>, effect: Effect, out: &mut Diagnostics) -> Arguments {
+    if effect == Effect::Deny {
+        report_useless_in_deny(fields, out);
+    }
     let mut read: Vec<Field> = Vec::new();
     let mut places: Vec<Text<'_>> = Vec::new();
     for node in fields.list("fields") {
@@ -46,6 +49,20 @@ pub(super) fn read(fields: Fields<'_, '_>, out: &mut Diagnostics) -> Arguments {
     }
     read.sort_by(|a, b| a.pointer.cmp(&b.pointer));
     Arguments { fields: read, additional: fields.word("additional").is_some_and(|text| text.text == "allow") }
+}
+
+/// A deny reads loosely: it does not ask how a URL leads to a host, and nothing beside the value that it speaks of lets a call go.
+fn report_useless_in_deny(arguments: Fields<'_, '_>, out: &mut Diagnostics) {
+    let fields: Vec<_> = arguments.list("fields").iter().map(Fields::of).collect();
+    let items: Vec<_> = fields.iter().map(|field| field.object("items")).collect();
+    let inner = fields.into_iter().chain(items).flat_map(|field| {
+        ["schemes", "ports", "private"].into_iter().filter_map(move |key| field.entry(key))
+    });
+    for entry in arguments.entry("additional").into_iter().chain(inner) {
+        let message = format!("`{}` says nothing in a `deny` rule", entry.key);
+        let help = "leave it out: a deny covers the value in whatever company, and a host by whatever scheme and port";
+        out.push(Diagnostic::new(Id::ConflictingKeys, entry.at, message).help(help));
+    }
 }
 
 /// Cuts a JSON pointer (RFC 6901 section 3) into its steps.

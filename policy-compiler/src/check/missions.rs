@@ -114,7 +114,7 @@ impl Reader<'_, '_> {
         let inner = Fields::of(&entry.node);
         let operations = match protocol {
             Protocol::Http => Operations::Http(self.http(inner)),
-            Protocol::Mcp => Operations::Mcp(self.mcp(inner)),
+            Protocol::Mcp => Operations::Mcp(self.mcp(inner, effect)),
             Protocol::A2a => Operations::A2a(protocols::a2a(inner, self.out)),
             Protocol::Grpc => Operations::Grpc(protocols::grpc(inner, self.out)),
             Protocol::Llm => Operations::Llm(protocols::llm(inner, self.out)),
@@ -166,26 +166,26 @@ impl Reader<'_, '_> {
         Some(upper)
     }
 
-    fn mcp(&mut self, fields: Fields<'_, '_>) -> McpMatch {
+    fn mcp(&mut self, fields: Fields<'_, '_>, effect: Effect) -> McpMatch {
         let methods = distinct(fields.texts("methods"), "methods", self.out);
         McpMatch {
             methods: methods.into_iter().filter_map(|method| self.mcp_method(method)).collect(),
             tools: self.globs(fields, "tools", is_tool_pattern, TOOL_HELP),
             resources: self.globs(fields, "resources", is_uri_pattern, "write a URI as `file:///docs/*`: ASCII, scheme in lower case, no `%`, `#`, `\\` or dot segments"),
-            arguments: self.arguments(fields),
+            arguments: self.arguments(fields, effect),
             prompts: self.globs(fields, "prompts", is_plain, "a prompt's name holds no control characters"),
         }
     }
 
     /// Constraints on arguments go with tools; without any they would say nothing.
-    fn arguments(&mut self, fields: Fields<'_, '_>) -> Option<Arguments> {
+    fn arguments(&mut self, fields: Fields<'_, '_>, effect: Effect) -> Option<Arguments> {
         let entry = fields.entry("arguments")?;
         if fields.entry("tools").is_none() {
             let message = "`arguments` needs `tools` beside it";
             let help = "name the tools whose calls it constrains";
             self.out.push(Diagnostic::new(Id::MissingKey, entry.at, message).help(help));
         }
-        Some(arguments::read(Fields::of(&entry.node), self.out))
+        Some(arguments::read(Fields::of(&entry.node), effect, self.out))
     }
 
     fn mcp_method(&mut self, method: Text<'_>) -> Option<Glob> {

@@ -9,7 +9,8 @@ pub const TYPES: [&str; 9] = ["any", "boolean", "integer", "list", "number", "ob
 pub static ARGUMENTS: Object = Object {
     name: "arguments",
     doc: "What the arguments of the rule's tools must be. A missing value, or one of another type, never satisfies an `allow` \
-          rule, and never gets a call past a `deny` rule. Arguments that are a JSON text in a string are judged inside.",
+          rule, and never gets a call past a `deny` rule. A `deny` rule compares loosely: texts and paths in any case, hosts by any \
+          scheme and port, one value of several. Arguments that are a JSON text in a string are judged inside.",
     fields: &[
         Field {
             name: "fields",
@@ -21,7 +22,7 @@ pub static ARGUMENTS: Object = Object {
             name: "additional",
             ty: Ty::Choice(&["deny", "allow"]),
             need: Need::Default("deny"),
-            doc: "Whether anything may stand in places that `fields` does not name.",
+            doc: "Whether anything may stand in places that `fields` does not name. Not in a `deny` rule.",
         },
     ],
     together: &[],
