@@ -104,8 +104,10 @@ enum Expected {
     Llm(LlmApi),
     /// JSON on a route that is already granted.
     Json,
-    /// Text on a route that is already granted.
-    Text,
+    /// Text on a route that is already granted, by this method.
+    Text { method: String },
+    /// A body whose head does not say what it is, on a route that is already granted: JSON if it begins like JSON, else text.
+    Untyped { method: String },
     /// Nothing that can be judged, so nothing at all.
     Empty,
     /// Anything: policy lets it pass unread.
@@ -119,7 +121,12 @@ impl Expected {
             Self::Mcp { .. } | Self::A2aRpc => Shape::Rpc(None),
             Self::Llm(api) => Shape::Llm(*api),
             Self::A2aOpaque(_) => Shape::Grpc,
-            Self::A2aRest(_) | Self::Json | Self::Text | Self::Empty | Self::Opaque => Shape::Http,
+            Self::A2aRest(_)
+            | Self::Json
+            | Self::Text { .. }
+            | Self::Untyped { .. }
+            | Self::Empty
+            | Self::Opaque => Shape::Http,
         }
     }
 }

@@ -21,11 +21,13 @@ pub(crate) struct Stream {
     buffered: usize,
     /// Whether the request was let go; what comes after that is only counted.
     released: bool,
+    /// Whether the gate answered itself.
+    replied: bool,
 }
 
 impl Stream {
     pub(crate) fn new(exchange: Exchange, hold: Hold, peers: Rc<Peers>, telemetry: Rc<Telemetry>) -> Self {
-        Self { exchange, hold, peers, telemetry, buffered: 0, released: false }
+        Self { exchange, hold, peers, telemetry, buffered: 0, released: false, replied: false }
     }
 
     fn judge_head(&mut self, end: End) -> Result<HeadStep, HostError> {
@@ -70,6 +72,7 @@ impl Stream {
             }
             Step::Hold => Action::Pause,
             Step::Reply(reply) => {
+                self.replied = true;
                 let record = self.exchange.record();
                 let details = format!("sallyport_{}", record.reason());
                 // If even this fails, the request stays where it is: it does not go on.
@@ -114,6 +117,11 @@ impl HttpContext for Stream {
     }
 
     fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
+        // Without a filter that holds the headers back, an upstream may answer before the body was judged.
+        if !self.released && !self.replied {
+            let step = self.exchange.fail();
+            return self.perform(Ok(step));
+        }
         let status = host::header(Map::ResponseHeaders, ":status").ok();
         let status = status.and_then(|digits| std::str::from_utf8(&digits).ok()?.parse().ok());
         if let Some(status) = status {

@@ -1,5 +1,6 @@
 //! The part of the judgement that takes a request's body.
 
+use super::head::overrides_method;
 use super::{Exchange, Expected, Pending, Refused, State, Step};
 use crate::decide::{Asked, Decision, decide, is_tool_name};
 use crate::json::{Document, Fault, JsonError, Kind, Value};
@@ -103,15 +104,27 @@ impl Exchange {
             }
             Expected::Llm(api) => self.judge_llm_body(case, *api, body),
             Expected::Opaque => Ok(()),
-            Expected::Json | Expected::Text | Expected::Empty if body.is_empty() => Ok(()),
-            Expected::Json => Ok(self.scan_document(
-                case.policy,
-                case.pending,
-                &Document::parse(body).map_err(Reason::from)?,
-            )?),
-            Expected::Text => Ok(self.scan_text(case.policy, case.pending, body)?),
+            Expected::Json | Expected::Text { .. } | Expected::Untyped { .. } | Expected::Empty
+                if body.is_empty() =>
+            {
+                Ok(())
+            }
+            Expected::Json => self.judge_json(case, body),
+            Expected::Untyped { .. } if begins_like_json(body) => self.judge_json(case, body),
+            Expected::Text { method } | Expected::Untyped { method } => {
+                let text = core::str::from_utf8(body).map_err(|_| Reason::RequestEncoding)?;
+                if overrides_method(text, method) {
+                    return Err(Reason::RequestAmbiguous.into());
+                }
+                Ok(self.scan_text(case.policy, case.pending, body)?)
+            }
             Expected::Empty => Err(Reason::RequestUnsupported.into()),
         }
+    }
+
+    fn judge_json(&mut self, case: &Case<'_>, body: &[u8]) -> Result<(), Answered> {
+        let document = Document::parse(body).map_err(Reason::from)?;
+        Ok(self.scan_document(case.policy, case.pending, &document)?)
     }
 
     fn judge_mcp_body(
@@ -209,6 +222,11 @@ impl Exchange {
             }
         }
     }
+}
+
+/// Whether a server that guesses would take a body for JSON.
+fn begins_like_json(body: &[u8]) -> bool {
+    matches!(body.trim_ascii_start().first(), Some(b'{' | b'[' | 0xef))
 }
 
 /// A name for the record: it comes from the caller and can be anything, so it is shown only if it keeps to the form of a tool's name

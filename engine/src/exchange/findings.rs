@@ -16,9 +16,6 @@ impl Exchange {
         pending: &Pending,
         body: &[u8],
     ) -> Result<(), Reason> {
-        if core::str::from_utf8(body).is_err() {
-            return Err(Reason::RequestEncoding);
-        }
         if let Ok(document) = Document::parse(body) {
             return self.scan_document(policy, pending, &document);
         }
@@ -31,7 +28,8 @@ impl Exchange {
         blocked.map_or(Ok(()), Err)
     }
 
-    /// Scans every string of a document, keys and values alike, with escapes resolved.
+    /// Scans every string of a document, keys and values alike, with escapes resolved; and where a string is itself a JSON text, as
+    /// the arguments of tool calls often are, every string in that.
     pub(super) fn scan_document(
         &mut self,
         policy: &Policy,
@@ -43,10 +41,16 @@ impl Exchange {
         let clean = |key: &str| !catalogue.finds_anything(key);
         let mut blocked = None;
         for (at, text) in document.strings() {
-            catalogue.scan(profile, text.as_bytes(), |found| {
+            let mut report = |found| {
                 let action = self.note_finding(policy, profile, found, || document.pointer(at, clean));
                 blocked = blocked.take().or_else(|| refusal(policy, found, action));
-            });
+            };
+            catalogue.scan(profile, text.as_bytes(), &mut report);
+            if matches!(text.trim_start().as_bytes().first(), Some(b'{' | b'['))
+                && let Ok(inner) = Document::parse(text.as_bytes())
+            {
+                inner.strings().for_each(|(_, text)| catalogue.scan(profile, text.as_bytes(), &mut report));
+            }
         }
         blocked.map_or(Ok(()), Err)
     }

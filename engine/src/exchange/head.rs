@@ -7,7 +7,7 @@ use crate::decide::{Asked, Decision, decide};
 use crate::http::{Authority, Charset, Coding, Head, MediaType, RequestPath};
 use crate::identity::{Peer, SpiffeId};
 use crate::operation::{Endpoint, McpHeaders, api_of};
-use crate::policy::{AgentId, LlmApi, Policy, Protocol, Route, ServiceId};
+use crate::policy::{A2aMethod, AgentId, LlmApi, Policy, Protocol, Route, ServiceId};
 use crate::reason::Reason;
 use crate::reply::Shape;
 use alloc::format;
@@ -16,6 +16,8 @@ use alloc::vec::Vec;
 
 /// Headers by which frameworks let a request change its method behind a gate's back.
 const METHOD_OVERRIDES: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
+/// Headers by which frameworks and web servers let a request change its path.
+const PATH_OVERRIDES: [&str; 3] = ["x-original-uri", "x-original-url", "x-rewrite-url"];
 
 /// What the head of a request says, as far as every protocol needs it.
 struct Request<'h> {
@@ -167,7 +169,8 @@ impl Exchange {
         let body = match media_type(request.head) {
             Ok(Some(media_type)) if media_type.is_json() => Expected::Json,
             Ok(Some(media_type)) if !media_type.is_text() => unreadable(route),
-            Ok(_) => Expected::Text,
+            Ok(Some(_)) => Expected::Text { method: request.method.to_string() },
+            Ok(None) => Expected::Untyped { method: request.method.to_string() },
             Err(Reason::RequestEncoding) if route.opaque_bodies => Expected::Opaque,
             Err(reason) => return Err(reason.into()),
         };
@@ -216,7 +219,11 @@ impl Exchange {
         let body = match endpoint {
             Endpoint::Card => Expected::Empty,
             // Messages of protobuf are not read; so they pass only where policy lets them pass unread.
-            Endpoint::Grpc(_) if !route.opaque_bodies => return Err(Reason::RequestUnsupported.into()),
+            Endpoint::Grpc(_) if !route.opaque_bodies || !is_grpc(request.head) => {
+                return Err(Reason::RequestUnsupported.into());
+            }
+            // Where it asks to be notified cannot be read, so it cannot be granted.
+            Endpoint::Grpc(A2aMethod::CreatePushConfig) => return Err(Reason::ScopeArguments.into()),
             Endpoint::Grpc(method) => Expected::A2aOpaque(method),
             Endpoint::Rest(method) => Expected::A2aRest(method),
             Endpoint::Rpc => Expected::A2aRpc,
@@ -296,14 +303,20 @@ fn check_method(head: &Head<'_>, method: &str, target: &str) -> Result<(), Reaso
         return Err(Reason::RequestUnsupported);
     }
     let other = |said: &[u8]| !said.eq_ignore_ascii_case(method.as_bytes());
-    let mut overrides = METHOD_OVERRIDES.iter().flat_map(|name| head.all(name));
+    let mut methods = METHOD_OVERRIDES.iter().flat_map(|name| head.all_spelt(name));
+    let mut paths = PATH_OVERRIDES.iter().flat_map(|name| head.all_spelt(name));
     let query = target.split_once('?').map_or("", |(_, query)| query);
-    let mut members = query.split('&').filter_map(|member| member.split_once('='));
-    let in_query = members.any(|(key, value)| is_method_key(key) && other(value.as_bytes()));
-    if in_query || overrides.any(other) { Err(Reason::RequestAmbiguous) } else { Ok(()) }
+    let ambiguous = overrides_method(query, method) || methods.any(other) || paths.next().is_some();
+    if ambiguous { Err(Reason::RequestAmbiguous) } else { Ok(()) }
 }
 
-/// Whether a query's key is `_method`, in any case and with any of it escaped.
+/// Whether a query or form names another method by `_method`, as some frameworks let it.
+pub(super) fn overrides_method(form: &str, method: &str) -> bool {
+    let mut members = form.split(['&', ';']).filter_map(|member| member.split_once('='));
+    members.any(|(key, value)| is_method_key(key) && !value.eq_ignore_ascii_case(method))
+}
+
+/// Whether a key is `_method` or `_method[…]`, in any case and with any of it escaped.
 fn is_method_key(key: &str) -> bool {
     let mut bytes = key.bytes();
     let mut decoded = Vec::with_capacity(key.len());
@@ -318,7 +331,8 @@ fn is_method_key(key: &str) -> bool {
             byte => byte,
         });
     }
-    decoded.eq_ignore_ascii_case(b"_method")
+    let name = decoded.split(|&b| b == b'[').next().unwrap_or_default();
+    name.trim_ascii().eq_ignore_ascii_case(b"_method")
 }
 
 /// The media type, once it is clear that its characters can be read.

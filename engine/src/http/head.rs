@@ -44,12 +44,25 @@ impl<'a> Head<'a> {
             .map(|(_, value)| *value)
     }
 
-    /// The values of every header whose name begins with `prefix` in any case, in order.
-    pub(crate) fn all_with_prefix(&self, prefix: &str) -> impl Iterator<Item = &'a [u8]> {
-        let begins = move |name: &[u8]| {
-            name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
-        };
-        self.pairs.iter().filter(move |(name, _)| begins(name)).map(|(_, value)| *value)
+    /// Every value of a header, also where its name is spelt with `_` for `-`: some servers read both alike.
+    pub(crate) fn all_spelt(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.pairs
+            .iter()
+            .filter(move |(key, _)| key.len() == name.len() && begins(key, name))
+            .map(|(_, value)| *value)
+    }
+
+    /// Whether there is a header that begins like this but for a `_` in the place of a `-`.
+    pub(crate) fn has_misspelt(&self, prefix: &str) -> bool {
+        self.pairs.iter().any(|(name, _)| name.contains(&b'_') && begins(name, prefix))
+    }
+
+    /// Every header whose name begins with `prefix` in any case, in order: the rest of its name, and its value.
+    pub(crate) fn all_with_prefix(&self, prefix: &str) -> impl Iterator<Item = HeaderPair<'a>> {
+        self.pairs.iter().filter_map(move |(name, value)| {
+            let (start, rest) = name.split_at_checked(prefix.len())?;
+            start.eq_ignore_ascii_case(prefix.as_bytes()).then_some((rest, *value))
+        })
     }
 
     /// The value of a header that may stand once: more than once is ambiguous.
@@ -81,11 +94,12 @@ impl<'a> Head<'a> {
 
 /// Whether a header is ours, whatever its case, and whether it is spelt with `-` or `_`: some servers read both alike.
 pub(crate) fn is_owned(name: &[u8]) -> bool {
+    begins(name, OWNED_PREFIX) || (name.len() == IDENTITY_HEADER.len() && begins(name, IDENTITY_HEADER))
+}
+
+fn begins(name: &[u8], with: &str) -> bool {
     let same = |a: u8, b: u8| if a == b'_' { b == b'-' } else { a.eq_ignore_ascii_case(&b) };
-    let begins = |with: &str| {
-        name.get(..with.len()).is_some_and(|start| start.iter().zip(with.bytes()).all(|(&a, b)| same(a, b)))
-    };
-    begins(OWNED_PREFIX) || (name.len() == IDENTITY_HEADER.len() && begins(IDENTITY_HEADER))
+    name.get(..with.len()).is_some_and(|start| start.iter().zip(with.bytes()).all(|(&a, b)| same(a, b)))
 }
 
 #[cfg(test)]

@@ -26,8 +26,8 @@ pub(crate) struct McpHeaders {
     version: Option<String>,
     method: Option<String>,
     name: Option<String>,
-    /// The values of `Mcp-Param-*`, which repeat arguments.
-    params: Vec<String>,
+    /// The `Mcp-Param-*`, by the rest of their name, which repeat arguments.
+    params: Vec<(String, String)>,
 }
 
 impl McpHeaders {
@@ -39,8 +39,18 @@ impl McpHeaders {
         };
         let version = head.only("mcp-protocol-version").map_err(|_| Reason::RequestMismatch)?;
         let version = version.map(|value| core::str::from_utf8(value).map(ToString::to_string));
-        let params =
-            head.all_with_prefix("mcp-param-").map(|value| decode(value).ok_or(Reason::RequestMismatch));
+        if version.as_ref().is_some_and(|version| !version.as_ref().is_ok_and(|version| is_version(version)))
+        {
+            return Err(Reason::RequestMalformed);
+        }
+        // A server that reads `_` and `-` alike would see a header that was not compared.
+        if head.has_misspelt("mcp-") {
+            return Err(Reason::RequestMismatch);
+        }
+        let params = head.all_with_prefix("mcp-param-").map(|(name, value)| -> Result<_, Reason> {
+            let name = core::str::from_utf8(name).map_err(|_| Reason::RequestMismatch)?;
+            Ok((name.to_string(), decode(value).ok_or(Reason::RequestMismatch)?))
+        });
         Ok(Self {
             version: version.transpose().map_err(|_| Reason::RequestMalformed)?,
             method: text("mcp-method")?,
@@ -64,32 +74,59 @@ impl McpHeaders {
             agree(self.version.as_deref(), Some(&stated), required)?;
         }
         agree(self.method.as_deref(), message.method(), required)?;
+        // Clients of that version have nothing to answer: servers ask within their results.
+        if required && matches!(message, Message::Response) {
+            return Err(Reason::RequestMalformed);
+        }
         let Message::Request { call, .. } = message else { return agree(self.name.as_deref(), None, false) };
         agree(self.name.as_deref(), call.target(), required)?;
         self.check_params(call)
     }
 
-    /// Which argument an `Mcp-Param-*` repeats is written in the tool's schema, which is not at hand; but one that no argument
-    /// agrees with is certainly wrong.
+    /// Which argument an `Mcp-Param-*` repeats is written in the tool's schema, which is not at hand. If an argument has the header's
+    /// name, it is that one; else, one that no argument agrees with is certainly wrong.
     fn check_params(&self, call: &Call<'_>) -> Result<(), Reason> {
         if self.params.is_empty() {
             return Ok(());
         }
         let Call::Tool { arguments: Some(arguments), .. } = call else { return Err(Reason::RequestMismatch) };
         let mut values = Vec::new();
-        collect_values(*arguments, &mut values);
-        let repeated = |param: &String| values.iter().any(|value| value == param);
+        collect_values("", *arguments, &mut values);
+        let repeated = |(name, param): &(String, String)| {
+            let mut named = values.iter().filter(|(key, _)| is_spelt_alike(key, name)).peekable();
+            match named.peek() {
+                Some(_) => named.any(|(_, value)| value == param),
+                None => values.iter().any(|(_, value)| value == param),
+            }
+        };
         if self.params.iter().all(repeated) { Ok(()) } else { Err(Reason::RequestMismatch) }
     }
 }
 
-/// The texts, numbers and booleans within a value, as a header would write them.
-fn collect_values<'d>(value: Value<'d>, values: &mut Vec<Cow<'d, str>>) {
+/// Whether a version is a date, as all of them are.
+fn is_version(version: &str) -> bool {
+    let digit_or_dash =
+        |(at, b): (usize, u8)| if matches!(at, 4 | 7) { b == b'-' } else { b.is_ascii_digit() };
+    version.len() == 10 && version.bytes().enumerate().all(digit_or_dash)
+}
+
+/// Whether a header's name stands for an argument's, whatever stands between the words.
+fn is_spelt_alike(key: &str, header: &str) -> bool {
+    let letters = |text: &'_ str| -> String {
+        text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+    };
+    !key.is_empty() && letters(key) == letters(header)
+}
+
+/// The texts, numbers and booleans within a value, as a header would write them, with the key that each stands under.
+fn collect_values<'d>(key: &str, value: Value<'d>, values: &mut Vec<(String, Cow<'d, str>)>) {
     match value.kind() {
-        Kind::Object => value.entries().for_each(|(_, member)| collect_values(member, values)),
-        Kind::Array => value.items().for_each(|item| collect_values(item, values)),
-        Kind::String => values.extend(value.as_str()),
-        Kind::Null | Kind::Bool(_) | Kind::Number => values.push(Cow::Borrowed(value.raw())),
+        Kind::Object => value.entries().for_each(|(key, member)| collect_values(&key, member, values)),
+        Kind::Array => value.items().for_each(|item| collect_values(key, item, values)),
+        Kind::String => values.extend(value.as_str().map(|text| (key.to_string(), text))),
+        Kind::Null | Kind::Bool(_) | Kind::Number => {
+            values.push((key.to_string(), Cow::Borrowed(value.raw())))
+        }
     }
 }
 

@@ -116,14 +116,40 @@ impl<'d> Call<'d> {
     }
 }
 
-/// Refuses a URI that a server could resolve to another than the one that rules compare (RFC 3986 section 6.2.2).
+/// Refuses a URI that a server could resolve to another than the one that rules compare (RFC 3986 section 6.2.2): there must be no
+/// other spelling of it.
 fn checked_uri(uri: Cow<'_, str>) -> Result<Cow<'_, str>, Reason> {
     let plain = uri.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'\\' | b'%' | b'#'));
     let (scheme, rest) = uri.split_once(':').ok_or(Reason::RequestMalformed)?;
-    let lower = !scheme.is_empty() && !scheme.bytes().any(|b| b.is_ascii_uppercase());
+    let lower = |text: &str| !text.bytes().any(|b| b.is_ascii_uppercase());
     let dots = rest.split('/').any(|segment| matches!(segment, "." | ".."));
-    let path = rest.strip_prefix("//").unwrap_or(rest);
-    // `file:///x` has an empty authority, and that is its normal form.
-    let empty = path.strip_prefix('/').unwrap_or(path).contains("//");
-    if plain && lower && !dots && !empty { Ok(uri) } else { Err(Reason::RequestAmbiguous) }
+    let hierarchical = match rest.strip_prefix("//") {
+        Some(rest) => {
+            let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+            is_plain_authority(scheme, authority)
+                && lower(authority)
+                && !path.contains("//")
+                && !path.starts_with('/')
+        }
+        // `file:/x` is `file:///x`, and so for the web's schemes.
+        None => !matches!(scheme, "file" | "ftp" | "http" | "https" | "ws" | "wss") && !rest.contains("//"),
+    };
+    let one = plain && !scheme.is_empty() && lower(scheme) && !dots && hierarchical;
+    if one { Ok(uri) } else { Err(Reason::RequestAmbiguous) }
+}
+
+/// Whether an authority has no user, no trailing dot and no port that could as well be left out; that of a file is empty.
+fn is_plain_authority(scheme: &str, authority: &str) -> bool {
+    let default_port = match scheme {
+        "http" | "ws" => ":80",
+        "https" | "wss" => ":443",
+        "ftp" => ":21",
+        "file" => return authority.is_empty(),
+        _ => ":",
+    };
+    let host = authority.split(':').next().unwrap_or_default();
+    !authority.contains('@')
+        && !authority.ends_with(default_port)
+        && !authority.ends_with(':')
+        && !host.ends_with('.')
 }

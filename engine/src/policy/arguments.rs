@@ -2,7 +2,6 @@
 
 use super::Pattern;
 use crate::http::HostPattern;
-use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -38,9 +37,23 @@ pub enum Presence {
     Forbidden,
 }
 
-/// What a value must be. A value of another type never satisfies a constraint.
+/// What must stand in a place: one value, or a list of them. The type does not nest, so that reading a bundle cannot either.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Constraint {
+    /// A value.
+    One(Element),
+    /// A list of at most so many elements, each of which satisfies the constraint.
+    List {
+        /// The most elements.
+        max: u32,
+        /// What each must be.
+        each: Element,
+    },
+}
+
+/// What a value must be. A value of another type never satisfies it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Element {
     /// Anything at all.
     Any,
     /// `true` or `false`; one of them if it is given.
@@ -66,13 +79,6 @@ pub enum Constraint {
     PathBelow(Vec<String>),
     /// A URL.
     Url(UrlMatch),
-    /// A list of at most so many elements, each of which satisfies the constraint.
-    List {
-        /// The most elements.
-        max: u32,
-        /// What each must be.
-        each: Box<Constraint>,
-    },
     /// An object, whatever it holds.
     Object,
 }
@@ -103,18 +109,17 @@ pub struct UrlMatch {
     pub private: bool,
 }
 
-/// The deepest nesting of a constraint.
-const MAX_DEPTH: usize = 8;
-
 impl Arguments {
     /// Whether the tables within are sound and every constraint could be satisfied by something.
     pub(super) fn is_sound(&self) -> bool {
-        self.fields.iter().all(|field| field.constraint.is_sound(MAX_DEPTH))
+        self.fields.iter().all(|field| match &field.constraint {
+            Constraint::One(element) | Constraint::List { each: element, .. } => element.is_sound(),
+        })
     }
 }
 
-impl Constraint {
-    fn is_sound(&self, depth: usize) -> bool {
+impl Element {
+    fn is_sound(&self) -> bool {
         match self {
             Self::Any | Self::Boolean(_) | Self::Object => true,
             Self::Integer { min, max } => min <= max,
@@ -122,7 +127,6 @@ impl Constraint {
             Self::Text(text) => text.pattern.as_ref().is_none_or(Pattern::is_sound),
             Self::PathBelow(prefixes) => !prefixes.is_empty(),
             Self::Url(url) => !url.schemes.is_empty(),
-            Self::List { each, .. } => depth.checked_sub(1).is_some_and(|depth| each.is_sound(depth)),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! A small policy for the engine's own tests.
 
 use super::{
-    A2aMatch, A2aMethod, Agent, AgentId, Arguments, Constraint, Effect, Field, GrpcMatch, HttpMatch, LlmApi,
-    LlmMatch, McpMatch, Mission, MissionId, Operations, Policy, PolicyParts, Presence, ProfileId, Protocol,
-    Route, Rule, Service, ServiceId,
+    A2aMatch, A2aMethod, Agent, AgentId, Arguments, Constraint, Effect, Element, Field, GrpcMatch, HttpMatch,
+    LlmApi, LlmMatch, McpMatch, Mission, MissionId, Operations, Policy, PolicyParts, Presence, ProfileId,
+    Protocol, Route, Rule, Service, ServiceId,
 };
 use crate::glob::Glob;
 use crate::http::{HostPattern, PathTemplate};
@@ -110,7 +110,7 @@ fn mixed() -> Mission {
     let field = Field {
         pointer: vec!["path".into()],
         presence: Presence::Required,
-        constraint: Constraint::PathBelow(vec!["/srv".into()]),
+        constraint: Constraint::One(Element::PathBelow(vec!["/srv".into()])),
     };
     let arguments = Some(Arguments { fields: vec![field], additional: false });
     Mission {

@@ -9,7 +9,7 @@ mod parts;
 mod pattern;
 mod validate;
 
-pub use arguments::{Arguments, Constraint, Field, Presence, TextMatch, UrlMatch};
+pub use arguments::{Arguments, Constraint, Element, Field, Presence, TextMatch, UrlMatch};
 pub use parts::{
     A2aMatch, A2aMethod, Agent, AgentId, Effect, GrpcMatch, HttpMatch, Limits, LlmApi, LlmMatch, McpMatch,
     Mission, MissionId, Operations, PolicyParts, ProfileId, Protocol, Route, Rule, Service, ServiceId,

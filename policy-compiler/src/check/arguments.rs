@@ -1,6 +1,8 @@
 //! Constraints on the arguments of tools.
 
-use sallyport_engine::policy::{Arguments, Constraint, Effect, Field, Presence, TextMatch, UrlMatch};
+use sallyport_engine::policy::{
+    Arguments, Constraint, Effect, Element, Field, Presence, TextMatch, UrlMatch,
+};
 
 use super::protocols::hosts;
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
@@ -43,12 +45,26 @@ pub(super) fn read(fields: Fields<'_, '_>, effect: Effect, out: &mut Diagnostics
             Some("forbidden") => Presence::Forbidden,
             _ => Presence::Required,
         };
+        if presence == Presence::Forbidden {
+            report_useless_when_forbidden(field, out);
+        }
         if let (Some(pointer), Some(constraint)) = (pointer(at, out), constraint(field, at, out)) {
             read.push(Field { pointer, presence, constraint });
         }
     }
     read.sort_by(|a, b| a.pointer.cmp(&b.pointer));
     Arguments { fields: read, additional: fields.word("additional").is_some_and(|text| text.text == "allow") }
+}
+
+/// What must not be there need not be described.
+fn report_useless_when_forbidden(field: Fields<'_, '_>, out: &mut Diagnostics) {
+    for entry in field.entries().iter().filter(|entry| !matches!(&*entry.key, "at" | "presence")) {
+        let message = format!("`{}` says nothing about what is forbidden", entry.key);
+        out.push(
+            Diagnostic::new(Id::ConflictingKeys, entry.at, message)
+                .help("leave it out: nothing may stand there at all"),
+        );
+    }
 }
 
 /// A deny reads loosely: it does not ask how a URL leads to a host, and nothing beside the value that it speaks of lets a call go.
@@ -84,37 +100,39 @@ fn unescape_step(step: &str) -> Option<String> {
 }
 
 fn constraint(fields: Fields<'_, '_>, at: Text<'_>, out: &mut Diagnostics) -> Option<Constraint> {
+    if fields.word("type").is_none_or(|ty| ty.text != "list") {
+        return element(fields, at, out).map(Constraint::One);
+    }
+    report_surplus(fields, "list", out);
+    let each = match fields.entry("items") {
+        Some(entry) => element(Fields::of(&entry.node), at, out)?,
+        None => Element::Any,
+    };
+    let max = fields.number("maxItems").and_then(|max| u32::try_from(max).ok()).unwrap_or(DEFAULT_MAX_ITEMS);
+    Some(Constraint::List { max, each })
+}
+
+fn element(fields: Fields<'_, '_>, at: Text<'_>, out: &mut Diagnostics) -> Option<Element> {
     let ty = fields.word("type");
     let name = ty.map_or("any", |ty| ty.text);
     report_surplus(fields, name, out);
     Some(match name {
-        "any" => Constraint::Any,
-        "boolean" => Constraint::Boolean(fields.word("value").map(|text| text.text == "true")),
+        "any" => Element::Any,
+        "boolean" => Element::Boolean(fields.word("value").map(|text| text.text == "true")),
         "integer" => {
             let (min, max) = (bound(fields, "min", i64::MIN, out)?, bound(fields, "max", i64::MAX, out)?);
-            report_empty(min > max, fields, out)?;
-            Constraint::Integer { min, max }
+            report_empty(min > max, fields, "max", out)?;
+            Element::Integer { min, max }
         }
         "number" => {
             let (min, max) = (bound(fields, "min", f64::MIN, out)?, bound(fields, "max", f64::MAX, out)?);
-            report_empty(min > max, fields, out)?;
-            Constraint::Number { min, max }
+            report_empty(min > max, fields, "max", out)?;
+            Element::Number { min, max }
         }
-        "text" => Constraint::Text(text(fields, out)?),
-        "path" => Constraint::PathBelow(below(fields, ty.unwrap_or(at), out)?),
-        "url" => Constraint::Url(url(fields, out)),
-        "object" => Constraint::Object,
-        "list" => {
-            let each = match fields.entry("items") {
-                Some(entry) => constraint(Fields::of(&entry.node), at, out)?,
-                None => Constraint::Any,
-            };
-            let max = fields
-                .number("maxItems")
-                .and_then(|max| u32::try_from(max).ok())
-                .unwrap_or(DEFAULT_MAX_ITEMS);
-            Constraint::List { max, each: Box::new(each) }
-        }
+        "text" => Element::Text(text(fields, out)?),
+        "path" => Element::PathBelow(below(fields, ty.unwrap_or(at), out)?),
+        "url" => Element::Url(url(fields, out)),
+        "object" => Element::Object,
         // Another word was reported when the shape was checked.
         _ => return None,
     })
@@ -149,10 +167,12 @@ fn bound<N: std::str::FromStr>(
     number
 }
 
-fn report_empty(empty: bool, fields: Fields<'_, '_>, out: &mut Diagnostics) -> Option<()> {
-    if let Some(max) = fields.entry("max").filter(|_| empty) {
-        let message = "nothing lies between `min` and `max`";
-        out.push(Diagnostic::new(Id::WrongValue, max.at, message).help("exchange them"));
+/// Reports a range that holds nothing.
+fn report_empty(empty: bool, fields: Fields<'_, '_>, upper: &str, out: &mut Diagnostics) -> Option<()> {
+    if let Some(upper) = fields.entry(upper).filter(|_| empty) {
+        let message =
+            format!("nothing lies between `{}` and `{}`", upper.key.replace("max", "min"), upper.key);
+        out.push(Diagnostic::new(Id::WrongValue, upper.at, message).help("exchange them"));
     }
     (!empty).then_some(())
 }

@@ -115,7 +115,14 @@ impl Reader<'_, '_> {
         let operations = match protocol {
             Protocol::Http => Operations::Http(self.http(inner)),
             Protocol::Mcp => Operations::Mcp(self.mcp(inner, effect)),
-            Protocol::A2a => Operations::A2a(protocols::a2a(inner, self.out)),
+            Protocol::A2a => {
+                if let (Effect::Deny, Some(entry)) = (effect, inner.entry("pushHosts")) {
+                    let message = "`pushHosts` says nothing in a `deny` rule";
+                    let help = "leave it out: the rule denies the methods wherever they ask to be notified";
+                    self.out.push(Diagnostic::new(Id::ConflictingKeys, entry.at, message).help(help));
+                }
+                Operations::A2a(protocols::a2a(inner, self.out))
+            }
             Protocol::Grpc => Operations::Grpc(protocols::grpc(inner, self.out)),
             Protocol::Llm => Operations::Llm(protocols::llm(inner, self.out)),
         };
