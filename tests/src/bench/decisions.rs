@@ -1,7 +1,8 @@
 //! Time per decision.
 //!
 //! Times are taken over batches of [`BATCH`] decisions, because a clock that ticks in tens of nanoseconds is too coarse for
-//! one; percentiles are those of batch means. Only what the gate does is timed: in the engine from the head's pairs to the
+//! one; percentiles are those of batch means. A batch during which the scheduler gave the processor to somebody else is thrown
+//! away: it would time the neighbours. Only what the gate does is timed: in the engine from the head's pairs to the
 //! step, in the module the time inside its callbacks, host calls included, from the creation of the context to the verdict.
 
 use std::error::Error;
@@ -23,10 +24,10 @@ use crate::wasm_runner::WasmRunner;
 const BATCH: u32 = 16;
 
 /// Samples taken.
-const SAMPLES: usize = 20_000;
+const SAMPLES: usize = 10_000;
 
 /// Samples thrown away before that.
-const WARM_UP: usize = 2_000;
+const WARM_UP: usize = 1_000;
 
 /// A request in the form that the filter hands to the engine.
 pub(super) struct Prepared {
@@ -124,13 +125,39 @@ fn timed(decide: impl Fn() -> Result<(), Box<dyn Error>>) -> Result<Duration, Bo
     Ok(began.elapsed() / BATCH)
 }
 
-/// Sorted samples in microseconds.
-fn sample(mut one: impl FnMut() -> Result<Duration, Box<dyn Error>>) -> Result<Vec<f64>, Box<dyn Error>> {
+/// Batch means in microseconds, sorted.
+pub(super) struct Samples {
+    pub(super) sorted: Vec<f64>,
+    /// How many batches were thrown away.
+    pub(super) interrupted: usize,
+}
+
+fn sample(mut one: impl FnMut() -> Result<Duration, Box<dyn Error>>) -> Result<Samples, Box<dyn Error>> {
     for _ in 0..WARM_UP {
         one()?;
     }
-    let mut samples =
-        (0..SAMPLES).map(|_| Ok(one()?.as_secs_f64() * 1e6)).collect::<Result<Vec<_>, Box<dyn Error>>>()?;
-    samples.sort_by(f64::total_cmp);
+    let mut samples = Samples { sorted: Vec::with_capacity(SAMPLES), interrupted: 0 };
+    while samples.sorted.len() < SAMPLES {
+        let before = interruptions()?;
+        let mean = one()?.as_secs_f64() * 1e6;
+        if interruptions()? == before {
+            samples.sorted.push(mean);
+        } else {
+            samples.interrupted += 1;
+        }
+        if samples.interrupted > SAMPLES {
+            return Err(
+                "this machine is too busy to measure on: more batches are interrupted than not".into()
+            );
+        }
+    }
+    samples.sorted.sort_by(f64::total_cmp);
     Ok(samples)
+}
+
+/// How often the scheduler took the processor away from this thread.
+fn interruptions() -> Result<u64, Box<dyn Error>> {
+    let status = std::fs::read_to_string("/proc/thread-self/status")?;
+    let count = status.lines().find_map(|line| line.strip_prefix("nonvoluntary_ctxt_switches:"));
+    Ok(count.ok_or("this kernel does not count context switches")?.trim().parse()?)
 }

@@ -62,7 +62,7 @@ pub(super) fn measure(bundle: &[u8]) -> Result<EnvoyCpu, Box<dyn Error>> {
     let mut contenders = contenders(&program, &ca, &upstream, bundle)?;
     let request = request();
     for round in 0..ROUNDS {
-        eprint!("\r==> round {} of {ROUNDS}", round + 1);
+        eprint!("\r    round {} of {ROUNDS}", round + 1);
         for turn in 0..contenders.len() {
             let turn = (round + turn) % contenders.len();
             contenders.iter_mut().skip(turn).take(1).try_for_each(|contender| contender.round(&request))?;

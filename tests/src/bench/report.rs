@@ -4,10 +4,14 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::decisions::Samples;
 use super::subjects::Budget;
 
 /// Sallyport's share of what `ext_authz` adds, at most.
 const BUDGET_SHARE: f64 = 0.2;
+
+/// From this share of interrupted batches on, the reader is told.
+const BUSY: f64 = 0.02;
 
 /// What one run measured.
 #[derive(Debug, Serialize)]
@@ -30,6 +34,8 @@ pub(super) struct Decision {
     budget_p50_micros: Option<f64>,
     budget_p99_micros: Option<f64>,
     within_budget: Option<bool>,
+    /// The share of batches that other work on the machine interrupted, and that do not count.
+    interrupted: f64,
 }
 
 /// Instructions per decision of the engine.
@@ -75,14 +81,14 @@ impl Report {
 }
 
 impl Decision {
-    /// From sorted samples.
     pub(super) fn new(
         what: &'static str,
         r#where: &'static str,
-        samples: &[f64],
+        samples: &Samples,
         budget: Option<Budget>,
     ) -> Self {
-        let at = |percent: usize| samples.get(samples.len() * percent / 100).copied().unwrap_or_default();
+        let Samples { sorted, interrupted } = samples;
+        let at = |percent: usize| sorted.get(sorted.len() * percent / 100).copied().unwrap_or_default();
         let (p50, p99) = (at(50), at(99));
         Self {
             what,
@@ -92,6 +98,7 @@ impl Decision {
             budget_p50_micros: budget.map(|budget| budget.p50),
             budget_p99_micros: budget.map(|budget| budget.p99),
             within_budget: budget.map(|budget| p50 <= budget.p50 && p99 <= budget.p99),
+            interrupted: *interrupted as f64 / (sorted.len() + interrupted).max(1) as f64,
         }
     }
 }
@@ -145,6 +152,14 @@ fn decisions(f: &mut fmt::Formatter<'_>, rows: &[Decision]) -> fmt::Result {
         }
         writeln!(f)?;
     }
+    let busiest = rows.iter().map(|row| row.interrupted).fold(0.0, f64::max);
+    if busiest > BUSY {
+        let shown = busiest * 100.0;
+        writeln!(
+            f,
+            "(the machine was busy: up to {shown:.0} % of the batches were interrupted and do not count)"
+        )?;
+    }
     Ok(())
 }
 
@@ -183,10 +198,14 @@ mod tests {
 
     #[test]
     fn percentiles_and_budgets() {
-        let samples: Vec<f64> = (0..100).map(f64::from).collect();
+        let samples = Samples { sorted: (0..100).map(f64::from).collect(), interrupted: 100 };
         let over = Decision::new("a", "b", &samples, Some(Budget { p50: 50.0, p99: 98.0 }));
         assert_eq!((over.p50_micros, over.p99_micros, over.within_budget), (50.0, 99.0, Some(false)));
         assert_eq!(Decision::new("a", "b", &samples, None).within_budget, None);
+        let mut report = Report::new();
+        report.decisions = vec![over];
+        let table = report.to_string();
+        assert!(table.contains("50 / 98: OVER") && table.contains("50 % of the batches"), "{table}");
     }
 
     #[test]
