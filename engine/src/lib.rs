@@ -34,6 +34,7 @@ extern crate alloc;
 pub mod bundle;
 mod decide;
 mod exchange;
+mod fold;
 pub mod glob;
 pub mod http;
 pub mod identity;

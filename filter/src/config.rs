@@ -70,6 +70,10 @@ fn read_hold(value: Value<'_>) -> Result<Hold, ConfigError> {
 }
 
 impl ConfigError {
+    /// Every word that [`Self::code`] gives.
+    pub(crate) const CODES: [&str; 7] =
+        ["absent", "json", "unknown_key", "no_bundle", "base64", "hold", "bundle"];
+
     /// A stable word for the metric's label.
     pub(crate) fn code(&self) -> &'static str {
         match self {

@@ -1,5 +1,6 @@
 //! Records on their way out: one log line, filter state for access logs, and counters.
 
+use crate::config::ConfigError;
 use crate::host::{self, Level, MetricId, MetricType};
 use sallyport_engine::Record;
 use std::cell::RefCell;
@@ -26,6 +27,10 @@ impl Telemetry {
     /// Tells that a policy is in force.
     pub(crate) fn configured(&self, serial: u64) {
         gauge("sallyport_policy_loaded", 1);
+        // What an earlier configuration was reproached with is mended.
+        for code in ConfigError::CODES {
+            gauge(&tagged(&[("reason", code)], "sallyport_config_error"), 0);
+        }
         gauge("sallyport_policy_serial", serial);
     }
 

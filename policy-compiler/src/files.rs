@@ -77,8 +77,9 @@ impl Found {
         paths.sort();
         for path in paths {
             let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-            let ours =
-                path.extension().is_some_and(|extension| EXTENSIONS.iter().any(|known| extension == *known));
+            let ours = path.extension().is_some_and(|extension| {
+                EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
+            });
             if !hidden && (ours || path.is_dir()) {
                 self.collect(&path, report);
             }

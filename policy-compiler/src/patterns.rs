@@ -28,8 +28,8 @@ pub enum InvalidPattern {
     Unsupported,
 }
 
-/// Compiles a pattern of the syntax of the `regex` crate, without look-around beyond `^` and `$`.
-pub fn compile(pattern: &str) -> Result<Pattern, InvalidPattern> {
+/// Compiles a pattern of the syntax of the `regex` crate, without look-around beyond `^` and `$`; in any case if `fold` says so.
+pub fn compile(pattern: &str, fold: bool) -> Result<Pattern, InvalidPattern> {
     // Before it is wrapped, so that a stray parenthesis does not close the wrapping.
     regex_automata::util::syntax::parse(pattern)
         .map_err(|error| InvalidPattern::Syntax(first_words(&error.to_string())))?;
@@ -42,7 +42,7 @@ pub fn compile(pattern: &str) -> Result<Pattern, InvalidPattern> {
                 .determinize_size_limit(Some(MAX_WORK_BYTES)),
         )
         .thompson(thompson::Config::new().nfa_size_limit(Some(MAX_WORK_BYTES)))
-        .syntax(syntax::Config::new())
+        .syntax(syntax::Config::new().case_insensitive(fold))
         .build(&format!(r"\A(?:{pattern})\z"))
         .map_err(|error| {
             if error.is_size_limit_exceeded() {
@@ -151,16 +151,22 @@ mod tests {
             ("PROJ-[0-9]{1,6}", "PROJ-1234567", false),
             ("a.c", "a\nc", false),
         ] {
-            assert_eq!(compile(pattern).unwrap().matches(text), covered, "{pattern} {text:?}");
+            assert_eq!(compile(pattern, false).unwrap().matches(text), covered, "{pattern} {text:?}");
         }
     }
 
     #[test]
+    fn case_is_folded_where_it_is_asked_for() {
+        assert!(compile("Prod-[0-9]+", true).unwrap().matches("PROD-1"));
+        assert!(!compile("Prod-[0-9]+", false).unwrap().matches("PROD-1"));
+    }
+
+    #[test]
     fn a_bad_pattern_says_what_is_wrong() {
-        assert!(matches!(compile("a)"), Err(InvalidPattern::Syntax(_))));
-        assert!(matches!(compile("(?=a)"), Err(InvalidPattern::Syntax(_))));
-        assert_eq!(compile(r"\w{200}"), Err(InvalidPattern::TooLarge));
-        assert_eq!(compile("(a|b)*a(a|b){20}"), Err(InvalidPattern::TooLarge));
+        assert!(matches!(compile("a)", false), Err(InvalidPattern::Syntax(_))));
+        assert!(matches!(compile("(?=a)", false), Err(InvalidPattern::Syntax(_))));
+        assert_eq!(compile(r"\w{200}", false), Err(InvalidPattern::TooLarge));
+        assert_eq!(compile("(a|b)*a(a|b){20}", false), Err(InvalidPattern::TooLarge));
     }
 
     proptest::proptest! {
@@ -169,7 +175,7 @@ mod tests {
             pattern in "(\\(?[ab.]{1,3}[*+?]?\\)?\\|?){1,4}",
             text in "[abc]{0,8}",
         ) {
-            if let (Ok(ours), Ok(theirs)) = (compile(&pattern), regex::Regex::new(&format!(r"\A(?:{pattern})\z"))) {
+            if let (Ok(ours), Ok(theirs)) = (compile(&pattern, false), regex::Regex::new(&format!(r"\A(?:{pattern})\z"))) {
                 proptest::prop_assert_eq!(ours.matches(&text), theirs.is_match(&text), "{}", pattern);
             }
         }

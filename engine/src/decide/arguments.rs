@@ -4,6 +4,7 @@
 //! type than the rule speaks of never opens anything. And as everywhere, an allow compares exactly, a deny as the loosest server
 //! would: what it cannot read for sure is unknown, and only what it is certain about is `Violated`.
 
+use crate::fold::could_be;
 use crate::http::Url;
 use crate::json::{Document, Kind, Value};
 use crate::policy::{Arguments, Constraint, Effect, Element, Field, Presence, TextMatch, UrlMatch};
@@ -52,19 +53,20 @@ fn judge_fields(rule: &Arguments, effect: Effect, root: Option<Value<'_>>) -> Ho
 }
 
 fn judge_field(field: &Field, effect: Effect, root: Option<Value<'_>>) -> Holds {
-    let mut values = Vec::new();
-    let mut missing = root.is_none();
+    let mut found = Found { missing: root.is_none(), ..Found::default() };
     if let Some(root) = root {
-        find(root, &field.pointer, &mut values, &mut missing);
+        found.walk(root, &field.pointer);
     }
-    let missing = missing || values.is_empty();
+    let missing = found.missing || found.values.is_empty();
     match field.presence {
-        Presence::Forbidden if values.is_empty() => Holds::Satisfied,
+        Presence::Forbidden if found.values.is_empty() && !found.twofold => Holds::Satisfied,
         Presence::Forbidden => Holds::Violated,
+        _ if found.twofold => Holds::Unknown,
         Presence::Required if missing => Holds::Unknown,
-        Presence::Required | Presence::Optional => {
-            combine(effect, values.into_iter().map(|value| judge_value(&field.constraint, effect, value)))
-        }
+        Presence::Required | Presence::Optional => combine(
+            effect,
+            found.values.into_iter().map(|value| judge_value(&field.constraint, effect, value)),
+        ),
     }
 }
 
@@ -80,32 +82,39 @@ fn combine(effect: Effect, mut values: impl Iterator<Item = Holds>) -> Holds {
     }
 }
 
-/// Collects the values at a pointer; notes where it leads nowhere.
-fn find<'d>(
-    value: Value<'d>,
-    pointer: &[alloc::string::String],
-    found: &mut Vec<Value<'d>>,
-    missing: &mut bool,
-) {
-    let Some((step, rest)) = pointer.split_first() else {
-        found.push(value);
-        return;
-    };
-    match (step.as_str(), value.kind()) {
-        ("*", Kind::Array) => value.items().for_each(|item| find(item, rest, found, missing)),
-        ("*", Kind::Object) => value.entries().for_each(|(_, member)| find(member, rest, found, missing)),
-        (key, Kind::Object) => match value.get(key) {
-            Some(member) => find(member, rest, found, missing),
-            None => *missing = true,
-        },
-        (index, Kind::Array) => {
-            let canonical = index == "0" || !index.starts_with('0');
-            match index.parse().ok().filter(|_| canonical).and_then(|index| value.items().nth(index)) {
-                Some(item) => find(item, rest, found, missing),
-                None => *missing = true,
+/// What stands at a pointer.
+#[derive(Default)]
+struct Found<'d> {
+    values: Vec<Value<'d>>,
+    /// The pointer leads nowhere, in some branch at least.
+    missing: bool,
+    /// There is a second key that a server that folds case could take for one on the way.
+    twofold: bool,
+}
+
+impl<'d> Found<'d> {
+    fn walk(&mut self, value: Value<'d>, pointer: &[alloc::string::String]) {
+        let Some((step, rest)) = pointer.split_first() else {
+            self.values.push(value);
+            return;
+        };
+        let next = match (step.as_str(), value.kind()) {
+            ("*", Kind::Array) => return value.items().for_each(|item| self.walk(item, rest)),
+            ("*", Kind::Object) => return value.entries().for_each(|(_, member)| self.walk(member, rest)),
+            (key, Kind::Object) => {
+                self.twofold |= value.entries().any(|(other, _)| other != key && could_be(&other, key));
+                value.get(key)
             }
+            (index, Kind::Array) => {
+                let canonical = index == "0" || !index.starts_with('0');
+                index.parse().ok().filter(|_| canonical).and_then(|index| value.items().nth(index))
+            }
+            _ => None,
+        };
+        match next {
+            Some(next) => self.walk(next, rest),
+            None => self.missing = true,
         }
-        _ => *missing = true,
     }
 }
 
@@ -229,7 +238,8 @@ fn judge_text(element: &Element, effect: Effect, text: &str) -> Holds {
 
 /// Whether a server that folds case or trims blanks could take a text for one that the rule speaks of.
 fn could_be_text(wanted: &TextMatch, text: &str) -> bool {
-    let text = text.trim();
+    let seen: alloc::string::String = text.chars().filter(|&c| !is_invisible(c)).collect();
+    let text = seen.trim();
     [text, &text.to_ascii_lowercase(), &text.to_ascii_uppercase()].into_iter().any(|text| {
         let listed = |known: &alloc::string::String| known.eq_ignore_ascii_case(text);
         (wanted.one_of.is_empty() || wanted.one_of.iter().any(listed))
@@ -248,12 +258,23 @@ fn is_text(wanted: &TextMatch, text: &str) -> bool {
         && wanted.pattern.as_ref().is_none_or(|pattern| pattern.matches(text))
 }
 
-/// Whether every file system and server reads a path alike.
+/// Whether every file system and server reads a path alike. A segment without a letter, digit, `-` or `_` can be dots in disguise:
+/// with blanks behind them, in full width, with invisible letters.
 fn is_plain_path(path: &str) -> bool {
-    let plain = !path.chars().any(|c| c.is_control() || matches!(c, '\\' | '%'));
+    let disguise = |c: char| {
+        is_invisible(c)
+            || matches!(c, '\\' | '%' | ';' | '\u{2044}' | '\u{2215}' | '\u{29f8}' | '\u{ff0f}' | '\u{ff3c}')
+    };
     let rest = path.strip_prefix('/').unwrap_or(path);
     let rest = rest.strip_suffix('/').unwrap_or(rest);
-    plain && !rest.split('/').any(|segment| matches!(segment, "" | "." | ".."))
+    let named = |segment: &str| segment.chars().any(|c| c.is_alphanumeric() || matches!(c, '-' | '_'));
+    !path.chars().any(disguise) && rest.split('/').all(named)
+}
+
+/// Control characters, and those that have no width.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 fn is_below(path: &str, prefix: &str) -> bool {
@@ -323,6 +344,7 @@ mod tests {
             (r#"{"n":5.0}"#, Holds::Unknown),
             (r#"{"n":null}"#, Holds::Unknown),
             (r#"{"N":5}"#, Holds::Unknown),
+            (r#"{"n":5,"N":50}"#, Holds::Unknown),
             ("{}", Holds::Unknown),
             ("[5]", Holds::Unknown),
             ("5", Holds::Unknown),
@@ -461,7 +483,7 @@ mod tests {
             (path.clone(), r#""//etc/passwd""#, Holds::Unknown),
             (path.clone(), r#""/srv/../etc/passwd""#, Holds::Unknown),
             (path.clone(), r#""etc/passwd""#, Holds::Unknown),
-            (path, r#""/srv/docs""#, Holds::Violated),
+            (path.clone(), r#""/srv/docs""#, Holds::Violated),
             (url(&["evil.example"]), r#""https://evil.example:8443/""#, Holds::Satisfied),
             (url(&["evil.example"]), r#""ftp://evil.example/""#, Holds::Satisfied),
             (url(&["*.internal"]), r#""https://metadata.google.internal/""#, Holds::Satisfied),
@@ -469,8 +491,12 @@ mod tests {
             (url(&["evil.example"]), r#""//evil.example/""#, Holds::Unknown),
             (url(&["evil.example"]), r#""https://good.example/""#, Holds::Violated),
             (text.clone(), r#""PROD""#, Holds::Satisfied),
+            (text.clone(), "\"pr\u{200b}od\"", Holds::Satisfied),
+            (path.clone(), r#""/srv/..;/etc/passwd""#, Holds::Unknown),
+            (path.clone(), r#""/srv/.. /etc/passwd""#, Holds::Unknown),
+            (path.clone(), "\"/srv/\u{ff0e}\u{ff0e}/etc/passwd\"", Holds::Unknown),
             (text.clone(), r#"" prod ""#, Holds::Satisfied),
-            (text, r#""test""#, Holds::Violated),
+            (text.clone(), r#""test""#, Holds::Violated),
         ] {
             cases.push((Constraint::One(constraint), json, expected));
         }

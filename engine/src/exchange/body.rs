@@ -19,9 +19,11 @@ impl From<JsonError> for Reason {
     fn from(error: JsonError) -> Self {
         match error.fault {
             Fault::ByteOrderMark | Fault::NotUtf8 => Self::RequestEncoding,
-            Fault::DuplicateKey | Fault::NulInKey | Fault::Number | Fault::Surrogate => {
-                Self::RequestAmbiguous
-            }
+            Fault::DuplicateKey
+            | Fault::Noncharacter
+            | Fault::NulInKey
+            | Fault::Number
+            | Fault::Surrogate => Self::RequestAmbiguous,
             Fault::TooDeep | Fault::TooMany => Self::RequestTooLarge,
             Fault::ControlCharacter | Fault::Escape | Fault::Syntax | Fault::Trailing => {
                 Self::RequestMalformed
@@ -136,12 +138,14 @@ impl Exchange {
     ) -> Result<(), Answered> {
         let document = Document::parse(body).map_err(Reason::from)?;
         let root = document.root().ok_or(Reason::Internal)?;
-        if root.kind() == Kind::Array {
+        let id = if root.kind() == Kind::Array {
             self.judge_batch(case, headers, batches, root)?;
+            None
         } else {
-            self.judge_message(case, headers, root)?;
-        }
-        Ok(self.scan_document(case.policy, case.pending, &document)?)
+            self.judge_message(case, headers, root)?
+        };
+        self.scan_document(case.policy, case.pending, &document)
+            .map_err(|reason| Answered { refused: reason.into(), id })
     }
 
     /// Judges every element of a batch; the first refusal refuses them all.
@@ -167,17 +171,25 @@ impl Exchange {
         Ok(())
     }
 
+    /// Judges one message; the id to answer with, should what it carries be refused.
     fn judge_message(
         &mut self,
         case: &Case<'_>,
         headers: &McpHeaders,
         root: Value<'_>,
-    ) -> Result<(), Answered> {
+    ) -> Result<Option<RequestId>, Answered> {
         let message = Message::read(root)?;
         self.record.operation = Some(describe(case.policy, &message));
-        let answered = |refused: Refused<'static>| Answered { refused, id: message.id().cloned() };
-        headers.check(&message).map_err(|reason| answered(reason.into()))?;
-        self.ask_rules(case, Asked::Mcp(&message)).map_err(answered)
+        let id =
+            message.id().filter(|id| !case.policy.parts().catalogue.finds_anything(id.as_json())).cloned();
+        let refused = match headers.check(&message) {
+            Ok(()) => self.ask_rules(case, Asked::Mcp(&message)).err(),
+            Err(reason) => Some(reason.into()),
+        };
+        match refused {
+            None => Ok(id),
+            Some(refused) => Err(Answered { refused, id }),
+        }
     }
 
     fn judge_a2a_rpc(&mut self, case: &Case<'_>, body: &[u8]) -> Result<(), Answered> {

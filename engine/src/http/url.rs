@@ -34,10 +34,22 @@ pub enum Host {
 }
 
 /// Names that stand for an address within themselves: `169.254.169.254.nip.io`.
-const EMBEDDING_DOMAINS: [&str; 4] = [".nip.io", ".sslip.io", ".xip.io", ".traefik.me"];
+const EMBEDDING_DOMAINS: [&str; 6] =
+    [".nip.io", ".sslip.io", ".xip.io", ".traefik.me", ".localtest.me", ".lvh.me"];
 /// The last labels of names that only resolve inside.
-const PRIVATE_SUFFIXES: [&str; 8] =
-    [".cluster.local", ".home.arpa", ".internal", ".intranet", ".lan", ".local", ".localhost", ".svc"];
+const PRIVATE_SUFFIXES: [&str; 11] = [
+    ".cluster.local",
+    ".home.arpa",
+    ".internal",
+    ".intranet",
+    ".lan",
+    ".local",
+    ".localhost",
+    ".svc",
+    ".consul",
+    ".corp",
+    ".home",
+];
 
 impl Url {
     /// Reads an absolute URL with a host; `None` for anything else, and for what could be read in two ways: user info, a
@@ -122,10 +134,12 @@ impl Host {
             |at: usize| octets.get(at..)?.first_chunk::<4>().map(|four| Self::V4(Ipv4Addr::from(*four)));
         let segments = address.segments();
         let v4 = match segments {
-            // IPv4-mapped, IPv4-compatible (but not :: and ::1), NAT64 and 6to4.
+            // IPv4-mapped, IPv4-translated, IPv4-compatible (but not :: and ::1), NAT64 and 6to4.
             [0, 0, 0, 0, 0, 0xffff, ..] => embedded(12),
             [0, 0, 0, 0, 0, 0, high, low] if high != 0 || low > 1 => embedded(12),
-            [0x64, 0xff9b, 0, 0, 0, 0, ..] => embedded(12),
+            [0, 0, 0, 0, 0xffff, 0, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] | [0x64, 0xff9b, 1, ..] => {
+                embedded(12)
+            }
             [0x2002, ..] => embedded(2),
             _ => None,
         };
@@ -219,10 +233,14 @@ fn is_private_v4(address: Ipv4Addr) -> bool {
 }
 
 fn is_private_v6(address: Ipv6Addr) -> bool {
-    // Loopback and unspecified; unique local, among them AWS's metadata service; link-local; site-local; multicast.
+    // Loopback and unspecified; Teredo, which tunnels anywhere; unique local, among them AWS's metadata service; link-local; site-local; multicast.
     matches!(
         address.segments(),
-        [0, 0, 0, 0, 0, 0, 0, 0..=1] | [0xfc00..=0xfdff, ..] | [0xfe80..=0xfeff, ..] | [0xff00..=0xffff, ..]
+        [0, 0, 0, 0, 0, 0, 0, 0..=1]
+            | [0x2001, 0, ..]
+            | [0xfc00..=0xfdff, ..]
+            | [0xfe80..=0xfeff, ..]
+            | [0xff00..=0xffff, ..]
     )
 }
 
@@ -257,6 +275,8 @@ mod tests {
             "http://[::a9fe:a9fe]/",
             "http://[64:ff9b::a9fe:a9fe]/",
             "http://[2002:a9fe:a9fe::]/",
+            "http://[::ffff:0:a9fe:a9fe]/",
+            "http://[64:ff9b:1::a9fe:a9fe]/",
             "HTTP://169.254.169.254:80?x",
         ] {
             assert_eq!(host(url), Some(metadata.clone()), "{url}");
@@ -325,6 +345,9 @@ mod tests {
             "http://[::]/",
             "http://[fd00:ec2::254]/",
             "http://[fe80::1]/",
+            "http://[2001:0:a9fe::1]/",
+            "http://a.localtest.me/",
+            "http://db.consul/",
             "http://169.254.169.254.nip.io/",
             "http://168.63.129.16/",
             "http://255.255.255.255/",

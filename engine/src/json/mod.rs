@@ -84,6 +84,8 @@ pub enum Fault {
     DuplicateKey,
     /// An escape that JSON does not have.
     Escape,
+    /// A code point that Unicode keeps for no character (RFC 7493 section 2.1).
+    Noncharacter,
     /// The bytes are not UTF-8.
     NotUtf8,
     /// A key holds U+0000.
@@ -204,6 +206,7 @@ impl fmt::Display for JsonError {
             Fault::ControlCharacter => "an unescaped control character in a string",
             Fault::DuplicateKey => "a key that stands twice in its object",
             Fault::Escape => "an escape that JSON does not have",
+            Fault::Noncharacter => "a code point that is no character",
             Fault::NotUtf8 => "bytes that are not UTF-8",
             Fault::NulInKey => "a key that holds U+0000",
             Fault::Number => "a number that not every parser reads alike",

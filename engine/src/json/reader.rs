@@ -13,6 +13,12 @@ pub(super) fn read(bytes: &[u8]) -> Result<(&str, Vec<Node>), JsonError> {
     }
     let text = core::str::from_utf8(bytes)
         .map_err(|error| JsonError { fault: Fault::NotUtf8, offset: error.valid_up_to() })?;
+    if !bytes.is_ascii()
+        && let Some((offset, _)) =
+            text.char_indices().find(|(_, character)| text::is_noncharacter(*character))
+    {
+        return Err(JsonError { fault: Fault::Noncharacter, offset });
+    }
     if u32::try_from(bytes.len()).is_err() {
         return Err(JsonError { fault: Fault::TooMany, offset: 0 });
     }

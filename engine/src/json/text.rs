@@ -14,10 +14,22 @@ pub(super) fn escape(bytes: &[u8]) -> Result<(char, usize), Fault> {
         Some(b'n') => '\n',
         Some(b'r') => '\r',
         Some(b't') => '\t',
-        Some(b'u') => return unicode(bytes),
+        Some(b'u') => {
+            let (character, length) = unicode(bytes)?;
+            return if is_noncharacter(character) {
+                Err(Fault::Noncharacter)
+            } else {
+                Ok((character, length))
+            };
+        }
         _ => return Err(Fault::Escape),
     };
     Ok((character, 2))
+}
+
+/// Whether Unicode keeps a code point for no character: U+FDD0 to U+FDEF, and the last two of every plane.
+pub(super) fn is_noncharacter(character: char) -> bool {
+    matches!(character, '\u{fdd0}'..='\u{fdef}') || u32::from(character) & 0xfffe == 0xfffe
 }
 
 fn unicode(bytes: &[u8]) -> Result<(char, usize), Fault> {

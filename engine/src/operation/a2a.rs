@@ -1,6 +1,7 @@
 //! A2A requests of versions 0.3 and 1.0, in their three bindings. One method is one thing here, whatever it is called by.
 
-use super::rpc::{Envelope, Refusal, RequestId, could_be, refuse_look_alikes};
+use super::rpc::{Envelope, Refusal, RequestId, refuse_look_alikes};
+use crate::fold::could_be;
 use crate::json::{Kind, Value};
 use crate::policy::A2aMethod;
 use crate::reason::Reason;

@@ -8,8 +8,20 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 /// The members of requests that rules depend on.
-const MEMBERS: [&str; 8] =
-    ["model", "messages", "input", "tools", "functions", "mcp_servers", "prompt", "web_search_options"];
+const MEMBERS: [&str; 12] = [
+    "model",
+    "messages",
+    "input",
+    "tools",
+    "functions",
+    "container",
+    "mcp_servers",
+    "models",
+    "plugins",
+    "previous_response_id",
+    "prompt",
+    "web_search_options",
+];
 
 /// What a request asks of a model.
 #[derive(Debug)]
@@ -40,8 +52,15 @@ const TOOL_MEMBERS: [&str; 7] =
 const CALL_TYPES: [&str; 6] =
     ["tool_use", "server_tool_use", "mcp_tool_use", "function_call", "custom_tool_call", "mcp_call"];
 /// Members that give a model a tool without defining one, with the name that a rule must have for it.
-const IMPLIED: [(&str, &str); 3] =
-    [("web_search_options", "web_search"), ("prompt", "prompt"), ("mcp_servers", "mcp")];
+const IMPLIED: [(&str, &str); 7] = [
+    ("container", "container"),
+    ("mcp_servers", "mcp"),
+    ("models", "models"),
+    ("plugins", "plugins"),
+    ("previous_response_id", "previous_response"),
+    ("prompt", "prompt"),
+    ("web_search_options", "web_search"),
+];
 
 impl<'d> LlmCall<'d> {
     /// Reads a body.
@@ -112,7 +131,8 @@ fn calls<'d>(part: Value<'d>, tools: &mut Vec<Cow<'d, str>>) -> Result<(), Reaso
                 names(call, tools)?;
             }
             let kind = part.get("type").and_then(|kind| kind.as_str());
-            if kind.is_some_and(|kind| CALL_TYPES.contains(&kind.as_ref())) {
+            // Calls of built-in tools have a type and no name: `local_shell_call`, `computer_call`.
+            if kind.is_some_and(|kind| kind.ends_with("_call") || kind.ends_with("_use")) {
                 names(part, tools)?;
             }
             let inner = |key: &str| !matches!(key, "tool_calls" | "function_call" | "input" | "arguments");

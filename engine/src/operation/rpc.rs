@@ -1,5 +1,6 @@
 //! The envelope of JSON-RPC 2.0, as MCP and A2A use it.
 
+use crate::fold::could_be;
 use crate::json::{Kind, Value};
 use crate::reason::Reason;
 use alloc::borrow::Cow;
@@ -74,18 +75,6 @@ impl<'d> Envelope<'d> {
     }
 }
 
-/// Whether a server that folds case could take `key` for `name`, which is ASCII. Besides ASCII's own case there are four letters that
-/// Unicode's case mappings, or Go's and Java's comparisons, take to an ASCII one: ſ, K, ı and İ.
-pub(super) fn could_be(key: &str, name: &str) -> bool {
-    let fold = |c: char| match c {
-        '\u{17f}' => 's',
-        '\u{212a}' => 'k',
-        '\u{131}' | '\u{130}' => 'i',
-        _ => c.to_ascii_lowercase(),
-    };
-    key.chars().map(fold).eq(name.chars().map(|c| c.to_ascii_lowercase()))
-}
-
 /// Refuses what is no object, and a member that differs only by case from one that is read here: some servers fold case.
 pub(super) fn refuse_look_alikes(object: Value<'_>, known: &[&str]) -> Result<(), Reason> {
     if object.kind() != Kind::Object {
@@ -93,20 +82,4 @@ pub(super) fn refuse_look_alikes(object: Value<'_>, known: &[&str]) -> Result<()
     }
     let look_alike = |key: &str| known.iter().any(|name| key != *name && could_be(key, name));
     if object.entries().any(|(key, _)| look_alike(&key)) { Err(Reason::RequestAmbiguous) } else { Ok(()) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::could_be;
-
-    #[test]
-    fn letters_that_fold_to_ascii_are_known() {
-        for key in ["params", "PARAMS", "param\u{17f}", "Param\u{17f}"] {
-            assert!(could_be(key, "params"), "{key}");
-        }
-        assert!(
-            could_be("to\u{212a}en", "token") && could_be("\u{131}d", "id") && could_be("\u{130}D", "id")
-        );
-        assert!(!could_be("param", "params") && !could_be("p\u{430}rams", "params"));
-    }
 }

@@ -98,11 +98,12 @@ impl Policy {
 }
 
 impl Service {
-    /// The most precise route that covers a path. A path that a lenient server could take for one of a route of another protocol
+    /// The most precise route that covers a path. A path that a lenient server could take for one of a route that is judged otherwise
     /// (another case, a trailing slash) is ambiguous: it would be judged by the wrong one.
     pub(crate) fn route(&self, path: &RequestPath<'_>) -> Result<&Route, Reason> {
         let exact = self.routes.iter().find(|route| route.path.matches(path)).ok_or(Reason::ScopePath)?;
         let loose = self.routes.iter().find(|route| route.path.matches_loosely(path)).unwrap_or(exact);
-        if loose.protocol == exact.protocol { Ok(exact) } else { Err(Reason::RequestAmbiguous) }
+        let rules = |route: &Route| (route.protocol, route.opaque_bodies, route.batches);
+        if rules(loose) == rules(exact) { Ok(exact) } else { Err(Reason::RequestAmbiguous) }
     }
 }

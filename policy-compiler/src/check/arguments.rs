@@ -48,7 +48,7 @@ pub(super) fn read(fields: Fields<'_, '_>, effect: Effect, out: &mut Diagnostics
         if presence == Presence::Forbidden {
             report_useless_when_forbidden(field, out);
         }
-        if let (Some(pointer), Some(constraint)) = (pointer(at, out), constraint(field, at, out)) {
+        if let (Some(pointer), Some(constraint)) = (pointer(at, out), constraint(field, at, effect, out)) {
             read.push(Field { pointer, presence, constraint });
         }
     }
@@ -99,20 +99,25 @@ fn unescape_step(step: &str) -> Option<String> {
     (!bare.contains('~')).then(|| step.replace("~1", "/").replace("~0", "~"))
 }
 
-fn constraint(fields: Fields<'_, '_>, at: Text<'_>, out: &mut Diagnostics) -> Option<Constraint> {
+fn constraint(
+    fields: Fields<'_, '_>,
+    at: Text<'_>,
+    effect: Effect,
+    out: &mut Diagnostics,
+) -> Option<Constraint> {
     if fields.word("type").is_none_or(|ty| ty.text != "list") {
-        return element(fields, at, out).map(Constraint::One);
+        return element(fields, at, effect, out).map(Constraint::One);
     }
     report_surplus(fields, "list", out);
     let each = match fields.entry("items") {
-        Some(entry) => element(Fields::of(&entry.node), at, out)?,
+        Some(entry) => element(Fields::of(&entry.node), at, effect, out)?,
         None => Element::Any,
     };
     let max = fields.number("maxItems").and_then(|max| u32::try_from(max).ok()).unwrap_or(DEFAULT_MAX_ITEMS);
     Some(Constraint::List { max, each })
 }
 
-fn element(fields: Fields<'_, '_>, at: Text<'_>, out: &mut Diagnostics) -> Option<Element> {
+fn element(fields: Fields<'_, '_>, at: Text<'_>, effect: Effect, out: &mut Diagnostics) -> Option<Element> {
     let ty = fields.word("type");
     let name = ty.map_or("any", |ty| ty.text);
     report_surplus(fields, name, out);
@@ -129,7 +134,7 @@ fn element(fields: Fields<'_, '_>, at: Text<'_>, out: &mut Diagnostics) -> Optio
             report_empty(min > max, fields, "max", out)?;
             Element::Number { min, max }
         }
-        "text" => Element::Text(text(fields, out)?),
+        "text" => Element::Text(text(fields, effect, out)?),
         "path" => Element::PathBelow(below(fields, ty.unwrap_or(at), out)?),
         "url" => Element::Url(url(fields, out)),
         "object" => Element::Object,
@@ -177,14 +182,16 @@ fn report_empty(empty: bool, fields: Fields<'_, '_>, upper: &str, out: &mut Diag
     (!empty).then_some(())
 }
 
-fn text(fields: Fields<'_, '_>, out: &mut Diagnostics) -> Option<TextMatch> {
+fn text(fields: Fields<'_, '_>, effect: Effect, out: &mut Diagnostics) -> Option<TextMatch> {
     let length = |key| fields.number(key).and_then(|length| u32::try_from(length).ok());
     let mut one_of: Vec<String> = fields.texts("oneOf").map(|text| text.text.to_owned()).collect();
     one_of.sort_unstable();
     let pattern = match fields.text("pattern") {
-        Some(pattern) => {
-            Some(patterns::compile(pattern.text).map_err(|why| report_pattern(pattern, &why, out)).ok()?)
-        }
+        Some(pattern) => Some(
+            patterns::compile(pattern.text, effect == Effect::Deny)
+                .map_err(|why| report_pattern(pattern, &why, out))
+                .ok()?,
+        ),
         None => None,
     };
     Some(TextMatch {
