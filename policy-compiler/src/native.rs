@@ -33,11 +33,11 @@ impl Runner for Native {
         let (status, forwarded, returned) = match request(&mut exchange, &case.request, &mut headers) {
             Step::Forward => {
                 respond(&mut exchange, &case.response);
-                (case.response.status, Some(whole(&case.request.message)), whole(&case.response.message))
+                (case.response.status, Some(whole(&case.request.message)), returned(case))
             }
             Step::Replace(body) => {
                 respond(&mut exchange, &case.response);
-                (case.response.status, Some(body), whole(&case.response.message))
+                (case.response.status, Some(body), returned(case))
             }
             // gRPC carries the reply's text in a header, and has no body then.
             Step::Reply(reply) if reply.grpc_status.is_some() => (reply.received_status(), None, Vec::new()),
@@ -52,6 +52,12 @@ impl Runner for Native {
             status,
         })
     }
+}
+
+/// The upstream's body as the client receives it: there is none on the wire in answer to HEAD, nor with 204 and 304.
+fn returned(case: &Case) -> Vec<u8> {
+    let bodiless = case.request.method == "HEAD" || matches!(case.response.status, 204 | 304);
+    if bodiless { Vec::new() } else { whole(&case.response.message) }
 }
 
 /// Puts a request to the exchange, piece by piece; the head is changed to what goes on.

@@ -85,8 +85,12 @@ impl Exchange {
         let service = policy.service_at(&authority).ok_or(Reason::ScopeHost)?;
         let route = policy.service(service).ok_or(Reason::Internal)?.route(&path)?;
         let request = Request { head, method, path, agent, service, end };
-        self.check_length(head)?;
         let pending = self.judge_route(&policy, route, &request)?;
+        // Last, so that a length known ahead and one counted on the way are refused alike.
+        self.check_length(head).map_err(|reason| {
+            let shape = pending.as_ref().map_or(Shape::Http, |pending| pending.body.shape());
+            Refused { reason, rule: None, shape }
+        })?;
         let decoded = pending.as_ref().is_some_and(|pending| pending.coding.is_some());
         Ok((edits(head, &caller, decoded), pending))
     }
