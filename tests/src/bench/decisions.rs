@@ -1,6 +1,6 @@
 //! Time per decision.
 //!
-//! Times are taken over batches of [`BATCH`] decisions, because a clock that ticks in tens of nanoseconds is too coarse for
+//! Times are taken over batches of decisions, because a clock that ticks in tens of nanoseconds is too coarse for
 //! one; percentiles are those of batch means. A batch during which the scheduler gave the processor to somebody else is thrown
 //! away: it would time the neighbours. Only what the gate does is timed: in the engine from the head's pairs to the
 //! step, in the module the time inside its callbacks, host calls included, from the creation of the context to the verdict.
@@ -16,18 +16,12 @@ use sallyport_engine::identity::Peer;
 use sallyport_engine::{End, Exchange, Policy, Step, bundle};
 
 use super::report::Decision;
-use super::subjects::{Subject, subjects};
+use super::subjects::{Effort, Subject, subjects};
 use crate::wasm_host::{HttpExchange, Vm};
 use crate::wasm_runner::WasmRunner;
 
-/// Decisions per sample.
-const BATCH: u32 = 16;
-
-/// Samples taken.
-const SAMPLES: usize = 10_000;
-
-/// Samples thrown away before that.
-const WARM_UP: usize = 1_000;
+/// For each sample that counts, how many are thrown away first: one in so many.
+const WARM_UP: usize = 10;
 
 /// A request in the form that the filter hands to the engine.
 pub(super) struct Prepared {
@@ -43,12 +37,13 @@ pub(super) fn measure(bundle: &[u8]) -> Result<Vec<Decision>, Box<dyn Error>> {
     let mut decisions = Vec::new();
     for subject in subjects() {
         let prepared = Prepared::new(&subject);
-        let native = sample(|| timed(|| prepared.decide(&policy)))?;
+        let effort = subject.effort;
+        let native = sample(effort, || timed(effort, || prepared.decide(&policy)))?;
         decisions.push(Decision::new(subject.name, "engine, native", &native, None));
         let exchange = exchange(&mut wasm, &subject)?;
-        let module = sample(|| in_module(wasm.vm(), &exchange, |cost| cost.decision))?;
-        decisions.push(Decision::new(subject.name, "module, wasmtime", &module, Some(subject.budget)));
-        let whole = sample(|| in_module(wasm.vm(), &exchange, |cost| cost.total))?;
+        let module = sample(effort, || in_module(wasm.vm(), effort, &exchange, |cost| cost.decision))?;
+        decisions.push(Decision::new(subject.name, "module, wasmtime", &module, subject.budget));
+        let whole = sample(effort, || in_module(wasm.vm(), effort, &exchange, |cost| cost.total))?;
         decisions.push(Decision::new(subject.name, "module, whole exchange", &whole, None));
     }
     Ok(decisions)
@@ -107,22 +102,26 @@ fn exchange(wasm: &mut WasmRunner, subject: &Subject) -> Result<HttpExchange, Bo
 
 fn in_module(
     vm: &mut Vm,
+    effort: Effort,
     exchange: &HttpExchange,
     part: impl Fn(crate::wasm_host::Cost) -> Duration,
 ) -> Result<Duration, Box<dyn Error>> {
     let mut spent = Duration::ZERO;
-    for _ in 0..BATCH {
+    for _ in 0..effort.batch {
         spent += part(vm.exchange(exchange)?.cost);
     }
-    Ok(spent / BATCH)
+    Ok(spent / effort.batch)
 }
 
-fn timed(decide: impl Fn() -> Result<(), Box<dyn Error>>) -> Result<Duration, Box<dyn Error>> {
+fn timed(
+    effort: Effort,
+    decide: impl Fn() -> Result<(), Box<dyn Error>>,
+) -> Result<Duration, Box<dyn Error>> {
     let began = Instant::now();
-    for _ in 0..BATCH {
+    for _ in 0..effort.batch {
         decide()?;
     }
-    Ok(began.elapsed() / BATCH)
+    Ok(began.elapsed() / effort.batch)
 }
 
 /// Batch means in microseconds, sorted.
@@ -132,12 +131,15 @@ pub(super) struct Samples {
     pub(super) interrupted: usize,
 }
 
-fn sample(mut one: impl FnMut() -> Result<Duration, Box<dyn Error>>) -> Result<Samples, Box<dyn Error>> {
-    for _ in 0..WARM_UP {
+fn sample(
+    effort: Effort,
+    mut one: impl FnMut() -> Result<Duration, Box<dyn Error>>,
+) -> Result<Samples, Box<dyn Error>> {
+    for _ in 0..effort.samples / WARM_UP {
         one()?;
     }
-    let mut samples = Samples { sorted: Vec::with_capacity(SAMPLES), interrupted: 0 };
-    while samples.sorted.len() < SAMPLES {
+    let mut samples = Samples { sorted: Vec::with_capacity(effort.samples), interrupted: 0 };
+    while samples.sorted.len() < effort.samples {
         let before = interruptions()?;
         let mean = one()?.as_secs_f64() * 1e6;
         if interruptions()? == before {
@@ -145,7 +147,7 @@ fn sample(mut one: impl FnMut() -> Result<Duration, Box<dyn Error>>) -> Result<S
         } else {
             samples.interrupted += 1;
         }
-        if samples.interrupted > SAMPLES {
+        if samples.interrupted > effort.samples.max(1_000) {
             return Err(
                 "this machine is too busy to measure on: more batches are interrupted than not".into()
             );

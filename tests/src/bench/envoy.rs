@@ -17,7 +17,7 @@ use sallyport_playground::{Body, Request, Response};
 
 use super::authorizer::Authorizer;
 use super::report::{CpuRow, EnvoyCpu};
-use super::subjects::{AUTHORITY, CALLER, subjects};
+use super::subjects::{AUTHORITY, CALLER, SMALL, subjects};
 use super::{cpu, load};
 use crate::wasm_host::Module;
 
@@ -60,7 +60,7 @@ pub(super) fn measure(bundle: &[u8]) -> Result<EnvoyCpu, Box<dyn Error>> {
     let ca = Ca::new("acme.internal")?;
     let upstream = Upstream::start(Answer::scripted(Response::new(200, "application/json", REPLY)))?;
     let mut contenders = contenders(&program, &ca, &upstream, bundle)?;
-    let request = request();
+    let request = request()?;
     for round in 0..ROUNDS {
         eprint!("\r    round {} of {ROUNDS}", round + 1);
         for turn in 0..contenders.len() {
@@ -109,12 +109,13 @@ fn contenders(
     ])
 }
 
-fn request() -> Request {
-    let [_, call] = subjects();
+fn request() -> Result<Request, Box<dyn Error>> {
+    let call =
+        subjects().into_iter().find(|subject| subject.name == SMALL).ok_or("there is no such subject")?;
     let case = call.case.request;
     let request = Request::new(case.method, AUTHORITY, case.path);
     let request = case.headers.iter().fold(request, |request, (name, value)| request.header(name, value));
-    request.body(Body::whole(case.message.body.unwrap_or_default()))
+    Ok(request.body(Body::whole(case.message.body.unwrap_or_default())))
 }
 
 impl Contender {

@@ -10,14 +10,14 @@ use std::process::Command;
 
 use super::decisions::{Prepared, policy};
 use super::report::{Instruction, Instructions};
-use super::subjects::subjects;
+use super::subjects::{LARGEST, subjects};
 
 /// The hidden argument that makes the program decide and nothing else.
 pub const SUBCOMMAND: &str = "count";
 
 /// How many decisions in the short and in the long run.
-const FEW: u32 = 50;
-const MANY: u32 = 550;
+const FEW: u32 = 20;
+const MANY: u32 = 120;
 
 /// Counts, or says why it could not.
 pub(super) fn measure(bundle: &[u8]) -> Result<Instructions, Box<dyn Error>> {
@@ -27,7 +27,8 @@ pub(super) fn measure(bundle: &[u8]) -> Result<Instructions, Box<dyn Error>> {
     let mut file = tempfile::NamedTempFile::new()?;
     file.write_all(bundle)?;
     let mut counted = Vec::new();
-    for subject in subjects() {
+    // The largest takes minutes under valgrind, and its time says as much.
+    for subject in subjects().into_iter().filter(|subject| subject.name != LARGEST) {
         let few = collected(file.path(), subject.name, FEW)?;
         let many = collected(file.path(), subject.name, MANY)?;
         let per_decision = many.saturating_sub(few) / u64::from(MANY - FEW);

@@ -5,7 +5,10 @@ use std::fmt;
 use serde::Serialize;
 
 use super::decisions::Samples;
-use super::subjects::Budget;
+use super::subjects::{Budget, LARGE, LARGEST, LARGEST_TO_LARGE};
+
+/// How much more a byte may cost in a body of 1 MiB than in one of 64 KiB.
+const BUDGET_PER_BYTE: f64 = 1.1;
 
 /// Sallyport's share of what `ext_authz` adds, at most.
 const BUDGET_SHARE: f64 = 0.2;
@@ -96,8 +99,9 @@ impl Decision {
             p50_micros: p50,
             p99_micros: p99,
             budget_p50_micros: budget.map(|budget| budget.p50),
-            budget_p99_micros: budget.map(|budget| budget.p99),
-            within_budget: budget.map(|budget| p50 <= budget.p50 && p99 <= budget.p99),
+            budget_p99_micros: budget.and_then(|budget| budget.p99),
+            within_budget: budget
+                .map(|budget| p50 <= budget.p50 && budget.p99.is_none_or(|most| p99 <= most)),
             interrupted: *interrupted as f64 / (sorted.len() + interrupted).max(1) as f64,
         }
     }
@@ -145,12 +149,18 @@ fn decisions(f: &mut fmt::Formatter<'_>, rows: &[Decision]) -> fmt::Result {
     writeln!(f, "\n{:<18} {:<24} {:>8} {:>8}   budget", "decision, µs", "", "p50", "p99")?;
     for row in rows {
         write!(f, "{:<18} {:<24} {:>8.2} {:>8.2}", row.what, row.r#where, row.p50_micros, row.p99_micros)?;
-        if let (Some(p50), Some(p99), Some(within)) =
-            (row.budget_p50_micros, row.budget_p99_micros, row.within_budget)
-        {
-            write!(f, "   {p50} / {p99}: {}", verdict(within))?;
+        if let (Some(p50), Some(within)) = (row.budget_p50_micros, row.within_budget) {
+            let p99 = row.budget_p99_micros.map_or_else(String::new, |p99| format!(" / {p99}"));
+            write!(f, "   {p50}{p99}: {}", verdict(within))?;
         }
         writeln!(f)?;
+    }
+    if let Some(ratio) = per_byte(rows) {
+        let within = verdict(ratio <= BUDGET_PER_BYTE);
+        writeln!(
+            f,
+            "a byte of the largest call costs {ratio:.2} times one of the large; budget {BUDGET_PER_BYTE}: {within}"
+        )?;
     }
     let busiest = rows.iter().map(|row| row.interrupted).fold(0.0, f64::max);
     if busiest > BUSY {
@@ -161,6 +171,15 @@ fn decisions(f: &mut fmt::Formatter<'_>, rows: &[Decision]) -> fmt::Result {
         )?;
     }
     Ok(())
+}
+
+/// What a byte of the largest body costs in the module beside one of the large body.
+fn per_byte(rows: &[Decision]) -> Option<f64> {
+    let p50 = |what: &str| {
+        let row = rows.iter().find(|row| row.what == what && row.r#where == "module, wasmtime");
+        row.map(|row| row.p50_micros)
+    };
+    Some(p50(LARGEST)? / p50(LARGE)? / LARGEST_TO_LARGE)
 }
 
 fn cpu(f: &mut fmt::Formatter<'_>, rows: &[CpuRow]) -> fmt::Result {
@@ -199,7 +218,7 @@ mod tests {
     #[test]
     fn percentiles_and_budgets() {
         let samples = Samples { sorted: (0..100).map(f64::from).collect(), interrupted: 100 };
-        let over = Decision::new("a", "b", &samples, Some(Budget { p50: 50.0, p99: 98.0 }));
+        let over = Decision::new("a", "b", &samples, Some(Budget { p50: 50.0, p99: Some(98.0) }));
         assert_eq!((over.p50_micros, over.p99_micros, over.within_budget), (50.0, 99.0, Some(false)));
         assert_eq!(Decision::new("a", "b", &samples, None).within_budget, None);
         let mut report = Report::new();

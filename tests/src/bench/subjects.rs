@@ -1,4 +1,4 @@
-//! What is measured: two requests as agents send them, both allowed by the example's policy.
+//! What is measured: requests as agents send them, all allowed by the example's policy.
 
 use policy_compiler::cases::{Case, Message, Request, Response};
 
@@ -8,33 +8,74 @@ pub(super) const CALLER: &str = "spiffe://acme.internal/ns/agents/sa/research-ag
 /// The service.
 pub(super) const AUTHORITY: &str = "tool-api.tools.svc.cluster.local";
 
-/// The size of the tool call, in bytes.
+/// The sizes of the tool calls, in bytes: as they usually are, a large one, and as large as the default limit lets them be.
 const CALL_BYTES: usize = 1024;
+const LARGE_BYTES: usize = 64 * 1024;
+const LARGEST_BYTES: usize = 1024 * 1024;
 
 /// A request and what deciding it may cost.
 pub(super) struct Subject {
     pub(super) name: &'static str,
     pub(super) case: Case,
     /// Microseconds, in the module.
-    pub(super) budget: Budget,
+    pub(super) budget: Option<Budget>,
+    /// How often it is sampled, and how many decisions make a sample.
+    pub(super) effort: Effort,
+}
+
+/// How much is measured of a subject.
+#[derive(Clone, Copy)]
+pub(super) struct Effort {
+    pub(super) samples: usize,
+    pub(super) batch: u32,
 }
 
 /// Microseconds at two percentiles.
 #[derive(Clone, Copy)]
 pub(super) struct Budget {
     pub(super) p50: f64,
-    pub(super) p99: f64,
+    pub(super) p99: Option<f64>,
 }
 
-/// A request that its headers decide, and a tool call of 1 KiB that takes the full path: JSON, mission, arguments, detectors.
-pub(super) fn subjects() -> [Subject; 2] {
-    let get = case("header-only GET", "GET", "/docs/42", None);
-    let call = case("1 KiB MCP tools/call", "POST", "/mcp", Some(tool_call()));
-    [
-        Subject { name: "header-only", case: get, budget: Budget { p50: 3.0, p99: 10.0 } },
-        Subject { name: "1 KiB tools/call", case: call, budget: Budget { p50: 12.0, p99: 30.0 } },
+/// A request that its headers decide, and tool calls that take the full path: JSON, mission, arguments, detectors.
+pub(super) fn subjects() -> Vec<Subject> {
+    let call = |name: &'static str, bytes| case(name, "POST", "/mcp", Some(tool_call(bytes)));
+    let budget = |p50, p99| Some(Budget { p50, p99 });
+    vec![
+        Subject {
+            name: "header-only",
+            case: case("header-only GET", "GET", "/docs/42", None),
+            budget: budget(3.0, Some(10.0)),
+            effort: Effort { samples: 10_000, batch: 16 },
+        },
+        Subject {
+            name: SMALL,
+            case: call(SMALL, CALL_BYTES),
+            budget: budget(12.0, Some(30.0)),
+            effort: Effort { samples: 10_000, batch: 16 },
+        },
+        Subject {
+            name: LARGE,
+            case: call(LARGE, LARGE_BYTES),
+            budget: budget(400.0, None),
+            effort: Effort { samples: 500, batch: 1 },
+        },
+        Subject {
+            name: LARGEST,
+            case: call(LARGEST, LARGEST_BYTES),
+            budget: None,
+            effort: Effort { samples: 60, batch: 1 },
+        },
     ]
 }
+
+/// The call that is also put to a real Envoy.
+pub(super) const SMALL: &str = "1 KiB tools/call";
+/// The two that show whether the cost is linear.
+pub(super) const LARGE: &str = "64 KiB tools/call";
+pub(super) const LARGEST: &str = "1 MiB tools/call";
+/// How many times as large the second is.
+pub(super) const LARGEST_TO_LARGE: f64 = (LARGEST_BYTES / LARGE_BYTES) as f64;
 
 /// The headers that an MCP client of 2025 sends, and a proxy before it.
 fn headers(body: bool) -> Vec<(String, Vec<u8>)> {
@@ -54,15 +95,15 @@ fn headers(body: bool) -> Vec<(String, Vec<u8>)> {
     headers.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
 }
 
-/// A `tools/call` of exactly [`CALL_BYTES`], its argument filled up with prose.
-pub(super) fn tool_call() -> Vec<u8> {
+/// A `tools/call` of exactly so many bytes, its argument filled up with prose.
+fn tool_call(bytes: usize) -> Vec<u8> {
     const PROSE: &str = "which runbook says how the nightly index of the handbook is rebuilt after a failed migration, \
                          who may approve it, and where are its logs kept? ";
     let (before, after) = (
         r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"search_docs","arguments":{"limit":10,"query":""#,
         r#""}}}"#,
     );
-    let room = CALL_BYTES.saturating_sub(before.len() + after.len());
+    let room = bytes.saturating_sub(before.len() + after.len());
     let query: String = PROSE.chars().cycle().take(room).collect();
     [before, &query, after].concat().into_bytes()
 }
@@ -91,8 +132,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tool_call_is_one_kibibyte_of_json() {
-        let call = tool_call();
+    fn a_tool_call_is_json_of_its_size() {
+        assert_eq!(tool_call(LARGEST_BYTES).len(), LARGEST_BYTES);
+        let call = tool_call(CALL_BYTES);
         assert_eq!(call.len(), CALL_BYTES);
         let json: serde_json::Value = serde_json::from_slice(&call).unwrap();
         assert_eq!(json["params"]["name"], "search_docs");

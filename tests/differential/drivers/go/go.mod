@@ -1,0 +1,3 @@
+module sallyport.dev/differential
+
+go 1.21
