@@ -13,6 +13,11 @@ const MAX_DIGITS: i32 = 17;
 /// Normal doubles lie between 2.2e-308 and 1.8e308; one decade less at either end needs no finer test.
 const MAX_EXPONENT: i32 = 307;
 
+/// The longest number as written, in bytes. Go drops digits of a whole part from the 801st on, Jackson refuses more than 1000.
+const MAX_WRITTEN_LEN: usize = 512;
+/// The largest exponent as written, of a zero too: some parsers overflow on longer ones before they look at the digits.
+const MAX_WRITTEN_EXPONENT: i32 = 999;
+
 /// Checks the number at the front of `bytes` and says how long it is.
 pub(super) fn check(bytes: &[u8]) -> Result<usize, Fault> {
     let mut scan = Scan { bytes, at: 0 };
@@ -27,6 +32,10 @@ pub(super) fn check(bytes: &[u8]) -> Result<usize, Fault> {
         return Err(Fault::Syntax);
     }
     let exponent = scan.exponent()?;
+    let beyond = exponent.is_some_and(|exponent| exponent.saturating_abs() > MAX_WRITTEN_EXPONENT);
+    if beyond || scan.at > MAX_WRITTEN_LEN {
+        return Err(Fault::Number);
+    }
     let zero = whole.iter().chain(fraction).all(|&b| b == b'0');
     if zero {
         return if negative { Err(Fault::Number) } else { Ok(scan.at) };

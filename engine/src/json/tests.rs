@@ -66,6 +66,7 @@ fn what_two_parsers_could_read_differently_is_refused() {
         (b"[10000000000000000000001]", Fault::Number),
         (b"[0.1234567890123456789]", Fault::Number),
         (b"[1e99999999999999999999]", Fault::Number),
+        (b"[0e99999999999999999999]", Fault::Number),
     ] {
         assert_eq!(fault(text), Some(expected), "{}", String::from_utf8_lossy(text));
     }
@@ -98,6 +99,15 @@ fn what_has_one_meaning_is_read() {
     ] {
         assert_eq!(fault(text.as_bytes()), None, "{text}");
     }
+}
+
+#[test]
+fn a_number_is_written_in_a_bounded_space() {
+    let written = |zeros: usize| format!("5{}e-{zeros}", "0".repeat(zeros));
+    assert_eq!(fault(written(300).as_bytes()), None);
+    assert_eq!(fault(written(900).as_bytes()), Some(Fault::Number));
+    assert_eq!(fault(format!("0.{}", "0".repeat(510)).as_bytes()), None);
+    assert_eq!(fault(format!("0.{}", "0".repeat(511)).as_bytes()), Some(Fault::Number));
 }
 
 #[test]
