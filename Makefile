@@ -2,10 +2,10 @@
 # into the cache folder (.cache, or $SALLYPORT_CACHE) and says so. docs/setup.md has the details.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench build module lint
+.PHONY: help demo test bench build module lint fuzz-smoke fuzz differential
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## agents with real identities, a real MCP server, a real Envoy between; KEEP=1 leaves it running
 	@scripts/demo
@@ -24,3 +24,12 @@ module: ## only the wasm module: target/sallyport.wasm
 
 lint: ## formatting, clippy, docs, architecture, dependencies; changes nothing
 	@scripts/lint
+
+fuzz-smoke: ## every fuzz target, a fixed number of runs
+	@scripts/fuzz smoke
+
+fuzz: ## every fuzz target for a while: SECONDS=600 each, unless said
+	@scripts/fuzz long $(or $(SECONDS),600)
+
+differential: ## generated JSON to other parsers; BODIES=1000000 for a long run
+	@scripts/differential $(BODIES)

@@ -84,6 +84,7 @@ mod tests {
             "ControlCharacter",
             "DuplicateKey",
             "Escape",
+            "Noncharacter",
             "NotUtf8",
             "NulInKey",
             "Number",

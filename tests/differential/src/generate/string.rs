@@ -9,8 +9,7 @@ const ODD: &[char] = &[
     '\0', '\u{1}', '\u{8}', '\u{c}', '\u{1b}', '\u{1f}', ' ', '"', '\\', '/', '\u{7f}', '\u{80}', '\u{85}',
     '\u{a0}', '\u{ad}', '\u{df}', '\u{e9}', '\u{130}', '\u{131}', '\u{17f}', '\u{301}', '\u{600}', '\u{7ff}',
     '\u{800}', '\u{2028}', '\u{2029}', '\u{200b}', '\u{200d}', '\u{202e}', '\u{212a}', '\u{d7ff}',
-    '\u{e000}', '\u{fdd0}', '\u{feff}', '\u{fffd}', '\u{fffe}', '\u{ffff}', '\u{10000}', '\u{1f600}',
-    '\u{1fffe}', '\u{e0001}', '\u{10fffd}', '\u{10ffff}',
+    '\u{e000}', '\u{feff}', '\u{fffd}', '\u{10000}', '\u{1f600}', '\u{e0001}', '\u{10fffd}',
 ];
 
 /// Words that protocols and languages give a meaning.
@@ -33,6 +32,8 @@ const BROKEN: &[&[u8]] = &[
     b"\"\\ud800\"", b"\"\\udbff\"", b"\"\\udc00\"", b"\"\\udfff\"", b"\"\\ud800\\ud800\"",
     b"\"\\udc00\\ud800\"", b"\"\\ud800\\u0041\"", b"\"\\ud800\\n\"", b"\"\\ud800x\\udc00\"",
     b"\"\\ud800\\udbff\"", b"\"\\uD83D\\u\"", b"\"\\ud800\\",
+    // Code points that are no characters.
+    b"\"\\uffff\"", b"\"\\ufdd0\"", b"\"\\ud83f\\udffe\"", b"\"\xef\xbf\xbe\"", b"\"\xef\xb7\x90\"", b"\"\xf4\x8f\xbf\xbf\"",
     // Not UTF-8: overlong forms, surrogates, beyond the last plane, cut short, bytes that never occur.
     b"\"\xc0\x80\"", b"\"\xc0\xaf\"", b"\"\xc1\xbf\"", b"\"\xe0\x80\xaf\"", b"\"\xe0\x9f\xbf\"",
     b"\"\xf0\x80\x80\xaf\"", b"\"\xf0\x8f\xbf\xbf\"", b"\"\xed\xa0\x80\"", b"\"\xed\xbf\xbf\"",

@@ -73,7 +73,7 @@ pub(super) const CASES: &[Row] = &[
     ("an escaped quote", b"\"\\u0022\\u005c\""),
     ("a pair of surrogates", b"\"\\ud83d\\ude00\""),
     ("two pairs", b"\"\\ud83d\\ude39\\ud83d\\udc8d\""),
-    ("the first and the last pair", b"\"\\ud800\\udc00\\udbff\\udfff\""),
+    ("the first and the last pair", b"\"\\ud800\\udc00\\udbff\\udffd\""),
     ("pairs of digits of either case", b"\"\\uD834\\udd1e\\ud834\\uDD1E\""),
     ("escapes of one, two and three bytes", b"\"\\u0060\\u012a\\u12AB\""),
     ("characters of one to four bytes", b"\"$\xc2\xa2\xe2\x82\xac\xf0\xa4\xad\xa2\""),

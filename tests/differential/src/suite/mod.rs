@@ -52,9 +52,18 @@ fn limits() -> Vec<Case> {
         ("as many values as may be", wide(MAX_NODES - 1), None),
         ("one value more", wide(MAX_NODES), Some(Fault::TooMany)),
         ("a string of a mebibyte", format!("\"{long}\""), None),
-        ("a key of a mebibyte", format!("{{\"{long}\":1}}"), None),
+        // Jackson refuses keys of more than 50000 bytes.
+        ("a key as long as every reader takes", format!("{{\"{}\":1}}", "x".repeat(50_000)), None),
         ("a mebibyte of white space", format!("1{}", " ".repeat(1 << 20)), None),
-        ("a zero of 999 digits", format!("0.{}", "0".repeat(997)), None),
+        ("zeros behind the point, hundreds", format!("0.{}", "0".repeat(300)), None),
+        ("zeros that an exponent takes back, hundreds", format!("5{0}e-300", "0".repeat(300)), None),
+        // Go drops digits of a whole part from the 801st on, exponent or not; Jackson refuses more than 1000.
+        (
+            "zeros that an exponent takes back, more",
+            format!("5{0}e-900", "0".repeat(900)),
+            Some(Fault::Number),
+        ),
+        ("zeros behind the point, thousands", format!("0.{}", "0".repeat(3000)), Some(Fault::Number)),
     ]
     .map(|(name, text, fault)| Case {
         name: name.into(),
