@@ -14,7 +14,7 @@ use core::fmt;
 /// How every bundle begins.
 pub const MAGIC: &[u8; 8] = b"SALLYPRT";
 /// The format that this engine writes and reads.
-pub const FORMAT: u16 = 1;
+pub const FORMAT: u16 = 2;
 /// The longest bundle, in bytes.
 pub const MAX_LEN: usize = 32 * 1024 * 1024;
 
@@ -110,8 +110,8 @@ mod tests {
         bundle.push(0);
         assert_eq!(decode(&bundle), Err(BundleError::Length));
         bundle.pop();
-        bundle[8] = 2;
-        assert_eq!(decode(&bundle), Err(BundleError::Format(2)));
+        bundle[8] = 3;
+        assert_eq!(decode(&bundle), Err(BundleError::Format(3)));
         bundle[0] = b'x';
         assert_eq!(decode(&bundle), Err(BundleError::NotABundle));
     }

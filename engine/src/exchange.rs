@@ -9,14 +9,15 @@ mod body;
 mod findings;
 mod head;
 
-use crate::decide::RuleName;
+use crate::decide::{Origin, Refusal, RuleName};
 use crate::http::{Coding, Head};
 use crate::identity::Peer;
 use crate::operation::McpHeaders;
-use crate::policy::{A2aMethod, AgentId, LlmApi, Policy, ServiceId};
+use crate::policy::{A2aMethod, LlmApi, Mode, Otherwise, Policy};
 use crate::reason::Reason;
 use crate::record::Record;
 use crate::reply::{Reply, Shape};
+use crate::surroundings::Surroundings;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -67,6 +68,9 @@ pub struct HeadStep {
 pub struct Exchange {
     /// Without a policy everything is refused: fail closed is a value, not a code path.
     policy: Option<Rc<Policy>>,
+    around: Rc<dyn Surroundings>,
+    /// Whether the gate or the agent only observes: then every refusal is noted, and the request goes on.
+    observes: bool,
     state: State,
     record: Record,
 }
@@ -82,8 +86,7 @@ enum State {
 /// A request whose head may pass and whose body is to be judged.
 #[derive(Debug)]
 struct Pending {
-    agent: AgentId,
-    service: ServiceId,
+    origin: Origin,
     body: Expected,
     /// How the body is coded; it is judged, and goes on, decoded.
     coding: Option<Coding>,
@@ -144,10 +147,25 @@ impl From<Reason> for Refused<'_> {
     }
 }
 
+impl Pending {
+    /// Whether the head alone granted the request, so that the body does not decide, and goes on as it came.
+    fn is_granted(&self) -> bool {
+        let read = matches!(
+            self.body,
+            Expected::Json | Expected::Text { .. } | Expected::Untyped { .. } | Expected::Opaque
+        );
+        read && self.coding.is_none()
+    }
+}
+
 impl Exchange {
     /// Begins an exchange. It stays with this policy to its end. Without a policy it refuses everything.
-    pub fn new(policy: Option<Rc<Policy>>) -> Self {
-        Self { policy, state: State::Start, record: Record::default() }
+    pub fn new(policy: Option<Rc<Policy>>, around: Rc<dyn Surroundings>) -> Self {
+        let mut exchange =
+            Self { policy, around, observes: false, state: State::Start, record: Record::default() };
+        let mode = exchange.policy.as_ref().map(|policy| policy.parts().settings.mode);
+        exchange.observe(mode.unwrap_or_default());
+        exchange
     }
 
     /// Judges a request's head.
@@ -170,7 +188,11 @@ impl Exchange {
                 };
                 HeadStep { edits, step }
             }
-            Err(refused) => HeadStep { edits: Vec::new(), step: self.refuse(refused) },
+            Err(refused) => {
+                let step = self.refuse(refused);
+                let passes = step == Step::Forward;
+                HeadStep { edits: if passes { self.edits(head) } else { Vec::new() }, step }
+            }
         }
     }
 
@@ -178,9 +200,9 @@ impl Exchange {
     pub fn request_progress(&mut self, buffered: usize) -> Step {
         match &self.state {
             State::AwaitingBody(pending) if self.is_too_long(buffered) => {
-                let shape = pending.body.shape();
+                let (shape, granted) = (pending.body.shape(), pending.is_granted());
                 self.record.request_bytes = u64::try_from(buffered).unwrap_or(u64::MAX);
-                self.refuse(Refused { reason: Reason::RequestTooLarge, rule: None, shape })
+                self.refuse_length(shape, granted)
             }
             State::AwaitingBody(_) => Step::Hold,
             State::Forwarded => Step::Forward,
@@ -193,6 +215,9 @@ impl Exchange {
         match core::mem::replace(&mut self.state, State::Refused) {
             State::AwaitingBody(pending) => {
                 self.record.request_bytes = u64::try_from(body.len()).unwrap_or(u64::MAX);
+                if self.is_too_long(body.len()) {
+                    return self.refuse_length(pending.body.shape(), pending.is_granted());
+                }
                 self.judge_body(pending, body)
             }
             State::Forwarded => {
@@ -238,13 +263,72 @@ impl Exchange {
         usize::try_from(most).is_ok_and(|most| length > most)
     }
 
+    /// Notes the rule that allowed, unless it is noted already why the request would not have passed.
+    fn note_grant(&mut self, rule: RuleName) {
+        if self.record.passed.is_none() {
+            self.note_rule(rule);
+        }
+    }
+
     fn note_rule(&mut self, rule: RuleName) {
         let RuleName { mission, rule, path: _ } = rule;
         (self.record.mission, self.record.rule) = (Some(mission), Some(rule));
     }
 
+    /// Takes a mode on; who observes once does so to the end.
+    fn observe(&mut self, mode: Mode) {
+        if mode == Mode::Observe {
+            self.observes = true;
+            self.record.mode = mode;
+        }
+    }
+
+    /// Notes what would have been refused, but goes on: by a setting, or because it is only observed. The first is what counts.
+    fn note(&mut self, reason: Reason, rule: Option<Box<RuleName>>) {
+        if self.record.passed.is_none() {
+            self.record.passed = Some(reason);
+            if let Some(rule) = rule {
+                self.note_rule(*rule);
+            }
+        }
+    }
+
+    /// What becomes of a refusal by the rules: one by a mission on trial is noted, and the request is judged on.
+    fn refuse_or_note(&mut self, refusal: Refusal) -> Result<(), Refused<'static>> {
+        let Refusal { reason, rule, on_trial } = refusal;
+        if !on_trial && !self.observes {
+            return Err(Refused { reason, rule, shape: Shape::Http });
+        }
+        if reason == Reason::Internal {
+            return Err(reason.into());
+        }
+        self.record.mode = Mode::Observe;
+        self.note(reason, rule);
+        Ok(())
+    }
+
+    /// What becomes of a body over the limit: where policy says so, one that does not decide goes on unread.
+    fn refuse_length(&mut self, shape: Shape<'_>, granted: bool) -> Step {
+        if granted && self.lets_oversize_pass() {
+            self.note(Reason::RequestTooLarge, None);
+            self.state = State::Forwarded;
+            return Step::Forward;
+        }
+        self.refuse(Refused { reason: Reason::RequestTooLarge, rule: None, shape })
+    }
+
+    fn lets_oversize_pass(&self) -> bool {
+        self.policy.as_ref().is_some_and(|policy| policy.parts().settings.oversize == Otherwise::Allow)
+    }
+
     /// The one exit of every refusal.
     fn refuse(&mut self, refused: Refused<'_>) -> Step {
+        let broken = matches!(refused.reason, Reason::Internal | Reason::PolicyAbsent);
+        if self.observes && !broken {
+            self.note(refused.reason, refused.rule);
+            self.state = State::Forwarded;
+            return Step::Forward;
+        }
         let reply = Reply::refuse(&refused.reason, refused.shape);
         self.record.status = Some(reply.received_status());
         self.record.refusal = Some(refused.reason);

@@ -45,13 +45,15 @@ mod reason;
 mod record;
 mod reply;
 pub mod scan;
+mod surroundings;
 
-pub use decide::is_tool_name;
+pub use decide::{Considered, Miss, is_tool_name};
 pub use exchange::{End, Exchange, HeadStep, HeaderEdit, Step};
 pub use policy::Policy;
 pub use reason::Reason;
 pub use record::{Direction, FindingRecord, Record, Verdict};
 pub use reply::Reply;
+pub use surroundings::{Nowhere, Spent, Surroundings};
 
 /// The header that carries the caller's verified SPIFFE ID to the upstream. Client copies are always removed.
 pub const IDENTITY_HEADER: &str = "x-workload-spiffe-id";

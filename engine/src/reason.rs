@@ -38,10 +38,18 @@ pub enum Reason {
     ScopeResource,
     /// A rule covers the tool, its constraints do not allow these arguments.
     ScopeArguments,
+    /// A rule covers the request, at another time.
+    ScopeTime,
     /// A detector that blocks found something; the detector's id.
     Dlp(Box<str>),
+    /// A rule's limit is reached.
+    LimitRate,
+    /// A hold rule covers the request.
+    ApprovalRequired,
     /// A deny rule covers the request.
     PolicyDenied,
+    /// Policy was not confirmed for longer than it allows.
+    PolicyStale,
     /// There is no valid policy to judge by.
     PolicyAbsent,
     /// The gate could not do its work.
@@ -50,7 +58,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason but those that a detector names.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 23] = [
         Self::IdentityAbsent,
         Self::IdentityMalformed,
         Self::IdentityUntrustedDomain,
@@ -67,7 +75,11 @@ impl Reason {
         Self::ScopeTool,
         Self::ScopeResource,
         Self::ScopeArguments,
+        Self::ScopeTime,
+        Self::LimitRate,
+        Self::ApprovalRequired,
         Self::PolicyDenied,
+        Self::PolicyStale,
         Self::PolicyAbsent,
         Self::Internal,
     ];
@@ -92,7 +104,11 @@ impl Reason {
             Self::ScopeResource => "scope.resource",
             Self::ScopeArguments => "scope.arguments",
             Self::Dlp(detector) => return Cow::Owned(alloc::format!("dlp.{detector}")),
+            Self::ScopeTime => "scope.time",
+            Self::LimitRate => "limit.rate",
+            Self::ApprovalRequired => "approval.required",
             Self::PolicyDenied => "policy.denied",
+            Self::PolicyStale => "policy.stale",
             Self::PolicyAbsent => "policy.absent",
             Self::Internal => "internal",
         })
@@ -116,9 +132,13 @@ impl Reason {
             | Self::ScopeMethod
             | Self::ScopeTool
             | Self::ScopeResource
-            | Self::ScopeArguments => "outside of the mission",
+            | Self::ScopeArguments
+            | Self::ScopeTime => "outside of the mission",
+            Self::LimitRate => "too many requests",
+            Self::ApprovalRequired => "approval required",
             Self::Dlp(_) => "sensitive data in the request",
             Self::PolicyDenied => "denied by policy",
+            Self::PolicyStale => "policy out of date",
             Self::PolicyAbsent => "no policy",
             Self::Internal => "gate failure",
         }
@@ -174,7 +194,15 @@ impl Reason {
             Self::Dlp(_) => {
                 "a detector found sensitive data in the request: remove it, or change the detector's action in the DlpProfile"
             }
+            Self::ScopeTime => "the mission allows this at other times only: see `when` of its rule",
+            Self::LimitRate => {
+                "the rule's limit is reached on this proxy: wait for the window to end, or raise `limit`"
+            }
+            Self::ApprovalRequired => "a hold rule covers this request, and nobody has approved of it",
             Self::PolicyDenied => "a deny rule covers this request; it wins over any allow",
+            Self::PolicyStale => {
+                "nobody has confirmed this policy for longer than the Gate's `staleness` allows: is the companion reachable?"
+            }
             Self::PolicyAbsent => {
                 "the gate has no valid policy, so it denies everything: see the plugin's log for what is wrong with its configuration"
             }
@@ -189,6 +217,7 @@ impl Reason {
             Self::IdentityAbsent => 401,
             Self::RequestTooLarge => 413,
             Self::RequestEncoding => 415,
+            Self::LimitRate => 429,
             _ => 403,
         }
     }

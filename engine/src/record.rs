@@ -1,6 +1,7 @@
 //! What is kept of an exchange: who, what, on which resource, why. Never content.
 
 use crate::json::write_string;
+use crate::policy::Mode;
 use crate::reason::Reason;
 use crate::scan::Action;
 use alloc::borrow::Cow;
@@ -20,6 +21,8 @@ pub enum Verdict {
     Allow,
     /// The request was refused.
     Deny,
+    /// The request waits for approval; until it can be given, it is refused.
+    Hold,
 }
 
 /// Which way a message goes.
@@ -51,6 +54,10 @@ pub struct FindingRecord {
 pub struct Record {
     /// Why the request was refused; `None` where it went on.
     pub refusal: Option<Reason>,
+    /// Why the request would have been refused, had the gate not been told to let it go on: it only observes, or a setting says so.
+    pub passed: Option<Reason>,
+    /// Whether refusals were carried out or only noted.
+    pub mode: Mode,
     /// The status that the caller received.
     pub status: Option<u16>,
     /// The caller's verified SPIFFE ID.
@@ -79,6 +86,7 @@ impl Verdict {
         match self {
             Self::Allow => "allow",
             Self::Deny => "deny",
+            Self::Hold => "hold",
         }
     }
 }
@@ -94,12 +102,17 @@ impl Direction {
 impl Record {
     /// The outcome.
     pub fn verdict(&self) -> Verdict {
-        if self.refusal.is_some() { Verdict::Deny } else { Verdict::Allow }
+        verdict_of(self.refusal.as_ref())
     }
 
-    /// The stable code of the outcome's reason; `allowed` where there is nothing to explain.
+    /// What the outcome would have been, had everything been enforced.
+    pub fn enforced(&self) -> Verdict {
+        verdict_of(self.refusal.as_ref().or(self.passed.as_ref()))
+    }
+
+    /// The stable code of why the request was refused, or would have been; `allowed` where there is nothing to explain.
     pub fn reason(&self) -> Cow<'static, str> {
-        self.refusal.as_ref().map_or(Cow::Borrowed("allowed"), Reason::code)
+        self.refusal.as_ref().or(self.passed.as_ref()).map_or(Cow::Borrowed("allowed"), Reason::code)
     }
 
     /// One line of JSON: every key is always there, `null` where nothing is known.
@@ -114,6 +127,8 @@ impl Record {
         out.text("operation", self.operation.as_deref().map(bounded));
         let findings: Vec<String> = self.findings.iter().map(FindingRecord::to_json).collect();
         out.raw("findings", &format!("[{}]", findings.join(",")));
+        out.text("mode", Some(self.mode.name()));
+        out.text("enforced", Some(self.enforced().as_str()));
         out.text("caller", self.caller.as_deref());
         out.text("protocol", self.protocol);
         out.raw("requestBytes", &self.request_bytes.to_string());
@@ -131,6 +146,14 @@ impl FindingRecord {
         out.raw("length", &self.length.to_string());
         out.text("action", Some(self.action.as_str()));
         out.close()
+    }
+}
+
+fn verdict_of(refusal: Option<&Reason>) -> Verdict {
+    match refusal {
+        None => Verdict::Allow,
+        Some(Reason::ApprovalRequired) => Verdict::Hold,
+        Some(_) => Verdict::Deny,
     }
 }
 

@@ -111,9 +111,9 @@ fn rpc_code(reason: &Reason) -> i32 {
 fn grpc_status(reason: &Reason) -> u8 {
     match reason {
         Reason::IdentityAbsent => 16,
-        Reason::RequestTooLarge => 8,
+        Reason::RequestTooLarge | Reason::LimitRate => 8,
         Reason::RequestMalformed | Reason::RequestAmbiguous | Reason::RequestEncoding => 3,
-        Reason::PolicyAbsent | Reason::Internal => 14,
+        Reason::PolicyAbsent | Reason::PolicyStale | Reason::Internal => 14,
         _ => 7,
     }
 }

@@ -4,8 +4,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sallyport_engine::Policy;
 use sallyport_engine::bundle::{self, BundleError};
-use sallyport_engine::json::{Document, JsonError, Value};
+use sallyport_engine::json::{Document, JsonError, Kind, Value};
 use std::fmt;
+
+/// The keys that a configuration may have.
+const KEYS: [&str; 3] = ["bundle", "hold", "clock"];
 
 /// How requests are held back until they are judged.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -22,6 +25,8 @@ pub(crate) enum Hold {
 pub(crate) struct Config {
     pub(crate) policy: Policy,
     pub(crate) hold: Hold,
+    /// Where the clock stands still, in seconds since 1970. Only for tests.
+    pub(crate) clock: Option<u64>,
 }
 
 /// Why a configuration cannot be used. Nothing of it is, then.
@@ -39,26 +44,34 @@ pub(crate) enum ConfigError {
     Base64,
     /// `hold` is neither `body` nor `headers`.
     Hold,
+    /// `clock` is no whole number.
+    Clock,
     /// The bundle is refused.
     Bundle(BundleError),
 }
 
 impl Config {
-    /// Reads `{"bundle": "<base64>", "hold": "body" | "headers"}`.
+    /// Reads `{"bundle": "<base64>", "hold": "body" | "headers", "clock": <seconds since 1970>}`; all but the bundle may be left out.
     pub(crate) fn parse(json: &[u8]) -> Result<Self, ConfigError> {
         if json.is_empty() {
             return Err(ConfigError::Absent);
         }
         let document = Document::parse(json).map_err(ConfigError::Json)?;
         let root = document.root().ok_or(ConfigError::NoBundle)?;
-        if let Some((key, _)) = root.entries().find(|(key, _)| !matches!(key.as_ref(), "bundle" | "hold")) {
+        if let Some((key, _)) = root.entries().find(|(key, _)| !KEYS.contains(&key.as_ref())) {
             return Err(ConfigError::UnknownKey(key.into_owned()));
         }
         let bundle = root.get("bundle").and_then(|value| value.as_str()).ok_or(ConfigError::NoBundle)?;
         let bundle = STANDARD.decode(bundle.as_ref()).map_err(|_| ConfigError::Base64)?;
         let policy = bundle::decode(&bundle).map_err(ConfigError::Bundle)?;
-        Ok(Self { policy, hold: root.get("hold").map_or(Ok(Hold::default()), read_hold)? })
+        let clock = root.get("clock").map(read_clock).transpose()?;
+        Ok(Self { policy, hold: root.get("hold").map_or(Ok(Hold::default()), read_hold)?, clock })
     }
+}
+
+fn read_clock(value: Value<'_>) -> Result<u64, ConfigError> {
+    let digits = (value.kind() == Kind::Number).then(|| value.raw()).ok_or(ConfigError::Clock)?;
+    digits.parse().map_err(|_| ConfigError::Clock)
 }
 
 fn read_hold(value: Value<'_>) -> Result<Hold, ConfigError> {
@@ -71,8 +84,8 @@ fn read_hold(value: Value<'_>) -> Result<Hold, ConfigError> {
 
 impl ConfigError {
     /// Every word that [`Self::code`] gives.
-    pub(crate) const CODES: [&str; 7] =
-        ["absent", "json", "unknown_key", "no_bundle", "base64", "hold", "bundle"];
+    pub(crate) const CODES: [&str; 8] =
+        ["absent", "json", "unknown_key", "no_bundle", "base64", "hold", "clock", "bundle"];
 
     /// A stable word for the metric's label.
     pub(crate) fn code(&self) -> &'static str {
@@ -83,6 +96,7 @@ impl ConfigError {
             Self::NoBundle => "no_bundle",
             Self::Base64 => "base64",
             Self::Hold => "hold",
+            Self::Clock => "clock",
             Self::Bundle(_) => "bundle",
         }
     }
@@ -96,13 +110,17 @@ impl fmt::Display for ConfigError {
             ),
             Self::Json(error) => write!(f, "pluginConfig holds {error}"),
             Self::UnknownKey(key) => {
-                write!(f, "pluginConfig has an unknown key {key:?}: it takes `bundle` and `hold`")
+                write!(
+                    f,
+                    "pluginConfig has an unknown key {key:?}: it takes `bundle`, `hold` and, for tests, `clock`"
+                )
             }
             Self::NoBundle => f.write_str(
                 "pluginConfig has no `bundle`: compile one with `policy-compiler compile --plugin-config`",
             ),
             Self::Base64 => f.write_str("`bundle` in pluginConfig is not standard base64 with padding"),
             Self::Hold => f.write_str("`hold` in pluginConfig is neither `body` nor `headers`"),
+            Self::Clock => f.write_str("`clock` in pluginConfig is no whole number of seconds since 1970"),
             Self::Bundle(error) => write!(f, "`bundle` in pluginConfig is refused: {error}"),
         }
     }

@@ -13,6 +13,10 @@ pub(crate) struct HostError(u32);
 impl HostError {
     /// The host did hand something over, but not what the ABI promises: `BadArgument`'s number, 2.
     pub(crate) const MALFORMED: Self = Self(2);
+    /// There is nothing of that name.
+    pub(crate) const NOT_FOUND: Self = Self(1);
+    /// Someone else wrote in between.
+    pub(crate) const CAS_MISMATCH: Self = Self(8);
 }
 
 /// A header map (proxy-wasm `proxy_header_map_type_t`).
@@ -87,6 +91,21 @@ unsafe extern "C" {
         headers_size: usize,
         grpc_status: i32,
     ) -> u32;
+    fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+    fn proxy_get_shared_data(
+        key: *const u8,
+        key_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+        cas: *mut u32,
+    ) -> u32;
+    fn proxy_set_shared_data(
+        key: *const u8,
+        key_size: usize,
+        value: *const u8,
+        value_size: usize,
+        cas: u32,
+    ) -> u32;
     fn proxy_define_metric(metric_type: u32, name: *const u8, size: usize, id: *mut u32) -> u32;
     fn proxy_increment_metric(id: u32, by: i64) -> u32;
     fn proxy_record_metric(id: u32, value: u64) -> u32;
@@ -154,6 +173,30 @@ pub(crate) fn add_header(map: Map, name: &str, value: &str) -> Result<(), HostEr
 pub(crate) fn remove_header(map: Map, name: &str) -> Result<(), HostError> {
     // SAFETY: the host reads the name within the call.
     done(unsafe { proxy_remove_header_map_value(map.code(), name.as_ptr(), name.len()) })
+}
+
+/// The time, in seconds since 1970.
+pub(crate) fn unix_seconds() -> Result<u64, HostError> {
+    let mut time = 0;
+    // SAFETY: the host writes one number.
+    done(unsafe { proxy_get_current_time_nanoseconds(&raw mut time) })?;
+    Ok(time / 1_000_000_000)
+}
+
+/// What all workers share under a key, and its version.
+pub(crate) fn shared(key: &str) -> Result<(Vec<u8>, u32), HostError> {
+    let mut version = 0;
+    // SAFETY: as for `header_pairs`; the host writes one number as well.
+    let value = received(|data, size| unsafe {
+        proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &raw mut version)
+    })?;
+    Ok((value, version))
+}
+
+/// Sets what all workers share under a key, if its version is still this one; whatever its version if that is 0.
+pub(crate) fn set_shared(key: &str, value: &[u8], version: u32) -> Result<(), HostError> {
+    // SAFETY: the host reads both within the call.
+    done(unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), version) })
 }
 
 /// The first `length` bytes of a buffer; shorter where the buffer is.

@@ -4,6 +4,7 @@
 //!  root      plugin configuration → policy; fail closed without one
 //!  stream    five callbacks: read, ask the engine, perform the step
 //!  peer      what TLS proved about the caller
+//!  world     the clock, and counters that the workers share
 //!  telemetry record → log line, filter state, metrics
 //!  host      the only host calls
 //! ```
@@ -23,6 +24,7 @@ mod peer;
 mod root;
 mod stream;
 mod telemetry;
+mod world;
 
 mod start {
     proxy_wasm::main! {{

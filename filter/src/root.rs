@@ -5,6 +5,7 @@ use crate::host::{self, Buffer, Level};
 use crate::peer::Peers;
 use crate::stream::Stream;
 use crate::telemetry::Telemetry;
+use crate::world::World;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 use sallyport_engine::{Exchange, Policy};
@@ -17,6 +18,7 @@ pub(crate) struct Root {
     hold: Hold,
     peers: Rc<Peers>,
     telemetry: Rc<Telemetry>,
+    world: Rc<World>,
 }
 
 impl Root {
@@ -33,7 +35,14 @@ impl RootContext for Root {
     /// configuration is a state in which everything is refused.
     fn on_configure(&mut self, size: usize) -> bool {
         match Self::load(size) {
-            Ok(Config { policy, hold }) => {
+            Ok(Config { policy, hold, clock }) => {
+                if clock.is_some() {
+                    host::log(
+                        Level::Critical,
+                        "sallyport's clock stands still, as `clock` in pluginConfig says: this is for tests only",
+                    );
+                }
+                self.world = Rc::new(World { clock });
                 self.telemetry.configured(policy.parts().serial);
                 self.policy = Some(Rc::new(policy));
                 self.hold = hold;
@@ -48,7 +57,7 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        let exchange = Exchange::new(self.policy.clone());
+        let exchange = Exchange::new(self.policy.clone(), Rc::<World>::clone(&self.world));
         Some(Box::new(Stream::new(exchange, self.hold, Rc::clone(&self.peers), Rc::clone(&self.telemetry))))
     }
 

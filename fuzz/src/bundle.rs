@@ -5,7 +5,7 @@
 use sallyport_engine::bundle::{FORMAT, MAGIC, decode, encode};
 use sallyport_engine::http::Head;
 use sallyport_engine::identity::Peer;
-use sallyport_engine::{End, Exchange, Policy};
+use sallyport_engine::{End, Exchange, Nowhere, Policy};
 use std::rc::Rc;
 
 /// Checks one bundle.
@@ -42,7 +42,7 @@ fn judge(policy: Rc<Policy>) {
                 (b":path", path.as_bytes()),
                 (b":authority", host.as_bytes()),
             ];
-            let mut exchange = Exchange::new(Some(Rc::clone(&policy)));
+            let mut exchange = Exchange::new(Some(Rc::clone(&policy)), Rc::new(Nowhere));
             let _ =
                 exchange.request_head(&Head::new(&head), &Peer::Verified(&[caller.as_bytes()]), End::More);
             let _ = exchange.request_body(body);

@@ -15,7 +15,7 @@ use sallyport_engine::http::{Head, HeaderPair};
 use sallyport_engine::identity::Peer;
 use sallyport_engine::json::Document;
 use sallyport_engine::scan::{Action, Profile};
-use sallyport_engine::{End, Exchange, HeadStep, HeaderEdit, Policy, Record, Reply, Step, Verdict};
+use sallyport_engine::{End, Exchange, HeadStep, HeaderEdit, Nowhere, Policy, Record, Reply, Step, Verdict};
 use sallyport_engine::{IDENTITY_HEADER, OWNED_PREFIX};
 use std::rc::Rc;
 
@@ -121,7 +121,7 @@ impl<'a> Request<'a> {
     /// As filter/src/stream.rs does: the head; each time that more has come, how much that is; at the end the whole body. What
     /// goes on is not put back.
     fn drive(&self, cuts: &[u8]) -> Outcome {
-        let mut exchange = Exchange::new(Some(Rc::clone(&self.policy)));
+        let mut exchange = Exchange::new(Some(Rc::clone(&self.policy)), Rc::new(Nowhere));
         let end = if self.body.is_empty() { End::Last } else { End::More };
         let HeadStep { edits, mut step } = exchange.request_head(&Head::new(&self.pairs), self.peer, end);
         let mut buffered = 0;
@@ -150,7 +150,7 @@ impl<'a> Request<'a> {
             return;
         }
         // On a copy, for it changes the reason: there is no way from a refusal to anything else.
-        let mut again = Exchange::new(Some(Rc::clone(&self.policy)));
+        let mut again = Exchange::new(Some(Rc::clone(&self.policy)), Rc::new(Nowhere));
         let _ = again.request_head(&Head::new(&self.pairs), self.peer, End::More);
         let _ = again.request_body(self.body);
         assert!(matches!(again.request_progress(0), Step::Reply(_)));

@@ -190,6 +190,12 @@ impl Diagnostics {
         self.all.push(diagnostic);
     }
 
+    /// Adds all of another's.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.all.extend(other.all);
+        self.lost |= other.lost;
+    }
+
     /// Notes that something which others may refer to could not be taken in.
     pub(crate) fn lose(&mut self) {
         self.lost = true;

@@ -1,7 +1,9 @@
 //! The policy language: every kind of document, every key. The reader and the reference page both come from here.
 
 pub mod arguments;
+mod gate;
 mod protocols;
+mod rules;
 
 use crate::shape::{Field, Need, Object, Together, Ty};
 
@@ -17,6 +19,8 @@ pub enum Kind {
     Agent,
     /// What may be done, and what may not.
     Mission,
+    /// Operations under a name.
+    Capability,
     /// A destination.
     Service,
     /// What detectors do.
@@ -27,8 +31,15 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order of the reference page.
-    pub const ALL: [Self; 6] =
-        [Self::TrustDomain, Self::Agent, Self::Mission, Self::Service, Self::DlpProfile, Self::Gate];
+    pub const ALL: [Self; 7] = [
+        Self::TrustDomain,
+        Self::Agent,
+        Self::Mission,
+        Self::Capability,
+        Self::Service,
+        Self::DlpProfile,
+        Self::Gate,
+    ];
 
     /// The kind as `kind:` names it.
     pub fn name(self) -> &'static str {
@@ -46,6 +57,7 @@ impl Kind {
             Self::TrustDomain => &TRUST_DOMAIN,
             Self::Agent => &AGENT,
             Self::Mission => &MISSION,
+            Self::Capability => &CAPABILITY,
             Self::Service => &SERVICE,
             Self::DlpProfile => &DLP_PROFILE,
             Self::Gate => &GATE,
@@ -53,10 +65,7 @@ impl Kind {
     }
 }
 
-const KINDS: [&str; 6] = ["TrustDomain", "Agent", "Mission", "Service", "DlpProfile", "Gate"];
-/// The largest request body that a gate can be set to judge: what the host can be set up to hold, 16 MiB.
-const MOST_BODY_BYTES: u64 = sallyport_engine::policy::Limits::MOST_BODY_BYTES as u64;
-
+const KINDS: [&str; 7] = ["TrustDomain", "Agent", "Mission", "Capability", "Service", "DlpProfile", "Gate"];
 macro_rules! document {
     ($name:literal, $spec:expr, $need:expr, $doc:literal) => {
         Object {
@@ -86,7 +95,7 @@ static METADATA: Object = Object {
         ty: Ty::Text("a name"),
         need: Need::Required,
         doc: "Unique within its kind: 1 to 63 of `a-z`, `0-9`, `.`, `-` and `_`, beginning and ending with a letter or \
-              digit. A TrustDomain's is the trust domain itself.",
+              digit. A TrustDomain's is the trust domain itself; a Capability's may hold `:`, as `docs:read`.",
     }],
     together: &[],
 };
@@ -126,6 +135,12 @@ static AGENT_SPEC: Object = Object {
             need: Need::Default("none: everything is denied"),
             doc: "Names of Missions.",
         },
+        Field {
+            name: "mode",
+            ty: Ty::Choice(&["enforce", "observe"]),
+            need: Need::Default("enforce"),
+            doc: "With `observe`, nothing that the agent asks for is refused; records say what would have been.",
+        },
     ],
     together: &[],
 };
@@ -144,15 +159,30 @@ static MISSION_SPEC: Object = Object {
     fields: &[
         Field {
             name: "allow",
-            ty: Ty::List(&Ty::Object(&RULE)),
+            ty: Ty::List(&Ty::Object(&rules::RULE)),
             need: Need::Default("nothing"),
             doc: "Rules that allow.",
         },
         Field {
             name: "deny",
-            ty: Ty::List(&Ty::Object(&RULE)),
+            ty: Ty::List(&Ty::Object(&rules::RULE)),
             need: Need::Default("nothing"),
             doc: "Rules that deny.",
+        },
+        Field {
+            name: "hold",
+            ty: Ty::List(&Ty::Object(&rules::RULE)),
+            need: Need::Default("nothing"),
+            doc: "Rules that ask for approval: what they cover is answered with `approval.required`, whatever allows it, unless \
+                  a `deny` rule covers it. Approvals cannot be given yet.",
+        },
+        Field {
+            name: "mode",
+            ty: Ty::Choice(&["enforce", "observe"]),
+            need: Need::Default("enforce"),
+            doc: "With `observe`, the mission is on trial: at the services that its rules speak of, what rules refuse its agents goes on, and \
+                  records say what would have been refused; but what a `deny` or `hold` rule of another mission covers is refused. Detectors, and what \
+                  requests must be like, are enforced.",
         },
         Field {
             name: "dlp",
@@ -162,112 +192,26 @@ static MISSION_SPEC: Object = Object {
                   of each detector.",
         },
     ],
-    together: &[Together::AtLeastOne(&["allow", "deny"])],
+    together: &[Together::AtLeastOne(&["allow", "hold", "deny"])],
 };
 
-static RULE: Object = Object {
-    name: "rule",
-    doc: "Operations at one service.",
-    fields: &[
-        Field {
-            name: "name",
-            ty: Ty::Text("a name"),
-            need: Need::Required,
-            doc: "Unique within the Mission; records and `decide` show it.",
-        },
-        Field { name: "service", ty: Ty::Text("the name of a Service"), need: Need::Required, doc: "Where." },
-        Field {
-            name: "http",
-            ty: Ty::Object(&HTTP),
-            need: Need::Optional,
-            doc: "Requests on the service's routes with `protocol: http`.",
-        },
-        Field {
-            name: "mcp",
-            ty: Ty::Object(&MCP),
-            need: Need::Optional,
-            doc: "Requests on the service's routes with `protocol: mcp`.",
-        },
-        Field {
-            name: "a2a",
-            ty: Ty::Object(&protocols::A2A),
-            need: Need::Optional,
-            doc: "Requests on the service's routes with `protocol: a2a`.",
-        },
-        Field {
-            name: "grpc",
-            ty: Ty::Object(&protocols::GRPC),
-            need: Need::Optional,
-            doc: "Requests on the service's routes with `protocol: grpc`.",
-        },
-        Field {
-            name: "llm",
-            ty: Ty::Object(&protocols::LLM),
-            need: Need::Optional,
-            doc: "Requests on the service's routes with `protocol: llm`.",
-        },
-    ],
-    together: &[Together::ExactlyOne(&["http", "mcp", "a2a", "grpc", "llm"])],
-};
+static CAPABILITY: Object = document!(
+    "Capability",
+    &CAPABILITY_SPEC,
+    Need::Required,
+    "Operations under a name, as `docs:read`, that rules of any Mission grant, hold or deny by that name."
+);
 
-static HTTP: Object = Object {
-    name: "http",
-    doc: "HTTP requests: any of the methods on any of the paths.",
-    fields: &[
-        Field {
-            name: "methods",
-            ty: Ty::List(&Ty::Text("an HTTP method")),
-            need: Need::Required,
-            doc: "Methods in upper case, as `GET`.",
-        },
-        Field {
-            name: "paths",
-            ty: Ty::List(&Ty::Text("a path template")),
-            need: Need::Required,
-            doc: "Path templates: `{name}` or `*` stands for one segment, `/**` at the end for any rest.",
-        },
-    ],
+static CAPABILITY_SPEC: Object = Object {
+    name: "spec",
+    doc: "",
+    fields: &[Field {
+        name: "operations",
+        ty: Ty::List(&Ty::Object(&rules::OPERATION)),
+        need: Need::Required,
+        doc: "The operations, at any services.",
+    }],
     together: &[],
-};
-
-static MCP: Object = Object {
-    name: "mcp",
-    doc: "MCP requests. Any of these lists carries with it what a session needs: `initialize`, `ping`, `server/discover`, \
-          notifications, and GET and DELETE of the endpoint.",
-    fields: &[
-        Field {
-            name: "tools",
-            ty: Ty::List(&Ty::Text("the name of a tool")),
-            need: Need::Optional,
-            doc: "Tools that `tools/call` may name, exactly or with `*`. Carries `tools/list`.",
-        },
-        Field {
-            name: "resources",
-            ty: Ty::List(&Ty::Text("a URI")),
-            need: Need::Optional,
-            doc: "URIs that `resources/read`, `resources/subscribe` and `resources/unsubscribe` may name, exactly or with \
-                  `*`. Carries `resources/list` and `resources/templates/list`.",
-        },
-        Field {
-            name: "prompts",
-            ty: Ty::List(&Ty::Text("the name of a prompt")),
-            need: Need::Optional,
-            doc: "Prompts that `prompts/get` may name, exactly or with `*`. Carries `prompts/list`.",
-        },
-        Field {
-            name: "methods",
-            ty: Ty::List(&Ty::Text("an MCP method")),
-            need: Need::Optional,
-            doc: "Other methods, exactly or with `*`, as `completion/complete`.",
-        },
-        Field {
-            name: "arguments",
-            ty: Ty::Object(&arguments::ARGUMENTS),
-            need: Need::Default("anything"),
-            doc: "What the `tools` may be called with.",
-        },
-    ],
-    together: &[Together::AtLeastOne(&["tools", "resources", "prompts", "methods"])],
 };
 
 static SERVICE: Object = document!(
@@ -301,6 +245,14 @@ static SERVICE_SPEC: Object = Object {
             need: Need::Required,
             doc: "What is spoken where. The most precise route that fits decides; their order means nothing.",
         },
+        Field {
+            name: "audiences",
+            ty: Ty::List(&Ty::Text("a namespace, or `namespace/workload`")),
+            need: Need::Default("everyone"),
+            doc: "Before which workloads the service stands: `compile --audience tools/tool-api` makes a bundle that carries only what \
+                  concerns that workload: Services without `audiences`, and those that name the namespace `tools` or the workload \
+                  `tools/tool-api`, with the rules for them.",
+        },
     ],
     together: &[],
 };
@@ -324,7 +276,7 @@ static ROUTE: Object = Object {
         Field {
             name: "opaqueBodies",
             ty: Ty::Choice(&["deny", "allow"]),
-            need: Need::Default("deny"),
+            need: Need::Default("the Gate's"),
             doc: "On `http`, `grpc` and `a2a` routes: whether bodies that the gate cannot read may pass unjudged.",
         },
         Field {
@@ -358,24 +310,4 @@ static DLP_PROFILE_SPEC: Object = Object {
 };
 
 static GATE: Object =
-    document!("Gate", &GATE_SPEC, Need::Required, "Settings of the gate itself. A policy has at most one.");
-
-static GATE_SPEC: Object = Object {
-    name: "spec",
-    doc: "",
-    fields: &[
-        Field {
-            name: "maxBodyBytes",
-            ty: Ty::Number { min: 1, max: MOST_BODY_BYTES, what: "a number of bytes" },
-            need: Need::Default("1048576"),
-            doc: "The longest request body that is judged. A longer one is refused with `request.too_large`.",
-        },
-        Field {
-            name: "dlp",
-            ty: Ty::Text("the name of a DlpProfile"),
-            need: Need::Default("every detector's default action"),
-            doc: "What detectors do where a mission does not say.",
-        },
-    ],
-    together: &[],
-};
+    document!("Gate", &gate::SPEC, Need::Required, "Settings of the gate itself. A policy has at most one.");

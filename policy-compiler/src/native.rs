@@ -3,12 +3,16 @@
 //! It does what the filter does around the engine, in the same order: the body is collected and judged whole, and the
 //! changes to the head are made before it goes on.
 
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::error::Error;
 use std::rc::Rc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use sallyport_engine::http::{Head, HeaderPair};
 use sallyport_engine::identity::Peer;
-use sallyport_engine::{End, Exchange, HeaderEdit, Policy, Step, bundle};
+use sallyport_engine::policy::Limit;
+use sallyport_engine::{End, Exchange, HeaderEdit, Policy, Spent, Step, Surroundings, bundle};
 
 use crate::cases::{Case, Header, Message, Request, Response};
 use crate::decide::{Observed, Runner};
@@ -17,18 +21,51 @@ use crate::decide::{Observed, Runner};
 #[derive(Debug)]
 pub struct Native {
     policy: Rc<Policy>,
+    world: Rc<World>,
+}
+
+/// A clock that reads what a case says, and counters.
+#[derive(Debug, Default)]
+struct World {
+    /// Where the clock stands; the present if nothing is set.
+    at: Cell<Option<SystemTime>>,
+    counters: RefCell<HashMap<String, [u8; 16]>>,
+}
+
+impl Surroundings for World {
+    fn unix_time(&self) -> Option<u64> {
+        let now = self.at.get().unwrap_or_else(SystemTime::now);
+        now.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
+    }
+
+    fn spend(&self, counter: &str, limit: Limit) -> Spent {
+        let (Some(now), Ok(mut counters)) = (self.unix_time(), self.counters.try_borrow_mut()) else {
+            return Spent::Unknown;
+        };
+        let Some(kept) = limit.spend(counters.get(counter).map(|kept| &kept[..]), now) else {
+            return Spent::Over;
+        };
+        counters.insert(counter.to_owned(), kept);
+        Spent::Within
+    }
 }
 
 impl Native {
     /// Loads a bundle as the filter does.
     pub fn new(bundle: &[u8]) -> Result<Self, Box<dyn Error>> {
-        Ok(Self { policy: Rc::new(bundle::decode(bundle)?) })
+        Ok(Self { policy: Rc::new(bundle::decode(bundle)?), world: Rc::default() })
     }
 }
 
 impl Runner for Native {
+    fn begin(&mut self, case: &Case) -> Result<(), Box<dyn Error>> {
+        self.world = Rc::default();
+        self.world.at.set(case.at);
+        Ok(())
+    }
+
     fn run(&mut self, case: &Case) -> Result<Observed, Box<dyn Error>> {
-        let mut exchange = Exchange::new(Some(Rc::clone(&self.policy)));
+        let mut exchange = Exchange::new(Some(Rc::clone(&self.policy)), Rc::<World>::clone(&self.world));
         let mut headers = head(&case.request);
         let (status, forwarded, returned) = match request(&mut exchange, &case.request, &mut headers) {
             Step::Forward => {

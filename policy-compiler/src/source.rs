@@ -83,8 +83,12 @@ fn document<'n, 's>(node: &'n Node<'s>, out: &mut Diagnostics) -> Option<Documen
         out.lose();
         return None;
     };
-    if kind != Kind::TrustDomain && !is_name(name.text) {
-        out.push(bad_name(name));
+    match kind {
+        Kind::TrustDomain => {}
+        // A capability may be written as `docs:read`: names with colons between them.
+        Kind::Capability if name.text.len() <= 63 && name.text.split(':').all(is_name) => {}
+        _ if is_name(name.text) => {}
+        _ => out.push(bad_name(name)),
     }
     Some(Document { kind, name, spec: fields.object("spec") })
 }

@@ -10,6 +10,7 @@ use policy_compiler::report::Colour;
 const YAML: &str = r#"
 name: everything
 at: "2026-11-21T10:00:00Z"
+repeat: 3
 request:
   peers: [spiffe://a/b, spiffe://a/c]
   method: POST
@@ -46,6 +47,7 @@ fn everything() -> Case {
         name: "everything".to_owned(),
         place: String::new(),
         at: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_255_200)),
+        repeat: 3,
         request: Request {
             peers: Some(vec!["spiffe://a/b".to_owned(), "spiffe://a/c".to_owned()]),
             method: "POST".to_owned(),

@@ -11,7 +11,7 @@ mod tests;
 
 use std::collections::HashMap;
 use std::error::Error;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -47,7 +47,11 @@ pub struct EnvoyRunner {
     envoy: Envoy,
     upstream: Upstream,
     clients: HashMap<(Option<Vec<String>>, Protocol), Client>,
-    told_of_clock: bool,
+    bundle: Vec<u8>,
+    /// Where the module's clock stands still.
+    at: Option<SystemTime>,
+    /// Whether a case has counted towards limits.
+    counted: bool,
 }
 
 // === impl EnvoyRunner ===
@@ -56,12 +60,17 @@ impl EnvoyRunner {
     /// Starts Envoy with the module (`$SALLYPORT_MODULE`, or `target/sallyport.wasm`) under an encoded bundle, and makes
     /// sure that the module took it.
     pub fn start(bundle: &[u8]) -> Result<Self, Box<dyn Error>> {
+        Self::start_at(bundle, None)
+    }
+
+    /// The same, with the module's clock standing still where that is asked for.
+    fn start_at(bundle: &[u8], at: Option<SystemTime>) -> Result<Self, Box<dyn Error>> {
         let ca = Ca::new(TRUST_DOMAIN)?;
         let upstream = Upstream::start(Answer::Echo)?;
         let server = ca.mint_server(&format!("spiffe://{TRUST_DOMAIN}/gate"))?;
         let mut config = Config::new(Program::find(None)?, server, &ca, upstream.address());
         config.client_certificates = ClientCertificates::Requested;
-        config.wasm = Some(Wasm::new(Module::default_path(), plugin_configuration(bundle)));
+        config.wasm = Some(Wasm::new(Module::default_path(), plugin_configuration(bundle, at)));
         let envoy = Envoy::start(&config)?;
         let loaded = envoy.stats("sallyport_policy_loaded")?;
         if !loaded.values().any(|value| *value == 1) {
@@ -69,7 +78,8 @@ impl EnvoyRunner {
             let told: String = lines.map(|line| format!("\n  {line}")).collect();
             return Err(format!("the module does not accept the bundle:{told}").into());
         }
-        Ok(Self { ca, envoy, upstream, clients: HashMap::new(), told_of_clock: false })
+        let (bundle, clients) = (bundle.to_vec(), HashMap::new());
+        Ok(Self { ca, envoy, upstream, clients, bundle, at, counted: false })
     }
 
     fn client(&mut self, peers: &Option<Vec<String>>, protocol: Protocol) -> Result<&Client, Box<dyn Error>> {
@@ -131,17 +141,19 @@ impl EnvoyRunner {
         while self.envoy.next_record(Duration::ZERO).is_some() {}
         drop((self.upstream.take(), self.upstream.faults()));
     }
-
-    fn tell_of_clock(&mut self, case: &Case) {
-        if case.at.is_some() && !std::mem::replace(&mut self.told_of_clock, true) {
-            eprintln!("note: a real Envoy's clock can not be set: `at` is left aside ({})", case.place);
-        }
-    }
 }
 
 impl Runner for EnvoyRunner {
+    /// Another clock, and counters at zero, need another Envoy.
+    fn begin(&mut self, case: &Case) -> Result<(), Box<dyn Error>> {
+        if case.at != self.at || (case.repeat > 1 && self.counted) {
+            *self = Self::start_at(&self.bundle, case.at)?;
+        }
+        self.counted |= case.repeat > 1;
+        Ok(())
+    }
+
     fn run(&mut self, case: &Case) -> Result<Observed, Box<dyn Error>> {
-        self.tell_of_clock(case);
         self.forget();
         let before = self.count_sent_on()?;
         let (request, protocol) = wire::request(&case.request)?;
@@ -162,6 +174,11 @@ impl Runner for EnvoyRunner {
 }
 
 /// What a `WasmPlugin` would carry as `pluginConfig`.
-fn plugin_configuration(bundle: &[u8]) -> String {
-    serde_json::json!({"bundle": STANDARD.encode(bundle)}).to_string()
+fn plugin_configuration(bundle: &[u8], at: Option<SystemTime>) -> String {
+    let clock = at.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).map(|since| since.as_secs());
+    let mut configuration = serde_json::json!({"bundle": STANDARD.encode(bundle)});
+    if let (Some(clock), Some(keys)) = (clock, configuration.as_object_mut()) {
+        keys.insert("clock".to_owned(), clock.into());
+    }
+    configuration.to_string()
 }

@@ -77,6 +77,11 @@ impl WasmRunner {
 }
 
 impl Runner for WasmRunner {
+    fn begin(&mut self, _: &Case) -> Result<(), Box<dyn Error>> {
+        self.vm.forget_shared();
+        Ok(())
+    }
+
     fn run(&mut self, case: &Case) -> Result<Observed, Box<dyn Error>> {
         let exchange = self.exchange(case)?;
         let seen = match self.vm.exchange(&exchange) {

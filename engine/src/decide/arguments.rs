@@ -39,7 +39,7 @@ pub(super) fn judge(rule: &Arguments, effect: Effect, arguments: Option<Value<'_
 
 fn judge_fields(rule: &Arguments, effect: Effect, root: Option<Value<'_>>) -> Holds {
     let each = rule.fields.iter().map(|field| judge_field(field, effect, root));
-    if effect == Effect::Deny {
+    if effect != Effect::Allow {
         // One place that is certainly not as the rule says is enough to be let go; something beside it is not.
         return if each.clone().any(|holds| holds == Holds::Violated) {
             Holds::Violated
@@ -74,7 +74,7 @@ fn judge_field(field: &Field, effect: Effect, root: Option<Value<'_>>) -> Holds 
 fn combine(effect: Effect, mut values: impl Iterator<Item = Holds>) -> Holds {
     match effect {
         Effect::Allow => values.max().unwrap_or(Holds::Satisfied),
-        Effect::Deny => {
+        Effect::Hold | Effect::Deny => {
             let Some(first) = values.next() else { return Holds::Satisfied };
             let worst = |a: Holds, b: Holds| if a == Holds::Violated { b } else { a };
             values.fold(first, worst)
@@ -201,7 +201,7 @@ fn judge_list(max: u32, each: &Element, effect: Effect, value: Value<'_>) -> Hol
         return Holds::Violated;
     }
     let none = value.items().next().is_none();
-    if none && effect == Effect::Deny {
+    if none && effect != Effect::Allow {
         return Holds::Violated;
     }
     combine(effect, value.items().map(|item| judge_element(each, effect, item)))
@@ -210,21 +210,23 @@ fn judge_list(max: u32, each: &Element, effect: Effect, value: Value<'_>) -> Hol
 fn judge_text(element: &Element, effect: Effect, text: &str) -> Holds {
     let holds = match (element, effect) {
         (Element::Text(wanted), Effect::Allow) => is_text(wanted, text),
-        (Element::Text(wanted), Effect::Deny) => could_be_text(wanted, text),
+        (Element::Text(wanted), Effect::Hold | Effect::Deny) => could_be_text(wanted, text),
         (Element::PathBelow(prefixes), Effect::Allow) => {
             is_plain_path(text) && prefixes.iter().any(|prefix| is_below(text, prefix))
         }
-        (Element::PathBelow(_), Effect::Deny) if !is_plain_path(text) || !text.starts_with('/') => {
+        (Element::PathBelow(_), Effect::Hold | Effect::Deny)
+            if !is_plain_path(text) || !text.starts_with('/') =>
+        {
             return Holds::Unknown;
         }
-        (Element::PathBelow(prefixes), Effect::Deny) => {
+        (Element::PathBelow(prefixes), Effect::Hold | Effect::Deny) => {
             let folded = text.to_ascii_lowercase();
             prefixes.iter().any(|prefix| is_below(&folded, prefix.to_ascii_lowercase().trim_end_matches('/')))
         }
         (Element::Url(wanted), Effect::Allow) => {
             Url::parse(text).is_some_and(|url| leads_there(wanted, &url))
         }
-        (Element::Url(wanted), Effect::Deny) => match Url::parse(text) {
+        (Element::Url(wanted), Effect::Hold | Effect::Deny) => match Url::parse(text) {
             // Whatever its scheme and port, it leads to the host.
             Some(url) => {
                 wanted.hosts.is_empty() || wanted.hosts.iter().any(|host| url.host.is_named_by(host))

@@ -1,5 +1,5 @@
-//! Whether one rule covers an operation. An allow covers what it names exactly; a deny covers what a server could take for that,
-//! and does not need to be sure of arguments.
+//! Whether one rule covers an operation. An allow covers what it names exactly; a deny or a hold covers what a server could take for
+//! that, and does not need to be sure of arguments.
 
 use super::arguments::{self, Holds};
 use super::{Asked, Miss};
@@ -7,6 +7,8 @@ use crate::glob::Glob;
 use crate::http::{PathTemplate, RequestPath, Url};
 use crate::operation::{A2aCall, Call, Feature, LlmCall, Message};
 use crate::policy::{A2aMatch, Effect, HttpMatch, LlmMatch, McpMatch, Operations, Rule};
+use alloc::borrow::Cow;
+use alloc::format;
 
 type Coverage = Result<(), Miss>;
 
@@ -40,14 +42,14 @@ fn when(covered: bool, miss: Miss) -> Coverage {
 fn fits(globs: &[Glob], text: &str, effect: Effect) -> bool {
     globs.iter().any(|glob| match effect {
         Effect::Allow => glob.matches(text),
-        Effect::Deny => glob.matches_ignoring_case(text),
+        Effect::Hold | Effect::Deny => glob.matches_ignoring_case(text),
     })
 }
 
 fn cover_http(covered: &HttpMatch, effect: Effect, method: &str, path: &RequestPath<'_>) -> Coverage {
     let matches = |template: &PathTemplate| match effect {
         Effect::Allow => template.matches(path),
-        Effect::Deny => template.matches_loosely(path),
+        Effect::Hold | Effect::Deny => template.matches_loosely(path),
     };
     when(covered.paths.iter().any(matches), Miss::Path)?;
     when(covered.methods.iter().any(|known| known == method), Miss::Method)
@@ -68,7 +70,7 @@ fn cover_mcp(covered: &McpMatch, effect: Effect, message: &Message<'_>) -> Cover
             Call::Resource { uri, .. } => when(fits(&covered.resources, uri, effect), Miss::Resource),
             Call::Prompt { name } => when(fits(&covered.prompts, name, effect), Miss::Resource),
             Call::Tool { name, arguments } => {
-                let grantable = effect == Effect::Deny || is_tool_name(name);
+                let grantable = effect != Effect::Allow || is_tool_name(name);
                 when(grantable && fits(&covered.tools, name, effect), Miss::Tool)?;
                 match &covered.arguments {
                     None => Ok(()),
@@ -85,7 +87,7 @@ fn cover_mcp(covered: &McpMatch, effect: Effect, message: &Message<'_>) -> Cover
 fn holds_for(effect: Effect, holds: Holds) -> bool {
     match effect {
         Effect::Allow => holds == Holds::Satisfied,
-        Effect::Deny => holds != Holds::Violated,
+        Effect::Hold | Effect::Deny => holds != Holds::Violated,
     }
 }
 
@@ -100,7 +102,7 @@ fn offers(covered: &McpMatch, feature: Feature) -> bool {
 
 fn cover_a2a(covered: &A2aMatch, effect: Effect, call: &A2aCall<'_>) -> Coverage {
     when(covered.methods.contains(&call.method), Miss::Method)?;
-    if effect == Effect::Deny {
+    if effect != Effect::Allow {
         return Ok(());
     }
     let https = |url: &Url| url.scheme == "https" && url.effective_port() == Some(443);
@@ -116,9 +118,37 @@ fn cover_llm(covered: &LlmMatch, effect: Effect, call: &LlmCall<'_>) -> Coverage
     let covered = match effect {
         Effect::Allow => call.tools.iter().all(|tool| known(tool)),
         // A deny without tools is about the model; one with tools, about any of them.
-        Effect::Deny => covered.tools.is_empty() || call.tools.iter().any(|tool| known(tool)),
+        Effect::Hold | Effect::Deny => covered.tools.is_empty() || call.tools.iter().any(|tool| known(tool)),
     };
     when(covered, Miss::Tool)
+}
+
+/// The name under which a limit counts an operation: the first of the rule's own names that covers it. `None` for what a grant only
+/// carries along.
+pub(super) fn counted_name<'r>(rule: &'r Rule, asked: Asked<'_>) -> Option<Cow<'r, str>> {
+    let of = |globs: &'r [Glob], text: &str| {
+        let exact = globs.iter().find(|glob| glob.as_str() == text);
+        exact
+            .or_else(|| globs.iter().find(|glob| glob.matches(text)))
+            .map(|glob| Cow::Borrowed(glob.as_str()))
+    };
+    match (&rule.operations, asked) {
+        (Operations::Http(covered), Asked::Http { method, path }) => {
+            let template = covered.paths.iter().find(|template| template.matches(path))?;
+            Some(Cow::Owned(format!("{method} {}", template.as_str())))
+        }
+        (Operations::Mcp(covered), Asked::Mcp(Message::Request { method, call, .. })) => match call {
+            Call::Tool { name, .. } => of(&covered.tools, name),
+            Call::Resource { uri, .. } => of(&covered.resources, uri),
+            Call::Prompt { name } => of(&covered.prompts, name),
+            Call::Other => of(&covered.methods, method),
+            Call::Housekeeping | Call::List(_) => None,
+        },
+        (Operations::A2a(_), Asked::A2a(call)) => Some(Cow::Borrowed(call.method.name())),
+        (Operations::Grpc(covered), Asked::Grpc(method)) => of(&covered.methods, method),
+        (Operations::Llm(covered), Asked::Llm(call)) => of(&covered.models, &call.model),
+        _ => None,
+    }
 }
 
 /// The most bytes of a tool's name.

@@ -1,19 +1,24 @@
 //! What policy says of an operation: a walk over the agent's rules for one service.
 //!
-//! Any deny wins, else any allow; the order of missions and rules does not matter to the verdict. Of several rules with the same
-//! effect, the record names the first in the order of the policy's names.
+//! A deny wins over a hold, a hold over an allow; the order of missions and rules does not matter to the verdict. Of several rules
+//! with the same effect, the record names the first in the order of the policy's names. What rules of a mission on trial would
+//! refuse is said, and is for the caller to let go.
 
 mod arguments;
 mod cover;
+mod tally;
 
-use crate::http::RequestPath;
+use crate::http::{Authority, RequestPath};
+use crate::identity::SpiffeId;
 use crate::operation::{A2aCall, LlmCall, Message};
-use crate::policy::{Agent, Effect, LlmApi, MissionId, Operations, Policy, Rule, ServiceId};
+use crate::policy::{AgentId, LlmApi, Mission, Mode, Policy, Rule, ServiceId};
 use crate::reason::Reason;
+use crate::surroundings::Surroundings;
 use alloc::boxed::Box;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 
 pub use cover::is_tool_name;
+use tally::Tally;
 
 /// The rule that decided, by its names.
 #[derive(Clone, Debug)]
@@ -28,7 +33,25 @@ pub(crate) struct RuleName {
 #[derive(Debug)]
 pub(crate) enum Decision {
     Allow(Box<RuleName>),
-    Deny { reason: Reason, rule: Option<Box<RuleName>> },
+    Refuse(Refusal),
+}
+
+/// Why policy says no.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) reason: Reason,
+    pub(crate) rule: Option<Box<RuleName>>,
+    /// Only because of a mission on trial: it is to be noted, and the request goes on.
+    pub(crate) on_trial: bool,
+}
+
+/// Who asks, and where: what stays the same for all of an exchange.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    pub(crate) agent: AgentId,
+    pub(crate) service: ServiceId,
+    pub(crate) caller: SpiffeId,
+    pub(crate) authority: Authority,
 }
 
 /// An operation as rules see it.
@@ -52,74 +75,91 @@ pub(crate) enum Asked<'a> {
     Llm(&'a LlmCall<'a>),
 }
 
-/// The first part of an operation that a rule does not cover. The later it comes, the nearer the rule was, and the better it
-/// explains a denial; so the order matters.
+/// The first part of a request that a rule does not cover. The later it comes, the nearer the rule was, and the better it explains
+/// a denial; so the order matters.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-enum Miss {
+pub enum Miss {
+    /// It is for other callers.
+    Source,
+    /// It is for another host or port.
     Host,
+    /// It is for another path, or another protocol.
     Path,
+    /// It is for another method.
     Method,
+    /// It is for another resource, prompt or model.
     Resource,
+    /// It is for another tool.
     Tool,
+    /// It asks for other arguments.
     Arguments,
+    /// It is for another time.
+    Time,
+}
+
+/// A rule that was considered.
+#[derive(Clone, Copy, Debug)]
+pub struct Considered<'p> {
+    /// The mission it belongs to.
+    pub mission: &'p Mission,
+    /// The rule.
+    pub rule: &'p Rule,
+    /// Whether it covers the request, and if not, the first part that it does not cover.
+    pub outcome: Result<(), Miss>,
 }
 
 impl From<Miss> for Reason {
     fn from(miss: Miss) -> Self {
         match miss {
-            Miss::Host => Self::ScopeHost,
+            Miss::Source | Miss::Host => Self::ScopeHost,
             Miss::Path => Self::ScopePath,
             Miss::Method => Self::ScopeMethod,
             Miss::Resource => Self::ScopeResource,
             Miss::Tool => Self::ScopeTool,
             Miss::Arguments => Self::ScopeArguments,
+            Miss::Time => Self::ScopeTime,
         }
     }
 }
 
-/// Judges an operation at a service.
-pub(crate) fn decide(policy: &Policy, agent: &Agent, service: ServiceId, asked: Asked<'_>) -> Decision {
-    let mut allowed = None;
-    let mut nearest = Miss::Host;
-    for (mission, rule) in rules(policy, agent, service) {
-        match (rule.effect, cover::cover(rule, asked)) {
-            (Effect::Deny, Ok(())) => {
-                return Decision::Deny {
-                    reason: Reason::PolicyDenied,
-                    rule: name(policy, mission, rule, asked),
-                };
-            }
-            (Effect::Allow, Ok(())) => allowed = allowed.or_else(|| name(policy, mission, rule, asked)),
-            (Effect::Allow, Err(miss)) => nearest = nearest.max(miss),
-            (Effect::Deny, Err(_)) => {}
-        }
+/// Judges an operation.
+pub(crate) fn decide(
+    policy: &Policy,
+    around: &dyn Surroundings,
+    origin: &Origin,
+    asked: Asked<'_>,
+) -> Decision {
+    let mut tally = Tally::default();
+    for (mission, rule) in rules(policy, origin) {
+        let outcome = judge(around, origin, rule, asked);
+        around.considered(&Considered { mission, rule, outcome });
+        tally.take(mission, rule, outcome);
     }
-    match allowed {
-        Some(rule) => Decision::Allow(rule),
-        None => Decision::Deny { reason: nearest.into(), rule: None },
-    }
+    tally.conclude(policy, around, origin, asked)
 }
 
-fn rules<'p>(
-    policy: &'p Policy,
-    agent: &'p Agent,
-    at: ServiceId,
-) -> impl Iterator<Item = (MissionId, &'p Rule)> {
-    let missions = agent.missions.iter().filter_map(|&id| Some((id, policy.mission(id)?)));
-    let rules = missions.flat_map(|(id, mission)| mission.rules.iter().map(move |rule| (id, rule)));
-    rules.filter(move |(_, rule)| rule.service == at)
+/// The rules of the agent's missions for the service.
+fn rules<'p>(policy: &'p Policy, origin: &Origin) -> impl Iterator<Item = (&'p Mission, &'p Rule)> {
+    let missions = policy.agent(origin.agent).map_or(&[][..], |agent| agent.missions.as_slice());
+    let missions = missions.iter().filter_map(|&id| policy.mission(id));
+    let rules = missions.flat_map(|mission| mission.rules.iter().map(move |rule| (mission, rule)));
+    let service = origin.service;
+    rules.filter(move |(_, rule)| rule.service == service)
 }
 
-fn name(policy: &Policy, mission: MissionId, rule: &Rule, asked: Asked<'_>) -> Option<Box<RuleName>> {
-    let path = match (&rule.operations, asked) {
-        (Operations::Http(covered), Asked::Http { path, .. }) => {
-            let exactly = covered.paths.iter().find(|template| template.matches(path));
-            let template =
-                exactly.or_else(|| covered.paths.iter().find(|template| template.matches_loosely(path)));
-            template.map(|template| template.as_str().to_string())
-        }
-        _ => None,
-    };
-    let mission = policy.mission(mission)?.name.to_string();
-    Some(Box::new(RuleName { mission, rule: rule.name.to_string(), path }))
+fn judge(around: &dyn Surroundings, origin: &Origin, rule: &Rule, asked: Asked<'_>) -> Result<(), Miss> {
+    let Some(conditions) = &rule.conditions else { return cover::cover(rule, asked) };
+    if !conditions.covers_source(origin.agent, &origin.caller) {
+        return Err(Miss::Source);
+    }
+    if !conditions.covers_destination(rule.effect, &origin.authority) {
+        return Err(Miss::Host);
+    }
+    cover::cover(rule, asked)?;
+    if conditions.is_time(rule.effect, || around.unix_time()) { Ok(()) } else { Err(Miss::Time) }
+}
+
+/// Whether a mission's refusals are only noted.
+fn is_on_trial(mission: &Mission) -> bool {
+    mission.mode == Mode::Observe
 }

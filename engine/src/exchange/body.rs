@@ -69,8 +69,8 @@ impl Exchange {
             Ok(decoded) => {
                 self.state = State::Forwarded;
                 match decoded {
-                    Cow::Owned(decoded) => Step::Replace(decoded),
-                    Cow::Borrowed(_) => Step::Forward,
+                    Cow::Owned(decoded) if !self.observes => Step::Replace(decoded),
+                    _ => Step::Forward,
                 }
             }
             Err(Answered { refused, id }) => {
@@ -84,9 +84,6 @@ impl Exchange {
     }
 
     fn decode<'b>(&self, pending: &Pending, body: &'b [u8]) -> Result<Cow<'b, [u8]>, Answered> {
-        if self.is_too_long(body.len()) {
-            return Err(Reason::RequestTooLarge.into());
-        }
         match pending.coding {
             Some(coding) if !body.is_empty() => {
                 let most = self.policy.as_ref().map_or(0, |policy| policy.parts().limits.max_body_bytes);
@@ -225,11 +222,10 @@ impl Exchange {
 
     /// Asks the rules, and notes the one that allowed.
     fn ask_rules(&mut self, case: &Case<'_>, asked: Asked<'_>) -> Result<(), Refused<'static>> {
-        let agent = case.policy.agent(case.pending.agent).ok_or(Reason::Internal)?;
-        match decide(case.policy, agent, case.pending.service, asked) {
-            Decision::Deny { reason, rule } => Err(Refused { reason, rule, shape: Shape::Http }),
+        match decide(case.policy, &*self.around, &case.pending.origin, asked) {
+            Decision::Refuse(refusal) => self.refuse_or_note(refusal),
             Decision::Allow(rule) => {
-                self.note_rule(*rule);
+                self.note_grant(*rule);
                 Ok(())
             }
         }

@@ -79,7 +79,7 @@ impl Exchange {
 }
 
 fn profile<'p>(policy: &'p Policy, pending: &Pending) -> Result<&'p Profile, Reason> {
-    policy.agent(pending.agent).and_then(|agent| policy.profile(agent)).ok_or(Reason::Internal)
+    policy.agent(pending.origin.agent).and_then(|agent| policy.profile(agent)).ok_or(Reason::Internal)
 }
 
 fn refusal(policy: &Policy, found: Match, action: Action) -> Option<Reason> {

@@ -3,11 +3,11 @@
 use super::body::shown;
 use super::{End, Exchange, Expected, HeaderEdit, Pending, Refused};
 use crate::IDENTITY_HEADER;
-use crate::decide::{Asked, Decision, decide};
+use crate::decide::{Asked, Decision, Origin, Refusal, decide};
 use crate::http::{Authority, Charset, Coding, Head, MediaType, RequestPath};
 use crate::identity::{Peer, SpiffeId};
 use crate::operation::{Endpoint, McpHeaders, api_of};
-use crate::policy::{A2aMethod, AgentId, LlmApi, Policy, Protocol, Route, ServiceId};
+use crate::policy::{A2aMethod, AgentId, LlmApi, Otherwise, Policy, Protocol, Route};
 use crate::reason::Reason;
 use crate::reply::Shape;
 use alloc::format;
@@ -24,8 +24,7 @@ struct Request<'h> {
     head: &'h Head<'h>,
     method: &'h str,
     path: RequestPath<'h>,
-    agent: AgentId,
-    service: ServiceId,
+    origin: Origin,
     end: End,
 }
 
@@ -72,9 +71,10 @@ impl Exchange {
         end: End,
     ) -> Result<(Vec<HeaderEdit>, Option<Pending>), Refused<'static>> {
         let policy = self.policy.clone().ok_or(Reason::PolicyAbsent)?;
+        self.check_age(&policy)?;
         let caller = peer.spiffe_id()?;
         self.record.caller = Some(caller.to_string());
-        let agent = self.resolve(&policy, &caller)?;
+        let Some(agent) = self.resolve(&policy, &caller)? else { return Ok((self.edits(head), None)) };
         head.check()?;
         let method = head.required(":method")?;
         let target = head.required(":path")?;
@@ -84,24 +84,58 @@ impl Exchange {
             Authority::parse(head.required(":authority")?).map_err(|_| Reason::RequestMalformed)?;
         let service = policy.service_at(&authority).ok_or(Reason::ScopeHost)?;
         let route = policy.service(service).ok_or(Reason::Internal)?.route(&path)?;
-        let request = Request { head, method, path, agent, service, end };
+        let origin = Origin { agent, service, caller, authority };
+        let request = Request { head, method, path, origin, end };
         let pending = self.judge_route(&policy, route, &request)?;
         // Last, so that a length known ahead and one counted on the way are refused alike.
-        self.check_length(head).map_err(|reason| {
+        if let Err(reason) = self.check_length(head) {
+            let granted = pending.as_ref().is_some_and(Pending::is_granted);
+            if reason == Reason::RequestTooLarge && granted && self.lets_oversize_pass() {
+                self.note(reason, None);
+                return Ok((self.edits(head), None));
+            }
             let shape = pending.as_ref().map_or(Shape::Http, |pending| pending.body.shape());
-            Refused { reason, rule: None, shape }
-        })?;
-        let decoded = pending.as_ref().is_some_and(|pending| pending.coding.is_some());
-        Ok((edits(head, &caller, decoded), pending))
+            return Err(Refused { reason, rule: None, shape });
+        }
+        let mut edits = self.edits(head);
+        // Who only observes lets the body go on as it came.
+        if !self.observes && pending.as_ref().is_some_and(|pending| pending.coding.is_some()) {
+            edits.push(HeaderEdit::Remove("content-encoding".to_string()));
+            edits.push(HeaderEdit::Remove("content-length".to_string()));
+        }
+        Ok((edits, pending))
     }
 
-    fn resolve(&mut self, policy: &Policy, caller: &SpiffeId) -> Result<AgentId, Reason> {
+    /// Refuses if policy was not confirmed for longer than it allows.
+    fn check_age(&self, policy: &Policy) -> Result<(), Reason> {
+        let Some(staleness) = policy.parts().settings.staleness else { return Ok(()) };
+        let stale = self.around.policy_age().is_some_and(|age| age > u64::from(staleness.after));
+        if stale && staleness.then == Otherwise::Deny { Err(Reason::PolicyStale) } else { Ok(()) }
+    }
+
+    /// The agent that the caller is; `None` for one that is no agent and passes all the same.
+    fn resolve(&mut self, policy: &Policy, caller: &SpiffeId) -> Result<Option<AgentId>, Reason> {
         if !policy.trusts(caller.trust_domain()) {
             return Err(Reason::IdentityUntrustedDomain);
         }
-        let id = policy.agent_of(caller).ok_or(Reason::IdentityUnmapped)?;
-        self.record.agent = policy.agent(id).map(|agent| agent.name.to_string());
-        Ok(id)
+        let Some(id) = policy.agent_of(caller) else {
+            if policy.parts().settings.unmapped == Otherwise::Deny {
+                return Err(Reason::IdentityUnmapped);
+            }
+            self.note(Reason::IdentityUnmapped, None);
+            return Ok(None);
+        };
+        let agent = policy.agent(id).ok_or(Reason::Internal)?;
+        self.observe(agent.mode);
+        self.record.agent = Some(agent.name.to_string());
+        Ok(Some(id))
+    }
+
+    /// Takes the client's copies of our headers out and puts the verified identity in.
+    pub(super) fn edits(&self, head: &Head<'_>) -> Vec<HeaderEdit> {
+        let mut edits: Vec<HeaderEdit> = head.owned_names().into_iter().map(HeaderEdit::Remove).collect();
+        edits.extend(self.record.caller.clone().map(|caller| HeaderEdit::Add(IDENTITY_HEADER, caller)));
+        edits
     }
 
     /// Judges by the protocol that the route declares, whatever the request calls itself.
@@ -145,14 +179,13 @@ impl Exchange {
         request: &Request<'_>,
         asked: Asked<'_>,
     ) -> Result<(), Refused<'static>> {
-        let agent = policy.agent(request.agent).ok_or(Reason::Internal)?;
-        match decide(policy, agent, request.service, asked) {
-            Decision::Deny { reason, rule } => Err(Refused { reason, rule, shape: Shape::Http }),
+        match decide(policy, &*self.around, &request.origin, asked) {
+            Decision::Refuse(refusal) => self.refuse_or_note(refusal),
             Decision::Allow(rule) => {
                 if let Some(path) = &rule.path {
                     self.record.operation = Some(format!("http {} {path}", request.method));
                 }
-                self.note_rule(*rule);
+                self.note_grant(*rule);
                 Ok(())
             }
         }
@@ -192,10 +225,13 @@ impl Exchange {
         route: &Route,
         request: &Request<'_>,
     ) -> Result<Pending, Reason> {
-        let agent = policy.agent(request.agent).ok_or(Reason::Internal)?;
-        let Decision::Allow(rule) = decide(policy, agent, request.service, Asked::McpSession) else {
-            return Err(Reason::ScopePath);
-        };
+        let session = decide(policy, &*self.around, &request.origin, Asked::McpSession);
+        if let Decision::Refuse(refusal) = &session {
+            let out_of_time = refusal.reason == Reason::ScopeTime;
+            let reason = if out_of_time { Reason::ScopeTime } else { Reason::ScopePath };
+            let refusal = Refusal { reason, rule: None, on_trial: refusal.on_trial };
+            self.refuse_or_note(refusal).map_err(|refused| refused.reason)?;
+        }
         match request.method {
             "POST" => {
                 media_type(request.head)?;
@@ -204,7 +240,9 @@ impl Exchange {
                 Ok(request.pending(Expected::Mcp { headers, batches }, Coding::read(request.head)?))
             }
             "GET" | "DELETE" => {
-                self.note_rule(*rule);
+                if let Decision::Allow(rule) = session {
+                    self.note_grant(*rule);
+                }
                 Ok(request.pending(Expected::Empty, None))
             }
             _ => Err(Reason::ScopeMethod),
@@ -218,7 +256,10 @@ impl Exchange {
         route: &Route,
         request: &Request<'_>,
     ) -> Result<Option<Pending>, Refused<'static>> {
-        self.ask(policy, request, Asked::A2aCard).map_err(|_| Reason::ScopePath)?;
+        self.ask(policy, request, Asked::A2aCard).map_err(|refused| match refused.reason {
+            Reason::ScopeTime => Reason::ScopeTime,
+            _ => Reason::ScopePath,
+        })?;
         let endpoint = Endpoint::of(request.method, request.path.segments()).ok_or(Reason::ScopeMethod)?;
         let body = match endpoint {
             Endpoint::Card => Expected::Empty,
@@ -280,7 +321,7 @@ impl Exchange {
 
 impl Request<'_> {
     fn pending(&self, body: Expected, coding: Option<Coding>) -> Pending {
-        Pending { agent: self.agent, service: self.service, body, coding }
+        Pending { origin: self.origin.clone(), body, coding }
     }
 }
 
@@ -346,16 +387,4 @@ fn media_type(head: &Head<'_>) -> Result<Option<MediaType>, Reason> {
         Some(media_type) if media_type.charset() == Charset::Other => Err(Reason::RequestEncoding),
         media_type => Ok(media_type),
     }
-}
-
-/// Takes the client's copies of our headers out and puts the verified identity in; a body that goes on decoded loses what its
-/// head said of its coded form.
-fn edits(head: &Head<'_>, caller: &SpiffeId, decoded: bool) -> Vec<HeaderEdit> {
-    let mut edits: Vec<HeaderEdit> = head.owned_names().into_iter().map(HeaderEdit::Remove).collect();
-    if decoded {
-        edits.push(HeaderEdit::Remove("content-encoding".to_string()));
-        edits.push(HeaderEdit::Remove("content-length".to_string()));
-    }
-    edits.push(HeaderEdit::Add(IDENTITY_HEADER, caller.to_string()));
-    edits
 }

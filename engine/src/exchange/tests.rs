@@ -1,6 +1,9 @@
+mod modes;
+
 use super::*;
 use crate::http::HeaderPair;
 use crate::policy::fixture;
+use crate::surroundings::Nowhere;
 
 const RESEARCH: &str = "spiffe://acme.internal/sa/research";
 const WORKER: &str = "spiffe://acme.internal/sa/work-7";
@@ -29,6 +32,10 @@ impl Default for Ask<'_> {
 
 impl Ask<'_> {
     fn judge(&self) -> (Vec<HeaderEdit>, Step, Record) {
+        self.judge_by(&Rc::new(fixture::policy()), Rc::new(Nowhere))
+    }
+
+    fn judge_by(&self, policy: &Rc<Policy>, around: Rc<dyn Surroundings>) -> (Vec<HeaderEdit>, Step, Record) {
         let mut pairs: Vec<HeaderPair<'_>> = Vec::new();
         for (name, value) in [(":method", self.method), (":authority", self.authority), (":path", self.path)]
         {
@@ -37,7 +44,7 @@ impl Ask<'_> {
         pairs.extend(self.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
         let sans: Vec<&[u8]> = self.sans.iter().map(|san| san.as_bytes()).collect();
         let end = if self.body.is_some() { End::More } else { End::Last };
-        let mut exchange = Exchange::new(Some(Rc::new(fixture::policy())));
+        let mut exchange = Exchange::new(Some(Rc::clone(policy)), around);
         let HeadStep { edits, mut step } =
             exchange.request_head(&Head::new(&pairs), &Peer::Verified(&sans), end);
         if let (Step::Hold, Some(body)) = (&step, self.body) {
@@ -376,7 +383,7 @@ fn a_coded_body_is_judged_and_forwarded_decoded() {
             (b"content-type", b"application/json"),
             (b"content-encoding", coding.as_bytes()),
         ];
-        let mut exchange = Exchange::new(Some(Rc::new(fixture::policy())));
+        let mut exchange = Exchange::new(Some(Rc::new(fixture::policy())), Rc::new(Nowhere));
         let head =
             exchange.request_head(&Head::new(&pairs), &Peer::Verified(&[RESEARCH.as_bytes()]), End::More);
         let step = if head.step == Step::Hold { exchange.request_body(sent) } else { head.step };
@@ -419,7 +426,7 @@ fn the_limit_is_exact_to_the_byte() {
 
 #[test]
 fn without_a_policy_nothing_passes() {
-    let mut exchange = Exchange::new(None);
+    let mut exchange = Exchange::new(None, Rc::new(Nowhere));
     let step = exchange.request_head(&Head::new(&[]), &Peer::Anonymous, End::Last).step;
     assert!(matches!(step, Step::Reply(_)));
     assert_eq!(exchange.record().reason(), "policy.absent");
@@ -431,7 +438,7 @@ fn without_a_policy_nothing_passes() {
 #[test]
 fn an_exchange_that_was_never_judged_is_recorded_as_refused() {
     assert_eq!(
-        Exchange::new(Some(Rc::new(fixture::policy()))).record().verdict(),
+        Exchange::new(Some(Rc::new(fixture::policy())), Rc::new(Nowhere)).record().verdict(),
         crate::record::Verdict::Deny
     );
 }

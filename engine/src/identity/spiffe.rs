@@ -113,6 +113,17 @@ impl SpiffeId {
     }
 }
 
+impl SpiffeId {
+    /// The namespace and service account, where the path is Kubernetes' `ns/<namespace>/sa/<service account>`, as Istio and SPIRE
+    /// issue it.
+    pub fn kubernetes(&self) -> Option<(&str, &str)> {
+        let mut segments = self.path().split('/');
+        let (ns, namespace) = (segments.next()?, segments.next()?);
+        let (sa, account) = (segments.next()?, segments.next()?);
+        (ns == "ns" && sa == "sa" && segments.next().is_none()).then_some((namespace, account))
+    }
+}
+
 impl fmt::Display for SpiffeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)

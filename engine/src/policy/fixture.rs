@@ -2,8 +2,8 @@
 
 use super::{
     A2aMatch, A2aMethod, Agent, AgentId, Arguments, Constraint, Effect, Element, Field, GrpcMatch, HttpMatch,
-    LlmApi, LlmMatch, McpMatch, Mission, MissionId, Operations, Policy, PolicyParts, Presence, ProfileId,
-    Protocol, Route, Rule, Service, ServiceId,
+    LlmApi, LlmMatch, McpMatch, Mission, MissionId, Mode, Operations, Policy, PolicyParts, Presence,
+    ProfileId, Protocol, Route, Rule, Service, ServiceId,
 };
 use crate::glob::Glob;
 use crate::http::{HostPattern, PathTemplate};
@@ -25,6 +25,8 @@ pub(crate) fn parts() -> PolicyParts {
         effect,
         service: ServiceId(0),
         operations,
+        conditions: None,
+        limit: None,
     };
     let get = |template: &str| {
         Operations::Http(HttpMatch {
@@ -42,6 +44,7 @@ pub(crate) fn parts() -> PolicyParts {
         name: name.into(),
         missions: vec![MissionId(mission)],
         profile: ProfileId(0),
+        mode: Mode::Enforce,
     };
     PolicyParts {
         serial: 7,
@@ -81,6 +84,7 @@ pub(crate) fn parts() -> PolicyParts {
         missions: vec![
             Mission {
                 name: "search".into(),
+                mode: Mode::Enforce,
                 rules: vec![
                     rule("search", Effect::Allow, tools(&["search_*", "fetch"])),
                     rule("no-secrets", Effect::Deny, tools(&["search_secrets"])),
@@ -88,7 +92,11 @@ pub(crate) fn parts() -> PolicyParts {
                     rule("no-drafts", Effect::Deny, get("/docs/drafts")),
                 ],
             },
-            Mission { name: "read".into(), rules: vec![rule("docs", Effect::Allow, get("/docs/{id}"))] },
+            Mission {
+                name: "read".into(),
+                mode: Mode::Enforce,
+                rules: vec![rule("docs", Effect::Allow, get("/docs/{id}"))],
+            },
             mixed(),
         ],
         profiles: vec![Profile::default()],
@@ -103,6 +111,8 @@ fn mixed() -> Mission {
         effect: Effect::Allow,
         service: ServiceId(1),
         operations,
+        conditions: None,
+        limit: None,
     };
     let globs = |names: &[&str]| names.iter().map(|name| Glob::new(*name)).collect();
     let push_hosts = vec![HostPattern::parse("hooks.acme.example").unwrap()];
@@ -115,6 +125,7 @@ fn mixed() -> Mission {
     let arguments = Some(Arguments { fields: vec![field], additional: false });
     Mission {
         name: "mixed".into(),
+        mode: Mode::Enforce,
         rules: vec![
             rule(
                 "read",

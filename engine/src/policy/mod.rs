@@ -4,15 +4,18 @@
 //! bundle alike. Looking a caller, a host or a mission up never scans all of policy.
 
 mod arguments;
+mod conditions;
 mod lookup;
 mod parts;
 mod pattern;
 mod validate;
 
 pub use arguments::{Arguments, Constraint, Element, Field, Presence, TextMatch, UrlMatch};
+pub use conditions::{Conditions, Limit, Window};
 pub use parts::{
     A2aMatch, A2aMethod, Agent, AgentId, Effect, GrpcMatch, HttpMatch, Limits, LlmApi, LlmMatch, McpMatch,
-    Mission, MissionId, Operations, PolicyParts, ProfileId, Protocol, Route, Rule, Service, ServiceId,
+    Mission, MissionId, Mode, Operations, Otherwise, PolicyParts, ProfileId, Protocol, Route, Rule, Service,
+    ServiceId, Settings, Staleness,
 };
 pub use pattern::Pattern;
 pub use validate::InvalidPolicy;

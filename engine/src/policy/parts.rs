@@ -1,10 +1,11 @@
 //! The shapes of policy.
 
-use super::Arguments;
+use super::{Arguments, Conditions, Limit};
 use crate::glob::Glob;
 use crate::http::{HostPattern, PathTemplate};
 use crate::identity::{SpiffeId, SpiffePattern, TrustDomain};
 use crate::scan::{Catalogue, Profile};
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,8 @@ pub struct PolicyParts {
     pub catalogue: Catalogue,
     /// Limits on what is judged.
     pub limits: Limits,
+    /// What holds for all of the gate.
+    pub settings: Settings,
 }
 
 /// An index into [`PolicyParts::agents`].
@@ -91,6 +94,17 @@ pub enum Protocol {
     Llm,
 }
 
+impl Effect {
+    /// The word that stands for the effect: the key that its rules stand under.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Hold => "hold",
+            Self::Deny => "deny",
+        }
+    }
+}
+
 impl Protocol {
     /// Every protocol with the word that stands for it in policy and records.
     pub const NAMES: [(Self, &'static str); 5] = [
@@ -116,6 +130,8 @@ pub struct Agent {
     pub missions: Vec<MissionId>,
     /// What detectors do with its requests: the strictest of its missions' profiles.
     pub profile: ProfileId,
+    /// Whether its requests are refused, or only noted.
+    pub mode: Mode,
 }
 
 /// Rules with a name.
@@ -123,6 +139,8 @@ pub struct Agent {
 pub struct Mission {
     /// The name in policy.
     pub name: String,
+    /// Whether its rules refuse, or are on trial: what they would refuse is noted, and goes on.
+    pub mode: Mode,
     /// The rules; their order means nothing.
     pub rules: Vec<Rule>,
 }
@@ -138,13 +156,19 @@ pub struct Rule {
     pub service: ServiceId,
     /// What.
     pub operations: Operations,
+    /// Under which circumstances; always when `None`.
+    pub conditions: Option<Box<Conditions>>,
+    /// How often, of a rule that allows: for each agent, and each name that the rule lists.
+    pub limit: Option<Limit>,
 }
 
-/// What a rule that covers a request does. A deny wins over any allow: the order says so.
+/// What a rule that covers a request does. A deny wins over a hold, a hold over an allow: the order says so.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub enum Effect {
     /// The request may pass.
     Allow,
+    /// The request may pass once someone has approved of it.
+    Hold,
     /// The request may not pass.
     Deny,
 }
@@ -322,5 +346,60 @@ impl Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self { max_body_bytes: Self::DEFAULT_MAX_BODY_BYTES }
+    }
+}
+
+/// What holds for all of the gate. The defaults are the strict answers.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Whether anything is refused at all, or only noted.
+    pub mode: Mode,
+    /// What becomes of callers of a known trust domain that are no agent.
+    pub unmapped: Otherwise,
+    /// What becomes of bodies over the limit, where the head alone has granted the request.
+    pub oversize: Otherwise,
+    /// When policy that nobody confirmed is too old; never when `None`.
+    pub staleness: Option<Staleness>,
+}
+
+/// Whether refusals are carried out.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub enum Mode {
+    /// They are.
+    #[default]
+    Enforce,
+    /// They are noted in the record, and the request goes on.
+    Observe,
+}
+
+/// What becomes of a request that the gate has no judgement on.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub enum Otherwise {
+    /// It is refused.
+    #[default]
+    Deny,
+    /// It goes on, and the record says why.
+    Allow,
+}
+
+/// When policy is too old to judge by.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Staleness {
+    /// The seconds since it was last confirmed; at least one.
+    pub after: u32,
+    /// `Deny`: nothing passes then. `Allow`: it is judged by all the same.
+    pub then: Otherwise,
+}
+
+impl Mode {
+    /// Every mode with the word that stands for it in policy and records.
+    pub const NAMES: [(Self, &'static str); 2] = [(Self::Enforce, "enforce"), (Self::Observe, "observe")];
+
+    /// The word that stands for the mode.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Observe => "observe",
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The checks that make a [`Policy`](super::Policy) out of parts, whoever filled them.
 
-use super::{AgentId, HttpMatch, Limits, McpMatch, Operations, PolicyParts, Rule};
+use super::{AgentId, Effect, HttpMatch, Limits, McpMatch, Operations, PolicyParts, Rule};
 use core::fmt;
 
 /// Why parts are no policy. The compiler never produces such parts; a bundle that holds them is refused.
@@ -16,6 +16,8 @@ pub enum InvalidPolicy {
     EmptyRule,
     /// Constraints on arguments that are inconsistent.
     Arguments,
+    /// A rule's circumstances are such that none could meet them, or that make no sense.
+    Conditions,
     /// A limit is zero or higher than the host is set up for.
     Limit,
     /// The detectors' tables are inconsistent.
@@ -40,6 +42,9 @@ pub(super) fn check(parts: &PolicyParts) -> Result<(), InvalidPolicy> {
     if !(1..=Limits::MOST_BODY_BYTES).contains(&parts.limits.max_body_bytes) {
         return Err(InvalidPolicy::Limit);
     }
+    if parts.settings.staleness.is_some_and(|staleness| staleness.after == 0) {
+        return Err(InvalidPolicy::Limit);
+    }
     let detectors = parts.catalogue.check().map_err(|()| InvalidPolicy::Catalogue)?;
     if parts.profiles.iter().any(|profile| profile.actions.len() != detectors) {
         return Err(InvalidPolicy::Catalogue);
@@ -59,8 +64,7 @@ fn check_sizes(parts: &PolicyParts) -> Result<(), InvalidPolicy> {
 fn check_identities(parts: &PolicyParts) -> Result<(), InvalidPolicy> {
     let bound =
         parts.identities.iter().map(|(_, agent)| agent).chain(parts.patterns.iter().map(|(_, agent)| agent));
-    let exists = |agent: &AgentId| usize::try_from(agent.0).is_ok_and(|at| at < parts.agents.len());
-    if !bound.into_iter().all(exists) {
+    if !bound.into_iter().all(|agent| exists(parts, *agent)) {
         return Err(InvalidPolicy::DanglingReference);
     }
     let mut neighbours = parts.identities.iter().zip(parts.identities.iter().skip(1));
@@ -68,6 +72,10 @@ fn check_identities(parts: &PolicyParts) -> Result<(), InvalidPolicy> {
         return Err(InvalidPolicy::DuplicateIdentity);
     }
     Ok(())
+}
+
+fn exists(parts: &PolicyParts, agent: AgentId) -> bool {
+    usize::try_from(agent.0).is_ok_and(|at| at < parts.agents.len())
 }
 
 fn check_hosts(parts: &PolicyParts) -> Result<(), InvalidPolicy> {
@@ -95,6 +103,18 @@ fn check_rule(parts: &PolicyParts, rule: &Rule) -> Result<(), InvalidPolicy> {
     {
         return Err(InvalidPolicy::Arguments);
     }
+    if let Some(conditions) = &rule.conditions {
+        let known = conditions.agents.iter().all(|id| exists(parts, *id));
+        if !known {
+            return Err(InvalidPolicy::DanglingReference);
+        }
+        if !conditions.is_sound() {
+            return Err(InvalidPolicy::Conditions);
+        }
+    }
+    if rule.limit.is_some_and(|limit| !limit.is_sound() || rule.effect != Effect::Allow) {
+        return Err(InvalidPolicy::Limit);
+    }
     if empty { Err(InvalidPolicy::EmptyRule) } else { Ok(()) }
 }
 
@@ -106,6 +126,7 @@ impl fmt::Display for InvalidPolicy {
             Self::DanglingReference => "a reference points to nothing",
             Self::EmptyRule => "a rule names no operation",
             Self::Arguments => "a rule's constraints on arguments are inconsistent",
+            Self::Conditions => "a rule's circumstances make no sense",
             Self::Limit => "a limit is out of range",
             Self::Catalogue => "the detectors' tables are inconsistent",
             Self::TooMany => "a table is too long",

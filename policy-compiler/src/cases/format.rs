@@ -18,6 +18,13 @@ pub static CASE: Object = Object {
             doc: "What the gate's clock reads.",
         },
         Field {
+            name: "repeat",
+            ty: Ty::Number { min: 1, max: 1000, what: "a number of requests" },
+            need: Need::Default("1"),
+            doc: "How often the request is made, one after the other; what is expected is expected of the last. The counters of \
+                  limits are at zero when a case begins.",
+        },
+        Field {
             name: "request",
             ty: Ty::Object(&REQUEST),
             need: Need::Required,

@@ -28,6 +28,8 @@ pub struct Case {
     pub place: String,
     /// What the gate's clock shall read; the present where it is not given.
     pub at: Option<SystemTime>,
+    /// How often the request is made; what is expected is expected of the last.
+    pub repeat: u32,
     /// What the client sends.
     pub request: Request,
     /// What the upstream answers if it is asked.

@@ -53,6 +53,7 @@ fn case(node: &Node<'_>, sources: &Sources, out: &mut Diagnostics) -> Option<Cas
         name: name.text.to_owned(),
         place: format!("{}:{}", sources.name(node.span.file), position.line),
         at: fields.text("at").and_then(|at| reader.time(at)),
+        repeat: fields.number("repeat").and_then(|n| u32::try_from(n).ok()).unwrap_or(1),
         request: reader.request(fields.object("request"))?,
         response: match fields.entry("response") {
             Some(_) => reader.response(fields.object("response")),

@@ -4,7 +4,7 @@ use sallyport_engine::identity::{SpiffeId, SpiffePattern, TrustDomain};
 use sallyport_engine::policy::{Agent, AgentId, MissionId};
 
 use super::dlp::Profiles;
-use super::missions::Read;
+use super::missions::{Read, mode};
 use super::names::{Names, distinct, unused};
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::language::Kind;
@@ -49,7 +49,8 @@ pub(super) fn read(
         let missions_of = missions_of(agent, mission_names, out);
         let given = missions_of.iter().filter_map(|id| missions.get(usize::from(id.0)));
         let profile = profiles.strictest(given.map(|read| &read.profile), agent.name.at);
-        read.push(Agent { name: agent.name.text.to_owned(), missions: missions_of, profile });
+        let (name, mode) = (agent.name.text.to_owned(), mode(agent.spec));
+        read.push(Agent { name, missions: missions_of, profile, mode });
     }
     domains.report_unused(out);
     report_shared(&mut identities, agents, out);

@@ -26,7 +26,7 @@ const KEYS: [(&str, &[&str]); 9] = [
 const DEFAULT_MAX_ITEMS: u32 = 65_536;
 
 pub(super) fn read(fields: Fields<'_, '_>, effect: Effect, out: &mut Diagnostics) -> Arguments {
-    if effect == Effect::Deny {
+    if effect != Effect::Allow {
         report_useless_in_deny(fields, out);
     }
     let mut read: Vec<Field> = Vec::new();
@@ -188,7 +188,7 @@ fn text(fields: Fields<'_, '_>, effect: Effect, out: &mut Diagnostics) -> Option
     one_of.sort_unstable();
     let pattern = match fields.text("pattern") {
         Some(pattern) => Some(
-            patterns::compile(pattern.text, effect == Effect::Deny)
+            patterns::compile(pattern.text, effect != Effect::Allow)
                 .map_err(|why| report_pattern(pattern, &why, out))
                 .ok()?,
         ),

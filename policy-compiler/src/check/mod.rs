@@ -6,19 +6,25 @@
 
 mod agents;
 mod arguments;
+mod capabilities;
+mod circumstances;
 mod dlp;
+mod gate;
 mod missions;
 mod names;
+mod operations;
 mod protocols;
 mod services;
 
 use sallyport_engine::Policy;
-use sallyport_engine::policy::{Limits, PolicyParts};
+use sallyport_engine::policy::PolicyParts;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::language::Kind;
-use crate::source::{Document, Source};
+use crate::source::Source;
 use crate::sources::Span;
+use capabilities::Capabilities;
+use circumstances::Callers;
 use dlp::Profiles;
 use names::Names;
 
@@ -29,7 +35,9 @@ pub(crate) fn policy(source: &Source<'_, '_>, at: Span, out: &mut Diagnostics) -
     let services = source.of_kind(Kind::Service, out);
     let missions = source.of_kind(Kind::Mission, out);
     let agents = source.of_kind(Kind::Agent, out);
-    let gate = gate(source.of_kind(Kind::Gate, out), out);
+    let capabilities = source.of_kind(Kind::Capability, out);
+    let gate = gate::one(source.of_kind(Kind::Gate, out), out);
+    let settings = gate::settings(gate.as_ref(), out);
 
     let mut profiles = Profiles::new(&source.of_kind(Kind::DlpProfile, out), &catalogue, out);
     profiles.set_default(gate.as_ref(), out);
@@ -37,23 +45,33 @@ pub(crate) fn policy(source: &Source<'_, '_>, at: Span, out: &mut Diagnostics) -
     let mut mission_names = Names::new(Kind::Mission, &missions, out);
 
     let spoken = services::protocols(&services);
-    let missions_read = missions::read(&missions, &mut service_names, &spoken, &mut profiles, out);
+    let mut capabilities = Capabilities::read(&capabilities, &mut service_names, &spoken, out);
+    let domain_names: Vec<_> = trust_domains.iter().map(|domain| domain.name.text).collect();
+    let mut context = missions::Context {
+        services: &mut service_names,
+        spoken: &spoken,
+        capabilities: &mut capabilities,
+        callers: Callers { agents: Names::new(Kind::Agent, &agents, out), trust_domains: &domain_names },
+    };
+    let missions_read = missions::read(&missions, &mut context, &mut profiles, out);
     let callers =
         agents::read(&agents, &trust_domains, &mut mission_names, &missions_read, &mut profiles, out);
     let parts = PolicyParts {
         serial: 0,
         trust_domains: callers.trust_domains,
-        services: services::read(&services, out),
+        services: services::read(&services, gate::opaque_bodies(gate.as_ref()), out),
         agents: callers.agents,
         identities: callers.identities,
         patterns: callers.patterns,
         missions: missions_read.into_iter().map(|read| read.mission).collect(),
-        limits: limits(gate.as_ref()),
+        limits: gate::limits(gate.as_ref()),
+        settings,
         profiles: profiles.into_table(out),
         catalogue,
     };
     service_names.report_unused(out);
     mission_names.report_unused(out);
+    capabilities.report_unused(out);
     if out.has_errors() {
         return None;
     }
@@ -66,21 +84,4 @@ pub(crate) fn policy(source: &Source<'_, '_>, at: Span, out: &mut Diagnostics) -
             );
         })
         .ok()
-}
-
-/// The one Gate, if there is one.
-fn gate<'n, 's>(gates: Vec<Document<'n, 's>>, out: &mut Diagnostics) -> Option<Document<'n, 's>> {
-    let mut gates = gates.into_iter();
-    let first = gates.next()?;
-    for other in gates {
-        let message = "a policy has at most one Gate";
-        let diagnostic = Diagnostic::new(Id::DuplicateGate, other.name.at, message).help("merge the two");
-        out.push(diagnostic.also(first.name.at, "the other one"));
-    }
-    Some(first)
-}
-
-fn limits(gate: Option<&Document<'_, '_>>) -> Limits {
-    let most = gate.and_then(|gate| gate.spec.number("maxBodyBytes")).and_then(|n| u32::try_from(n).ok());
-    most.map_or_else(Limits::default, |max_body_bytes| Limits { max_body_bytes })
 }

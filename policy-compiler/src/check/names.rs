@@ -65,6 +65,7 @@ pub(super) fn unused(kind: Kind, name: &str, at: Span, out: &mut Diagnostics) {
         Kind::Service => "no rule names it",
         Kind::DlpProfile => "no Mission and no Gate names it",
         Kind::TrustDomain => "no Agent's identity belongs to it",
+        Kind::Capability => "no rule names it",
         Kind::Agent | Kind::Gate => "nothing names it",
     };
     let message = format!("{} `{name}` is not used: {by}", kind.name());

@@ -3,8 +3,8 @@
 use sallyport_engine::http::HostPattern;
 use sallyport_engine::policy::{A2aMatch, A2aMethod, GrpcMatch, LlmApi, LlmMatch};
 
-use super::missions::{TOOL_HELP, globs, is_plain, is_tool_pattern};
 use super::names::distinct;
+use super::operations::{TOOL_HELP, globs, is_plain, is_tool_pattern};
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::shape::{Fields, Text};
 use crate::suggest::did_you_mean;

@@ -20,7 +20,11 @@ pub(super) fn protocols(services: &[Document<'_, '_>]) -> Vec<Vec<Protocol>> {
 }
 
 /// Reads the services, in the order of their names.
-pub(super) fn read(services: &[Document<'_, '_>], out: &mut Diagnostics) -> Vec<Service> {
+pub(super) fn read(
+    services: &[Document<'_, '_>],
+    opaque_bodies: bool,
+    out: &mut Diagnostics,
+) -> Vec<Service> {
     report_shared_hosts(services, out);
     services
         .iter()
@@ -28,30 +32,30 @@ pub(super) fn read(services: &[Document<'_, '_>], out: &mut Diagnostics) -> Vec<
             name: service.name.text.to_owned(),
             hosts: hosts(service, out),
             ports: ports(service),
-            routes: routes(service, out),
+            routes: routes(service, opaque_bodies, out),
         })
         .collect()
 }
 
 fn hosts(service: &Document<'_, '_>, out: &mut Diagnostics) -> Vec<HostPattern> {
     let hosts = distinct(service.spec.texts("hosts"), "hosts", out);
-    hosts
-        .into_iter()
-        .filter_map(|host| match HostPattern::parse(host.text) {
-            Ok(pattern) => Some(pattern),
-            Err(why) => {
-                let message = format!("`{}` is not a host: {why}", host.text);
-                let help = match host.text.rsplit_once(':') {
-                    Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => {
-                        format!("write `{name}` here, and {port} under `ports`")
-                    }
-                    _ => "write a name as `tool-api.tools`, or `*.tools` for every name below it".to_owned(),
-                };
-                out.push(Diagnostic::new(Id::Malformed, host.at, message).help(help));
-                None
-            }
+    hosts.into_iter().filter_map(|text| host(text, out)).collect()
+}
+
+/// Reads a host, or reports why it is none.
+pub(super) fn host(text: Text<'_>, out: &mut Diagnostics) -> Option<HostPattern> {
+    HostPattern::parse(text.text)
+        .map_err(|why| {
+            let message = format!("`{}` is not a host: {why}", text.text);
+            let help = match text.text.rsplit_once(':') {
+                Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => {
+                    format!("write `{name}` here, and {port} under `ports`")
+                }
+                _ => "write a name as `tool-api.tools`, or `*.tools` for every name below it".to_owned(),
+            };
+            out.push(Diagnostic::new(Id::Malformed, text.at, message).help(help));
         })
-        .collect()
+        .ok()
 }
 
 fn ports(service: &Document<'_, '_>) -> Vec<u16> {
@@ -62,7 +66,7 @@ fn ports(service: &Document<'_, '_>) -> Vec<u16> {
     ports
 }
 
-fn routes(service: &Document<'_, '_>, out: &mut Diagnostics) -> Vec<Route> {
+fn routes(service: &Document<'_, '_>, opaque_bodies: bool, out: &mut Diagnostics) -> Vec<Route> {
     let mut seen: Vec<(String, Text<'_>)> = Vec::new();
     let mut routes = Vec::new();
     for route in service.spec.list("routes") {
@@ -79,7 +83,7 @@ fn routes(service: &Document<'_, '_>, out: &mut Diagnostics) -> Vec<Route> {
             }
             None => {
                 seen.push((shape, path));
-                routes.push(read_route(fields, template, protocol, out));
+                routes.push(read_route(fields, template, protocol, opaque_bodies, out));
             }
         }
     }
@@ -92,6 +96,7 @@ fn read_route(
     fields: Fields<'_, '_>,
     path: PathTemplate,
     protocol: Protocol,
+    opaque_by_default: bool,
     out: &mut Diagnostics,
 ) -> Route {
     let opaque_bodies = fields.word("opaqueBodies");
@@ -106,7 +111,7 @@ fn read_route(
         }
     }
     if let (Protocol::Grpc, Some(entry)) = (protocol, fields.entry("protocol"))
-        && opaque_bodies.is_none_or(|text| text.text != "allow")
+        && !opaque_bodies.map_or(opaque_by_default, |text| text.text == "allow")
     {
         let message = "on this route everything would be denied: the gate does not read the messages of gRPC";
         let help = "add `opaqueBodies: allow`; methods are still judged, messages are not";
@@ -115,7 +120,7 @@ fn read_route(
     Route {
         path,
         protocol,
-        opaque_bodies: opaque_bodies.is_some_and(|text| text.text == "allow"),
+        opaque_bodies: opaque_bodies.map_or(opaque_by_default && !reads_all, |text| text.text == "allow"),
         batches: batches.is_some_and(|text| text.text == "judge"),
     }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use sallyport_engine::glob::Glob;
 use sallyport_engine::policy::{
-    Agent, AgentId, Effect, Field, Mission, Operations, PolicyParts, Rule, Service, ServiceId,
+    Agent, AgentId, Field, Mission, Operations, PolicyParts, Rule, Service, ServiceId,
 };
 use sallyport_engine::{Policy, bundle};
 use serde::Serialize;
@@ -216,10 +216,7 @@ impl RuleView {
         };
         Self {
             name: rule.name.clone(),
-            effect: match rule.effect {
-                Effect::Allow => "allow",
-                Effect::Deny => "deny",
-            },
+            effect: rule.effect.name(),
             service: service_name(rule.service, parts),
             protocol,
             covers: lists.into_iter().filter(|(_, list)| !list.is_empty()).collect(),

@@ -141,7 +141,15 @@ mod tests {
             message: Message::default(),
         };
         let (name, place) = ("n".into(), "f:1".into());
-        Case { name, place, at: None, request, response: Response::default(), expect: Some(expect) }
+        Case {
+            name,
+            place,
+            at: None,
+            repeat: 1,
+            request,
+            response: Response::default(),
+            expect: Some(expect),
+        }
     }
 
     fn observed() -> Observed {

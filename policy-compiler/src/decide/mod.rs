@@ -23,6 +23,11 @@ use crate::report::{Colour, Report};
 
 /// Something that cases can be put to.
 pub trait Runner {
+    /// Hears that a case begins: its clock, and the counters of limits, which start at zero.
+    fn begin(&mut self, _: &Case) -> Result<(), Box<dyn Error>> {
+        Ok(())
+    }
+
     /// Runs one exchange. An error means that the gate could not be asked or its answer not be understood; a denial is no
     /// error.
     fn run(&mut self, case: &Case) -> Result<Observed, Box<dyn Error>>;
@@ -61,6 +66,10 @@ pub struct Record {
     pub mission: Option<String>,
     /// The rule that decided.
     pub rule: Option<String>,
+    /// `observe` where refusals were only noted, else `enforce`.
+    pub mode: String,
+    /// The verdict that there would have been, had everything been enforced.
+    pub enforced: String,
     /// What was asked for, as in `mcp tools/call search_docs`.
     pub operation: Option<String>,
     /// What the detectors found.
@@ -158,7 +167,7 @@ pub fn run_all(
 ) -> io::Result<bool> {
     let (mut passed, mut failed, mut shown) = (0_usize, 0_usize, 0_usize);
     for case in cases {
-        let outcome = runner.run(case);
+        let outcome = put(runner, case);
         let wrong = match &outcome {
             Ok(observed) => differences(case, observed),
             Err(error) => vec![format!("could not be run: {error}")],
@@ -178,6 +187,15 @@ pub fn run_all(
     let rest = if shown > 0 { format!(", {shown} without expectations") } else { String::new() };
     writeln!(notes, "{passed} passed, {failed} failed{rest}")?;
     Ok(failed == 0)
+}
+
+/// Puts a case to the gate as often as it says; the last time is what counts.
+fn put(runner: &mut impl Runner, case: &Case) -> Result<Observed, Box<dyn Error>> {
+    runner.begin(case)?;
+    for _ in 1..case.repeat {
+        runner.run(case)?;
+    }
+    runner.run(case)
 }
 
 fn show(report: &Report) {

@@ -23,6 +23,10 @@ struct Line<'a> {
     operation: Option<&'a str>,
     findings: &'a [Finding],
     #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enforced: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     forwarded: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     headers: Option<Vec<(&'a str, String)>>,
@@ -51,6 +55,8 @@ pub(super) fn line(
         rule: record.and_then(|r| r.rule.as_deref()),
         operation: record.and_then(|r| r.operation.as_deref()),
         findings: record.map_or(&[], |r| &r.findings),
+        mode: record.map(|r| r.mode.as_str()).filter(|mode| *mode != "enforce"),
+        enforced: record.filter(|r| r.enforced != r.verdict).map(|r| r.enforced.as_str()),
         forwarded: observed.and_then(|o| o.forwarded.as_ref()).map(base64),
         headers: observed.and_then(|o| o.headers.as_ref()).map(|headers| pairs(headers)),
         returned: observed.filter(|o| !replied(&o.record)).and_then(|o| o.returned.as_ref()).map(base64),

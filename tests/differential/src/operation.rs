@@ -9,7 +9,7 @@ use sallyport_engine::bundle::{self, BundleError};
 use sallyport_engine::http::Head;
 use sallyport_engine::identity::Peer;
 use sallyport_engine::json::{Document, Value};
-use sallyport_engine::{End, Exchange, Policy, Step};
+use sallyport_engine::{End, Exchange, Nowhere, Policy, Step};
 use std::rc::Rc;
 
 /// A gate that lets every MCP message pass whose meaning is plain.
@@ -24,7 +24,7 @@ impl Gate {
 
     /// Whether the body is let pass.
     pub fn passes(&self, body: &[u8]) -> bool {
-        let mut exchange = Exchange::new(Some(Rc::clone(&self.0)));
+        let mut exchange = Exchange::new(Some(Rc::clone(&self.0)), Rc::new(Nowhere));
         let head: [(&[u8], &[u8]); 4] = [
             (b":method", b"POST"),
             (b":authority", b"h"),

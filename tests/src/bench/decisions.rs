@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use policy_compiler::decide::Runner;
 use sallyport_engine::http::{Head, HeaderPair};
 use sallyport_engine::identity::Peer;
-use sallyport_engine::{End, Exchange, Policy, Step, bundle};
+use sallyport_engine::{End, Exchange, Nowhere, Policy, Step, bundle};
 
 use super::report::Decision;
 use super::subjects::{Effort, Subject, subjects};
@@ -75,7 +75,7 @@ impl Prepared {
         let pairs: Vec<HeaderPair<'_>> =
             self.headers.iter().map(|(n, v)| (n.as_slice(), v.as_slice())).collect();
         let peers: Vec<&[u8]> = self.peers.iter().map(Vec::as_slice).collect();
-        let mut exchange = Exchange::new(Some(Rc::clone(policy)));
+        let mut exchange = Exchange::new(Some(Rc::clone(policy)), Rc::new(Nowhere));
         let end = if self.body.is_none() { End::Last } else { End::More };
         let head = exchange.request_head(&Head::new(&pairs), &Peer::Verified(&peers), end);
         let step = match (head.step, &self.body) {

@@ -121,6 +121,7 @@ fn case(name: &str, method: &str, path: &str, body: Option<Vec<u8>>) -> Case {
         name: name.to_owned(),
         place: name.to_owned(),
         at: None,
+        repeat: 1,
         request,
         response: Response::default(),
         expect: None,

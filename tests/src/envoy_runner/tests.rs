@@ -22,6 +22,7 @@ fn get(peers: Option<&[&str]>) -> Case {
         name: "a case".to_owned(),
         place: "here".to_owned(),
         at: None,
+        repeat: 1,
         request: Request {
             peers: peers.map(|names| names.iter().map(|name| (*name).to_owned()).collect()),
             method: "GET".to_owned(),

@@ -25,6 +25,11 @@ struct Queue {
 }
 
 impl Shared {
+    /// Forgets all data; queues stay.
+    pub(super) fn clear(&self) {
+        self.state().data.clear();
+    }
+
     /// The value under a key and its version.
     pub(super) fn get(&self, key: &[u8]) -> Answer<(Vec<u8>, u32)> {
         self.state().data.get(key).cloned().ok_or(Status::NotFound.into())

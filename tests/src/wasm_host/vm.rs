@@ -148,6 +148,11 @@ impl Vm {
         Ok(())
     }
 
+    /// Forgets the data that VMs share, as a new proxy would have none.
+    pub fn forget_shared(&mut self) {
+        self.options.shared.clear();
+    }
+
     /// The size of the guest's memory in bytes. It never shrinks.
     pub fn memory_bytes(&self) -> usize {
         self.store.data().memory.map_or(0, |memory| memory.data_size(&self.store))

@@ -18,6 +18,7 @@ pub(super) fn line(json: &str, colour: Colour) -> String {
         (Some(mission), Some(rule)) => format!("{} by {mission}/{rule}", record.reason),
         _ => record.reason,
     };
+    let why = if record.enforced == record.verdict { why } else { format!("{why} (let go)") };
     let found: Vec<_> =
         record.findings.iter().map(|f| format!("{} {} at {}", f.action, f.detector, f.r#where)).collect();
     let found = if found.is_empty() { String::new() } else { format!("  [{}]", found.join("; ")) };
@@ -39,7 +40,7 @@ mod tests {
     #[test]
     fn a_record_becomes_one_line() {
         let json = r#"{"verdict":"deny","reason":"policy.denied","status":403,"agent":"deploy","mission":"deploy",
-            "rule":"never-drop","operation":"mcp tools/call drop_table","findings":[],"caller":"spiffe://a/b",
+            "rule":"never-drop","operation":"mcp tools/call drop_table","findings":[],"mode":"enforce","enforced":"deny","caller":"spiffe://a/b",
             "protocol":"mcp","requestBytes":1,"responseBytes":0}"#;
         assert_eq!(
             line(json, Colour::Never),

@@ -183,6 +183,7 @@ impl Try {
             name: "a try".to_owned(),
             place: "dev".to_owned(),
             at: None,
+            repeat: 1,
             request: Request {
                 peers: peer.map(|peer| vec![peer.to_owned()]),
                 method: self.method.clone(),

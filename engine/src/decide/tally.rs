@@ -1,0 +1,117 @@
+//! What all rules together say.
+
+use super::cover::counted_name;
+use super::{Asked, Decision, Miss, Origin, Refusal, RuleName, is_on_trial};
+use crate::policy::{Effect, Limit, Mission, Operations, Policy, Rule};
+use crate::reason::Reason;
+use crate::surroundings::{Spent, Surroundings};
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+/// A rule with the mission it belongs to.
+type Named<'p> = (&'p Mission, &'p Rule);
+
+/// What the rules that were considered so far say.
+#[derive(Default)]
+pub(super) struct Tally<'p> {
+    /// The first rule of the highest effect that refuses.
+    refused: Option<Named<'p>>,
+    /// The same among the rules of missions on trial.
+    on_trial: Option<Named<'p>>,
+    /// The first rule that allows.
+    allowed: Option<Named<'p>>,
+    /// The rules that allow, and count how often.
+    limited: Vec<(Named<'p>, Limit)>,
+    nearest: Option<Miss>,
+    /// Whether a mission on trial speaks of the service: then what nobody allows is noted only.
+    has_trial: bool,
+}
+
+impl<'p> Tally<'p> {
+    pub(super) fn take(&mut self, mission: &'p Mission, rule: &'p Rule, outcome: Result<(), Miss>) {
+        let trial = is_on_trial(mission);
+        self.has_trial |= trial;
+        match (rule.effect, outcome) {
+            (Effect::Allow, Ok(())) => {
+                self.allowed.get_or_insert((mission, rule));
+                self.limited.extend(rule.limit.map(|limit| ((mission, rule), limit)));
+            }
+            (Effect::Allow, Err(miss)) => self.nearest = self.nearest.max(Some(miss)),
+            (Effect::Hold | Effect::Deny, Ok(())) => {
+                let slot = if trial { &mut self.on_trial } else { &mut self.refused };
+                if slot.is_none_or(|(_, other)| other.effect < rule.effect) {
+                    *slot = Some((mission, rule));
+                }
+            }
+            (Effect::Hold | Effect::Deny, Err(_)) => {}
+        }
+    }
+
+    pub(super) fn conclude(
+        self,
+        policy: &Policy,
+        around: &dyn Surroundings,
+        origin: &Origin,
+        asked: Asked<'_>,
+    ) -> Decision {
+        let refuse = |reason, rule: Option<Named<'_>>, on_trial| {
+            let rule = rule.map(|rule| name(rule, asked));
+            Decision::Refuse(Refusal { reason, rule, on_trial })
+        };
+        if let Some(rule) = self.refused {
+            return refuse(said_by(rule), Some(rule), false);
+        }
+        if let Some(rule) = self.on_trial {
+            // Without the trial the request might still be refused, because nobody allows it; the trial covers that as well.
+            return refuse(said_by(rule), Some(rule), true);
+        }
+        let Some(allowed) = self.allowed else {
+            let reason = self.nearest.unwrap_or(Miss::Host).into();
+            return refuse(reason, None, self.has_trial);
+        };
+        for &(rule, limit) in &self.limited {
+            let Some(counter) = counter(policy, origin, rule, asked) else { continue };
+            match around.spend(&counter, limit) {
+                Spent::Within => {}
+                Spent::Over => return refuse(Reason::LimitRate, Some(rule), is_on_trial(rule.0)),
+                Spent::Unknown => return refuse(Reason::Internal, None, false),
+            }
+        }
+        Decision::Allow(name(allowed, asked))
+    }
+}
+
+fn said_by((_, rule): Named<'_>) -> Reason {
+    match rule.effect {
+        Effect::Hold => Reason::ApprovalRequired,
+        Effect::Deny | Effect::Allow => Reason::PolicyDenied,
+    }
+}
+
+/// The counter of a rule's limit: one for each agent and each name that the rule lists. Names that a pattern covers are counted
+/// together, so that callers cannot make counters by making names up. `None` for what a grant only carries along.
+fn counter(
+    policy: &Policy,
+    origin: &Origin,
+    (mission, rule): Named<'_>,
+    asked: Asked<'_>,
+) -> Option<alloc::string::String> {
+    let agent = &policy.agent(origin.agent)?.name;
+    let counted = counted_name(rule, asked)?;
+    Some(format!("{agent}\n{}\n{}\n{counted}", mission.name, rule.name))
+}
+
+fn name((mission, rule): Named<'_>, asked: Asked<'_>) -> Box<RuleName> {
+    let path = match (&rule.operations, asked) {
+        (Operations::Http(covered), Asked::Http { path, .. }) => {
+            let exactly = covered.paths.iter().find(|template| template.matches(path));
+            let template =
+                exactly.or_else(|| covered.paths.iter().find(|template| template.matches_loosely(path)));
+            template.map(|template| template.as_str().to_string())
+        }
+        _ => None,
+    };
+    Box::new(RuleName { mission: mission.name.to_string(), rule: rule.name.to_string(), path })
+}

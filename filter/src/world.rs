@@ -1,0 +1,46 @@
+//! The world around an exchange: the proxy's clock, and counters in the data that all its workers share.
+
+use crate::host::{self, HostError};
+use sallyport_engine::policy::Limit;
+use sallyport_engine::{Spent, Surroundings};
+
+/// What the keys of counters in shared data begin with.
+const COUNTERS: &str = "sallyport.limit\n";
+/// How often a counter is tried again when another worker was faster.
+const TRIES: u32 = 16;
+
+/// The proxy.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct World {
+    /// Where the clock stands still, in seconds since 1970. Only for tests of policy that speaks of time.
+    pub(crate) clock: Option<u64>,
+}
+
+impl World {
+    /// Counts one request; `None` if another worker counted in between.
+    fn try_spend(key: &str, limit: Limit, now: u64) -> Option<Spent> {
+        let (kept, version) = match host::shared(key) {
+            Ok((kept, version)) => (Some(kept), version),
+            Err(HostError::NOT_FOUND) => (None, 0),
+            Err(_) => return Some(Spent::Unknown),
+        };
+        let Some(counted) = limit.spend(kept.as_deref(), now) else { return Some(Spent::Over) };
+        match host::set_shared(key, &counted, version) {
+            Ok(()) => Some(Spent::Within),
+            Err(HostError::CAS_MISMATCH) => None,
+            Err(_) => Some(Spent::Unknown),
+        }
+    }
+}
+
+impl Surroundings for World {
+    fn unix_time(&self) -> Option<u64> {
+        self.clock.or_else(|| host::unix_seconds().ok())
+    }
+
+    fn spend(&self, counter: &str, limit: Limit) -> Spent {
+        let Some(now) = self.unix_time() else { return Spent::Unknown };
+        let key = format!("{COUNTERS}{counter}");
+        (0..TRIES).find_map(|_| Self::try_spend(&key, limit, now)).unwrap_or(Spent::Unknown)
+    }
+}

@@ -1,0 +1,56 @@
+//! The gate's own settings.
+
+use sallyport_engine::policy::{Limits, Otherwise, Settings, Staleness};
+
+use super::circumstances::duration;
+use super::missions::mode;
+use crate::diagnostic::{Diagnostic, Diagnostics, Id};
+use crate::shape::Fields;
+use crate::source::Document;
+
+/// The one Gate, if there is one.
+pub(super) fn one<'n, 's>(gates: Vec<Document<'n, 's>>, out: &mut Diagnostics) -> Option<Document<'n, 's>> {
+    let mut gates = gates.into_iter();
+    let first = gates.next()?;
+    for other in gates {
+        let message = "a policy has at most one Gate";
+        let diagnostic = Diagnostic::new(Id::DuplicateGate, other.name.at, message).help("merge the two");
+        out.push(diagnostic.also(first.name.at, "the other one"));
+    }
+    Some(first)
+}
+
+pub(super) fn limits(gate: Option<&Document<'_, '_>>) -> Limits {
+    let most = gate.and_then(|gate| gate.spec.number("maxBodyBytes")).and_then(|n| u32::try_from(n).ok());
+    most.map_or_else(Limits::default, |max_body_bytes| Limits { max_body_bytes })
+}
+
+pub(super) fn settings(gate: Option<&Document<'_, '_>>, out: &mut Diagnostics) -> Settings {
+    let Some(gate) = gate else { return Settings::default() };
+    let spec = gate.spec;
+    Settings {
+        mode: mode(spec),
+        unmapped: otherwise(spec, "unmappedIdentities"),
+        oversize: otherwise(spec, "oversizeBodies"),
+        staleness: spec.entry("staleness").and_then(|_| staleness(spec.object("staleness"), out)),
+    }
+}
+
+/// Whether routes that do not say it let bodies pass that the gate cannot read.
+pub(super) fn opaque_bodies(gate: Option<&Document<'_, '_>>) -> bool {
+    gate.is_some_and(|gate| otherwise(gate.spec, "opaqueBodies") == Otherwise::Allow)
+}
+
+fn otherwise(spec: Fields<'_, '_>, key: &str) -> Otherwise {
+    let allows = spec.word(key).is_some_and(|text| text.text == "allow");
+    if allows { Otherwise::Allow } else { Otherwise::Deny }
+}
+
+fn staleness(fields: Fields<'_, '_>, out: &mut Diagnostics) -> Option<Staleness> {
+    let after = duration(fields.text("after")?, out)?;
+    let then = match fields.word("then")?.text {
+        "keep" => Otherwise::Allow,
+        _ => Otherwise::Deny,
+    };
+    Some(Staleness { after, then })
+}
