@@ -141,7 +141,7 @@ impl<'a> Request<'a> {
     /// What was decided stays decided, whatever the driver goes on to do.
     fn check_final(&self, exchange: &mut Exchange, step: &Step) {
         let refused = matches!(step, Step::Reply(_));
-        assert_eq!(exchange.record().verdict(), if refused { Verdict::Deny } else { Verdict::Allow });
+        assert_eq!(exchange.record().verdict() == Verdict::Allow, !refused);
         if !refused {
             assert_eq!(
                 (exchange.request_progress(usize::MAX), exchange.request_body(b"{}")),
@@ -188,9 +188,14 @@ fn line(data: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// What goes on was granted to one known caller, carries that caller's name once, and is what was judged.
 fn check_forwarded(request: &Request<'_>, outcome: &Outcome, body: &[u8]) {
-    let caller = outcome.record.caller.as_deref().expect("nobody unknown is let pass");
+    let let_go = outcome.record.passed.is_some();
+    let Some(caller) = outcome.record.caller.as_deref() else {
+        assert!(let_go, "nobody unknown is let pass");
+        return check_nobody(request, outcome);
+    };
     assert!(matches!(request.peer, Peer::Verified([one]) if *one == caller.as_bytes()));
-    assert!(outcome.record.rule.is_some() && outcome.record.mission.is_some(), "a rule allowed it");
+    let named = outcome.record.rule.is_some() && outcome.record.mission.is_some();
+    assert!(let_go || named, "a rule allowed it");
     let pairs = request.edited(&outcome.edits);
     // Some servers read `_` as `-`.
     let plain = |name: &[u8]| String::from_utf8_lossy(name).to_ascii_lowercase().replace('_', "-");
@@ -202,13 +207,16 @@ fn check_forwarded(request: &Request<'_>, outcome: &Outcome, body: &[u8]) {
     );
     let reads_json = matches!(outcome.record.protocol, Some("mcp" | "llm"));
     assert!(
-        !reads_json || body.is_empty() || Document::parse(body).is_ok(),
+        let_go || !reads_json || body.is_empty() || Document::parse(body).is_ok(),
         "a body passed that has no one meaning"
     );
     let replaced = body != request.body;
     if replaced {
         let gone = |name: &str| !pairs.iter().any(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes()));
         assert!(gone("content-encoding") && gone("content-length"));
+    }
+    if let_go {
+        return;
     }
     let pairs: Vec<HeaderPair<'_>> =
         pairs.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
@@ -226,6 +234,14 @@ fn check_forwarded(request: &Request<'_>, outcome: &Outcome, body: &[u8]) {
         assert_eq!(again.step, Step::Forward, "a server that folds case reads {shown}, which is refused");
         assert_eq!(again.record.operation, outcome.record.operation);
     }
+}
+
+/// Of someone unknown nothing passes that only the gate may say.
+fn check_nobody(request: &Request<'_>, outcome: &Outcome) {
+    let pairs = request.edited(&outcome.edits);
+    let plain = |name: &[u8]| String::from_utf8_lossy(name).to_ascii_lowercase().replace('_', "-");
+    let ours = |name: String| name == IDENTITY_HEADER || name.starts_with(OWNED_PREFIX);
+    assert!(!pairs.iter().any(|(name, _)| ours(plain(name))), "one of our headers passed");
 }
 
 fn check_reply(reply: &Reply, record: &Record) {
@@ -252,6 +268,8 @@ fn check_record(request: &Request<'_>, outcome: &Outcome) {
         "rule",
         "operation",
         "findings",
+        "mode",
+        "enforced",
         "caller",
         "protocol",
         "requestBytes",
@@ -260,7 +278,12 @@ fn check_record(request: &Request<'_>, outcome: &Outcome) {
         assert!(read.get(key).is_some(), "{key} is missing");
     }
     assert_eq!(read["verdict"], outcome.record.verdict().as_str());
-    assert_eq!(read["reason"] == "allowed", outcome.record.verdict() == Verdict::Allow);
+    assert_eq!(read["reason"] == "allowed", outcome.record.enforced() == Verdict::Allow);
+    assert!(
+        outcome.record.passed.is_none()
+            || outcome.record.verdict() == Verdict::Allow
+            || outcome.record.refusal.is_some()
+    );
     let catalogue = &request.policy.parts().catalogue;
     let every = Profile { actions: vec![Action::Alert; catalogue.detectors.len()] };
     catalogue.scan(&every, line.as_bytes(), |found| panic!("{found:?} in a record: {line}"));

@@ -5,22 +5,43 @@ use std::path::{Path, PathBuf};
 use sallyport_engine::Policy;
 use sallyport_engine::bundle;
 
+use crate::check::{self, Checked};
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
+use crate::files;
 use crate::report::Report;
+use crate::slice::{self, Audience};
 use crate::source::Source;
 use crate::sources::{FileId, Sources, Span};
-use crate::{check, files};
 
 /// Compiles every policy file that `paths` stand for. There is a policy if and only if the report has no errors.
 pub fn compile(paths: &[PathBuf]) -> (Option<Policy>, Report) {
+    let (checked, report) = check_all(paths);
+    (checked.map(|checked| checked.policy), report)
+}
+
+/// The same, for one workload or namespace: the policy carries only what concerns it.
+pub fn compile_for(paths: &[PathBuf], audience: &Audience) -> (Option<Policy>, Report) {
+    let (checked, report) = check_all(paths);
+    let policy = checked.and_then(|Checked { policy, audiences }| {
+        // A slice of a policy that holds refers to nothing outside of itself.
+        Policy::new(slice::slice(policy.parts(), &audiences, audience)).ok()
+    });
+    (policy, report)
+}
+
+fn check_all(paths: &[PathBuf]) -> (Option<Checked>, Report) {
     let mut report = Report::default();
     let ids = files::read(paths, &mut report);
-    let policy = compile_files(&report.sources, &ids, &mut report.diagnostics);
-    (policy.filter(|_| !report.has_errors()), report)
+    let checked = check_files(&report.sources, &ids, &mut report.diagnostics);
+    (checked.filter(|_| !report.has_errors()), report)
 }
 
 /// Compiles policy that was read already.
 pub fn compile_files(sources: &Sources, ids: &[FileId], out: &mut Diagnostics) -> Option<Policy> {
+    check_files(sources, ids, out).map(|checked| checked.policy)
+}
+
+fn check_files(sources: &Sources, ids: &[FileId], out: &mut Diagnostics) -> Option<Checked> {
     let parsed: Vec<_> = ids.iter().map(|&file| files::parse(sources, file, out)).collect();
     let mut source = Source::default();
     for nodes in &parsed {

@@ -23,10 +23,12 @@ pub mod native;
 pub mod patterns;
 pub mod report;
 pub mod shape;
+mod slice;
 mod source;
 pub mod sources;
 mod suggest;
 pub mod tree;
 mod yaml;
 
-pub use compile::{compile, compile_files, load_bundle, load_policy};
+pub use compile::{compile, compile_files, compile_for, load_bundle, load_policy};
+pub use slice::{Audience, InvalidAudience};

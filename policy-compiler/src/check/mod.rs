@@ -21,6 +21,7 @@ use sallyport_engine::policy::PolicyParts;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::language::Kind;
+use crate::slice::Audience;
 use crate::source::Source;
 use crate::sources::Span;
 use capabilities::Capabilities;
@@ -28,8 +29,16 @@ use circumstances::Callers;
 use dlp::Profiles;
 use names::Names;
 
+/// A policy, and what is known of it beyond what the engine needs.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub(crate) policy: Policy,
+    /// Whom each service is for, by the service's number.
+    pub(crate) audiences: Vec<Vec<Audience>>,
+}
+
 /// Makes a policy of what was written, or reports why it cannot. `at` is blamed for what has no place of its own.
-pub(crate) fn policy(source: &Source<'_, '_>, at: Span, out: &mut Diagnostics) -> Option<Policy> {
+pub(crate) fn policy(source: &Source<'_, '_>, at: Span, out: &mut Diagnostics) -> Option<Checked> {
     let catalogue = crate::detectors::catalogue();
     let trust_domains = source.of_kind(Kind::TrustDomain, out);
     let services = source.of_kind(Kind::Service, out);
@@ -69,6 +78,7 @@ pub(crate) fn policy(source: &Source<'_, '_>, at: Span, out: &mut Diagnostics) -
         profiles: profiles.into_table(out),
         catalogue,
     };
+    let audiences = services::audiences(&services, out);
     service_names.report_unused(out);
     mission_names.report_unused(out);
     capabilities.report_unused(out);
@@ -84,4 +94,5 @@ pub(crate) fn policy(source: &Source<'_, '_>, at: Span, out: &mut Diagnostics) -
             );
         })
         .ok()
+        .map(|policy| Checked { policy, audiences })
 }

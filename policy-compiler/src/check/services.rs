@@ -6,6 +6,7 @@ use sallyport_engine::policy::{Protocol, Route, Service};
 use super::names::distinct;
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::shape::{Fields, Text};
+use crate::slice::Audience;
 use crate::source::Document;
 
 /// The protocols that each service speaks, by the service's number; all if a route of it cannot be read.
@@ -17,6 +18,19 @@ pub(super) fn protocols(services: &[Document<'_, '_>]) -> Vec<Vec<Protocol>> {
         if read.is_empty() || read.len() < routes.len() { all() } else { read }
     };
     services.iter().map(spoken).collect()
+}
+
+/// Whom each service is for, by the service's number.
+pub(super) fn audiences(services: &[Document<'_, '_>], out: &mut Diagnostics) -> Vec<Vec<Audience>> {
+    let mut read = |text: Text<'_>| {
+        let parsed = Audience::parse(text.text);
+        if let Err(why) = parsed {
+            let message = format!("`{}` can not stand in `audiences`: {why}", text.text);
+            out.push(Diagnostic::new(Id::Malformed, text.at, message).help("write it as `tools/tool-api`"));
+        }
+        parsed.ok()
+    };
+    services.iter().map(|service| service.spec.texts("audiences").filter_map(&mut read).collect()).collect()
 }
 
 /// Reads the services, in the order of their names.

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::slice;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,6 +14,7 @@ use sallyport_engine::{Policy, bundle};
 use serde::Serialize;
 
 use super::{fail, print, show};
+use crate::Audience;
 use crate::exit;
 
 #[derive(Debug, clap::Args)]
@@ -23,7 +25,10 @@ pub(super) struct Args {
     /// Where to write the bundle; the file appears whole or not at all
     #[arg(short, long, value_name = "FILE", required_unless_present = "plugin_config")]
     output: Option<PathBuf>,
-    /// The number of this publication; a filter never goes back to a lower one
+    /// Compile only what concerns this namespace or workload, by `audiences` of the Services
+    #[arg(long, value_name = "NAMESPACE[/WORKLOAD]", value_parser = Audience::parse)]
+    audience: Option<Audience>,
+    /// The number of this publication; records and metrics show it
     #[arg(long, value_name = "N", default_value_t = 0)]
     serial: u64,
     /// Print the plugin configuration with the bundle in it, as a WasmPlugin's `pluginConfig` takes it
@@ -32,7 +37,10 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    let (policy, report) = crate::load_policy(&args.policy);
+    let (policy, report) = match &args.audience {
+        Some(audience) => crate::compile_for(slice::from_ref(&args.policy), audience),
+        None => crate::load_policy(&args.policy),
+    };
     show(&report);
     let Some(policy) = policy else { return exit::BAD_INPUT.into() };
     let bytes = match with_serial(&policy, args.serial) {
