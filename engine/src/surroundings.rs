@@ -22,6 +22,11 @@ pub trait Surroundings: fmt::Debug {
         None
     }
 
+    /// Whether every rule of a mission shall be considered, and not only those that could matter: for explaining.
+    fn wants_every_rule(&self) -> bool {
+        false
+    }
+
     /// Hears of a rule that was considered, and what came of it.
     fn considered(&self, _: &Considered<'_>) {}
 }

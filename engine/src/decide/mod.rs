@@ -10,8 +10,8 @@ mod tally;
 
 use crate::http::{Authority, RequestPath};
 use crate::identity::SpiffeId;
-use crate::operation::{A2aCall, LlmCall, Message};
-use crate::policy::{AgentId, LlmApi, Mission, Mode, Policy, Rule, ServiceId};
+use crate::operation::{A2aCall, Call, LlmCall, Message};
+use crate::policy::{AgentId, Key, LlmApi, Lookup, Mission, Mode, Named, Policy, Rule, ServiceId};
 use crate::reason::Reason;
 use crate::surroundings::Surroundings;
 use alloc::boxed::Box;
@@ -130,7 +130,8 @@ pub(crate) fn decide(
     asked: Asked<'_>,
 ) -> Decision {
     let mut tally = Tally::default();
-    for (mission, rule) in rules(policy, origin) {
+    let lookup = if around.wants_every_rule() { Lookup::Everything } else { asked.lookup() };
+    for (mission, rule) in rules(policy, origin, lookup) {
         let outcome = judge(around, origin, rule, asked);
         around.considered(&Considered { mission, rule, outcome });
         tally.take(mission, rule, outcome);
@@ -139,12 +140,35 @@ pub(crate) fn decide(
 }
 
 /// The rules of the agent's missions for the service.
-fn rules<'p>(policy: &'p Policy, origin: &Origin) -> impl Iterator<Item = (&'p Mission, &'p Rule)> {
+fn rules<'p>(
+    policy: &'p Policy,
+    origin: &Origin,
+    lookup: Lookup,
+) -> impl Iterator<Item = (&'p Mission, &'p Rule)> {
     let missions = policy.agent(origin.agent).map_or(&[][..], |agent| agent.missions.as_slice());
-    let missions = missions.iter().filter_map(|&id| policy.mission(id));
-    let rules = missions.flat_map(|mission| mission.rules.iter().map(move |rule| (mission, rule)));
     let service = origin.service;
-    rules.filter(move |(_, rule)| rule.service == service)
+    missions.iter().flat_map(move |&id| policy.rules_met(id, service, lookup))
+}
+
+impl Asked<'_> {
+    /// How to find the rules that could matter.
+    fn lookup(&self) -> Lookup {
+        match self {
+            Self::Http { path, .. } => {
+                Lookup::Name(Key::new(Named::Path, path.segments().first().map_or("", AsRef::as_ref)))
+            }
+            Self::McpSession | Self::Mcp(Message::Response) => Lookup::Nothing,
+            Self::Mcp(Message::Notification { method, .. }) => Lookup::Name(Key::new(Named::Method, method)),
+            Self::Mcp(Message::Request { method, call, .. }) => Lookup::Name(match call {
+                Call::Tool { name, .. } => Key::new(Named::Tool, name),
+                Call::Resource { uri, .. } => Key::new(Named::Resource, uri),
+                Call::Prompt { name } => Key::new(Named::Prompt, name),
+                Call::Housekeeping | Call::List(_) | Call::Other => Key::new(Named::Method, method),
+            }),
+            Self::Grpc(method) => Lookup::Name(Key::new(Named::Grpc, method)),
+            Self::A2aCard | Self::A2a(_) | Self::LlmApi(_) | Self::Llm(_) => Lookup::Everything,
+        }
+    }
 }
 
 fn judge(around: &dyn Surroundings, origin: &Origin, rule: &Rule, asked: Asked<'_>) -> Result<(), Miss> {

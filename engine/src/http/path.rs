@@ -177,6 +177,14 @@ impl PathTemplate {
         self.parts.len()
     }
 
+    /// The first segment, if it is no variable. Paths that begin with another, whatever their case, are not covered.
+    pub(crate) fn first_literal(&self) -> Option<&str> {
+        match self.parts.first() {
+            Some(Part::Literal(text)) => Some(text),
+            _ => None,
+        }
+    }
+
     /// Whether the template covers `path`, byte by byte.
     pub fn matches(&self, path: &RequestPath<'_>) -> bool {
         covers(&self.parts, self.open, &path.segments, |a, b| a == b)

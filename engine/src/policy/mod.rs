@@ -5,6 +5,7 @@
 
 mod arguments;
 mod conditions;
+mod index;
 mod lookup;
 mod parts;
 mod pattern;
@@ -12,6 +13,7 @@ mod validate;
 
 pub use arguments::{Arguments, Constraint, Element, Field, Presence, TextMatch, UrlMatch};
 pub use conditions::{Conditions, Limit, Window};
+pub(crate) use index::{Key, Lookup, Named};
 pub use parts::{
     A2aMatch, A2aMethod, Agent, AgentId, Effect, GrpcMatch, HttpMatch, Limits, LlmApi, LlmMatch, McpMatch,
     Mission, MissionId, Mode, Operations, Otherwise, PolicyParts, ProfileId, Protocol, Route, Rule, Service,
@@ -28,6 +30,8 @@ pub struct Policy {
     parts: PolicyParts,
     /// Exact hosts, sorted. Derived, so that it is never out of step.
     hosts: Vec<(alloc::string::String, ServiceId)>,
+    /// By mission: the index of one that is large. Derived as well.
+    indexes: Vec<Option<index::MissionIndex>>,
 }
 
 impl Policy {
@@ -36,12 +40,31 @@ impl Policy {
         lookup::sort(&mut parts);
         validate::check(&parts)?;
         let hosts = lookup::exact_hosts(&parts);
-        Ok(Self { parts, hosts })
+        let indexes = parts.missions.iter().map(index::MissionIndex::new).collect();
+        Ok(Self { parts, hosts, indexes })
     }
 
     /// The data, sorted.
     pub fn parts(&self) -> &PolicyParts {
         &self.parts
+    }
+
+    /// The rules of a mission for a service that could matter to what is asked for, in order.
+    pub(crate) fn rules_met(
+        &self,
+        id: MissionId,
+        service: ServiceId,
+        lookup: Lookup,
+    ) -> impl Iterator<Item = (&Mission, &Rule)> {
+        let mission = self.mission(id);
+        let index = self.indexes.get(usize::from(id.0)).and_then(Option::as_ref);
+        let met = index.and_then(|index| index.met(service, lookup));
+        let all = mission.filter(|_| met.is_none()).into_iter().flat_map(|mission| &mission.rules);
+        let some = mission.into_iter().zip(met).flat_map(|(mission, met)| {
+            met.into_iter().filter_map(|number| mission.rules.get(usize::try_from(number).ok()?))
+        });
+        let rules = all.chain(some).filter(move |rule| rule.service == service);
+        rules.filter_map(move |rule| Some((mission?, rule)))
     }
 
     pub(crate) fn mission(&self, id: MissionId) -> Option<&Mission> {
