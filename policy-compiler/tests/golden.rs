@@ -1,0 +1,74 @@
+//! Bundles that were made once and are read for ever: `tests/golden/format-N.bundle`, one for each format that was released, and the
+//! current one. What the compiler makes today of the same policy must be the current one, byte for byte, on any machine.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::path::{Path, PathBuf};
+
+use policy_compiler::cases::{self, Case};
+use policy_compiler::decide::{Runner, differences};
+use policy_compiler::native::Native;
+use sallyport_engine::bundle;
+
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden")
+}
+
+fn current() -> PathBuf {
+    golden().join(format!("format-{}.bundle", bundle::FORMAT))
+}
+
+fn golden_cases() -> Vec<Case> {
+    let (cases, report) = cases::load(&[golden().join("golden.cases.yaml")]);
+    assert!(!report.has_errors() && !cases.is_empty());
+    cases
+}
+
+#[test]
+fn the_compiler_makes_the_golden_bundle_of_today() {
+    let (made, report) = policy_compiler::load_bundle(&golden().join("policy.yaml"));
+    assert!(!report.has_errors());
+    let made = made.unwrap();
+    if std::env::var_os("SALLYPORT_UPDATE").is_some() {
+        std::fs::write(current(), &made).unwrap();
+    }
+    assert!(
+        std::fs::read(current()).unwrap() == made,
+        "the bundle of tests/golden/policy.yaml has changed: if that is meant, SALLYPORT_UPDATE=1 writes it anew; once the format \
+         was released, raise bundle::FORMAT and keep the old file"
+    );
+}
+
+#[test]
+fn every_golden_bundle_is_still_judged_by() {
+    let files = golden().read_dir().unwrap().map(|entry| entry.unwrap().path());
+    let bundles: Vec<_> =
+        files.filter(|path| path.extension().is_some_and(|name| name == "bundle")).collect();
+    assert!(bundles.contains(&current()));
+    for path in bundles {
+        let mut native = Native::new(&std::fs::read(&path).unwrap()).unwrap();
+        for case in golden_cases() {
+            native.begin(&case).unwrap();
+            let observed = native.run(&case).unwrap();
+            assert_eq!(
+                differences(&case, &observed),
+                Vec::<String>::new(),
+                "{} in {}",
+                case.name,
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_bundle_of_another_format_is_refused_with_what_to_do() {
+    let mut bytes = std::fs::read(current()).unwrap();
+    for other in [bundle::FORMAT - 1, bundle::FORMAT + 1, u16::MAX] {
+        bytes[8..10].copy_from_slice(&other.to_le_bytes());
+        let refusal = bundle::decode(&bytes).unwrap_err().to_string();
+        assert!(
+            refusal.contains(&format!("format {other} is unknown")) && refusal.contains("upgrade"),
+            "{refusal}"
+        );
+    }
+}
