@@ -32,4 +32,4 @@ fuzz: ## every fuzz target for a while: SECONDS=600 each, unless said
 	@scripts/fuzz long $(or $(SECONDS),600)
 
 differential: ## generated JSON to other parsers; BODIES=1000000 for a long run
-	@scripts/differential $(BODIES)
+	@scripts/differential $(or $(BODIES),20000) $(or $(SEED),1)
