@@ -12,6 +12,7 @@ mod head;
 use crate::decide::{Origin, Refusal, RuleName};
 use crate::http::{Coding, Head};
 use crate::identity::Peer;
+use crate::json::Numbers;
 use crate::operation::McpHeaders;
 use crate::policy::{A2aMethod, LlmApi, Mode, Otherwise, Policy};
 use crate::reason::Reason;
@@ -90,6 +91,8 @@ struct Pending {
     body: Expected,
     /// How the body is coded; it is judged, and goes on, decoded.
     coding: Option<Coding>,
+    /// What becomes of numbers in it that parsers read differently.
+    numbers: Numbers,
 }
 
 /// How a body will be read, and whether it decides.

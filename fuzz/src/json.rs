@@ -49,7 +49,7 @@ fn check_value(value: Value<'_>, data: &[u8]) {
             let inner = &value.raw()[1..value.raw().len() - 1];
             assert_eq!(unescape(inner).as_deref(), Some(&*text));
         }
-        Kind::Null | Kind::Bool(_) | Kind::Number => {
+        Kind::Null | Kind::Bool(_) | Kind::Number | Kind::OpaqueNumber => {
             assert!(value.items().next().is_none() && value.entries().next().is_none());
         }
     }
@@ -69,7 +69,7 @@ fn check_strings(document: &Document<'_>) {
 
 fn write(out: &mut String, value: Value<'_>) {
     match value.kind() {
-        Kind::Null | Kind::Bool(_) | Kind::Number => out.push_str(value.raw()),
+        Kind::Null | Kind::Bool(_) | Kind::Number | Kind::OpaqueNumber => out.push_str(value.raw()),
         Kind::String => write_string(out, &value.as_str().expect("an accepted string unescapes")),
         Kind::Array => {
             out.push('[');

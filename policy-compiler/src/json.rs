@@ -32,7 +32,7 @@ fn node<'s>(text: &'s str, file: FileId, json: Json<'_>) -> Node<'s> {
         Kind::Array => Value::List(json.items().map(|item| node(text, file, item)).collect()),
         Kind::Object => Value::Map(entries(text, file, json, start)),
         Kind::String => scalar(json.as_str().map(|text| text.into_owned().into()).unwrap_or_default(), true),
-        Kind::Null | Kind::Bool(_) | Kind::Number => {
+        Kind::Null | Kind::Bool(_) | Kind::Number | Kind::OpaqueNumber => {
             scalar(text.get(start..end).unwrap_or_default().into(), false)
         }
     };

@@ -280,6 +280,13 @@ static ROUTE: Object = Object {
             doc: "On `http`, `grpc` and `a2a` routes: whether bodies that the gate cannot read may pass unjudged.",
         },
         Field {
+            name: "bigNumbers",
+            ty: Ty::Choice(&["refuse", "pass"]),
+            need: Need::Default("refuse"),
+            doc: "Whether JSON bodies may hold numbers that parsers read differently: integers beyond ±(2^53 − 1), more than 17 \
+                  digits, `-0`. Where they pass, nobody here reads them, and no constraint on arguments is satisfied by one.",
+        },
+        Field {
             name: "batches",
             ty: Ty::Choice(&["refuse", "judge"]),
             need: Need::Default("refuse"),

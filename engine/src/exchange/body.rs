@@ -56,6 +56,12 @@ struct Case<'p> {
     pending: &'p Pending,
 }
 
+impl Case<'_> {
+    fn parse<'b>(&self, body: &'b [u8]) -> Result<Document<'b>, Reason> {
+        Ok(Document::parse_with(body, self.pending.numbers)?)
+    }
+}
+
 impl Exchange {
     /// Judges a whole body. The state is `Refused` until this says otherwise.
     pub(super) fn judge_body(&mut self, pending: Pending, body: &[u8]) -> Step {
@@ -122,7 +128,7 @@ impl Exchange {
     }
 
     fn judge_json(&mut self, case: &Case<'_>, body: &[u8]) -> Result<(), Answered> {
-        let document = Document::parse(body).map_err(Reason::from)?;
+        let document = case.parse(body)?;
         Ok(self.scan_document(case.policy, case.pending, &document)?)
     }
 
@@ -133,7 +139,7 @@ impl Exchange {
         batches: bool,
         body: &[u8],
     ) -> Result<(), Answered> {
-        let document = Document::parse(body).map_err(Reason::from)?;
+        let document = case.parse(body)?;
         let root = document.root().ok_or(Reason::Internal)?;
         let id = if root.kind() == Kind::Array {
             self.judge_batch(case, headers, batches, root)?;
@@ -190,7 +196,7 @@ impl Exchange {
     }
 
     fn judge_a2a_rpc(&mut self, case: &Case<'_>, body: &[u8]) -> Result<(), Answered> {
-        let document = Document::parse(body).map_err(Reason::from)?;
+        let document = case.parse(body)?;
         let (id, call) = A2aCall::read_rpc(document.root().ok_or(Reason::Internal)?)?;
         let judged = self
             .judge_a2a_call(case, &call)
@@ -202,7 +208,7 @@ impl Exchange {
         if body.is_empty() {
             return self.judge_a2a_call(case, &A2aCall::read_rest(method, None)?);
         }
-        let document = Document::parse(body).map_err(Reason::from)?;
+        let document = case.parse(body)?;
         self.judge_a2a_call(case, &A2aCall::read_rest(method, document.root())?)?;
         Ok(self.scan_document(case.policy, case.pending, &document)?)
     }
@@ -213,7 +219,7 @@ impl Exchange {
     }
 
     fn judge_llm_body(&mut self, case: &Case<'_>, api: LlmApi, body: &[u8]) -> Result<(), Answered> {
-        let document = Document::parse(body).map_err(Reason::from)?;
+        let document = case.parse(body)?;
         let call = LlmCall::read(api, document.root().ok_or(Reason::Internal)?)?;
         self.record.operation = Some(format!("llm {} {}", api.name(), shown(case.policy, &call.model)));
         self.ask_rules(case, Asked::Llm(&call)).map_err(|refused| Answered { refused, id: None })?;

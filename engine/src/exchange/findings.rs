@@ -16,7 +16,7 @@ impl Exchange {
         pending: &Pending,
         body: &[u8],
     ) -> Result<(), Reason> {
-        if let Ok(document) = Document::parse(body) {
+        if let Ok(document) = Document::parse_with(body, pending.numbers) {
             return self.scan_document(policy, pending, &document);
         }
         let profile = profile(policy, pending)?;

@@ -6,6 +6,7 @@ use crate::IDENTITY_HEADER;
 use crate::decide::{Asked, Decision, Origin, Refusal, decide};
 use crate::http::{Authority, Charset, Coding, Head, MediaType, RequestPath};
 use crate::identity::{Peer, SpiffeId};
+use crate::json::Numbers;
 use crate::operation::{Endpoint, McpHeaders, api_of};
 use crate::policy::{A2aMethod, AgentId, LlmApi, Otherwise, Policy, Protocol, Route};
 use crate::reason::Reason;
@@ -26,6 +27,7 @@ struct Request<'h> {
     path: RequestPath<'h>,
     origin: Origin,
     end: End,
+    numbers: Numbers,
 }
 
 impl Exchange {
@@ -84,12 +86,13 @@ impl Exchange {
             Authority::parse(head.required(":authority")?).map_err(|_| Reason::RequestMalformed)?;
         let service = policy.service_at(&authority).ok_or(Reason::ScopeHost)?;
         let route = policy.service(service).ok_or(Reason::Internal)?.route(&path)?;
+        let numbers = if route.opaque_numbers { Numbers::Opaque } else { Numbers::Alike };
         let origin = Origin { agent, service, caller, authority };
-        let request = Request { head, method, path, origin, end };
+        let request = Request { head, method, path, origin, end, numbers };
         let pending = self.judge_route(&policy, route, &request)?;
         // Last, so that a length known ahead and one counted on the way are refused alike.
         if let Err(reason) = self.check_length(head) {
-            let granted = pending.as_ref().is_some_and(Pending::is_granted);
+            let granted = pending.as_ref().is_none_or(Pending::is_granted);
             if reason == Reason::RequestTooLarge && granted && self.lets_oversize_pass() {
                 self.note(reason, None);
                 return Ok((self.edits(head), None));
@@ -321,7 +324,7 @@ impl Exchange {
 
 impl Request<'_> {
     fn pending(&self, body: Expected, coding: Option<Coding>) -> Pending {
-        Pending { origin: self.origin.clone(), body, coding }
+        Pending { origin: self.origin.clone(), body, coding, numbers: self.numbers }
     }
 }
 

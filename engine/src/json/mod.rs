@@ -56,12 +56,25 @@ pub enum Kind {
     Bool(bool),
     /// A number.
     Number,
+    /// A number that parsers read differently, and that nobody here reads: see [`Numbers::Opaque`].
+    OpaqueNumber,
     /// A string.
     String,
     /// An array.
     Array,
     /// An object.
     Object,
+}
+
+/// What becomes of numbers that parsers read differently.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Numbers {
+    /// They are refused.
+    #[default]
+    Alike,
+    /// They stand as [`Kind::OpaqueNumber`], which no constraint is satisfied by. Longer than 512 bytes, or with an exponent beyond 999,
+    /// they are still refused.
+    Opaque,
 }
 
 /// Why a text was refused, and at which byte.
@@ -117,7 +130,12 @@ pub struct Value<'d> {
 impl<'a> Document<'a> {
     /// Reads a whole text.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, JsonError> {
-        let (text, nodes) = reader::read(bytes)?;
+        Self::parse_with(bytes, Numbers::Alike)
+    }
+
+    /// Reads a whole text, and numbers as is said.
+    pub fn parse_with(bytes: &'a [u8], numbers: Numbers) -> Result<Self, JsonError> {
+        let (text, nodes) = reader::read(bytes, numbers)?;
         Ok(Self { text, nodes })
     }
 

@@ -2,7 +2,7 @@
 //!
 //! An integer beyond ±(2^53 − 1) is exact in one parser and rounded in the next; a decimal with more than 17 digits, or a
 //! magnitude that a double cannot hold, likewise; and `-0` is an integer here and a negative zero there. All of these are
-//! refused.
+//! refused, or let stand unread where that is asked for.
 
 use super::Fault;
 
@@ -18,8 +18,16 @@ const MAX_WRITTEN_LEN: usize = 512;
 /// The largest exponent as written, of a zero too: some parsers overflow on longer ones before they look at the digits.
 const MAX_WRITTEN_EXPONENT: i32 = 999;
 
-/// Checks the number at the front of `bytes` and says how long it is.
-pub(super) fn check(bytes: &[u8]) -> Result<usize, Fault> {
+/// The number at the front of a text.
+pub(super) struct Scanned {
+    /// Its length, in bytes.
+    pub(super) length: usize,
+    /// Whether every parser reads the same value from it.
+    pub(super) alike: bool,
+}
+
+/// Reads the number at the front of `bytes`.
+pub(super) fn scan(bytes: &[u8]) -> Result<Scanned, Fault> {
     let mut scan = Scan { bytes, at: 0 };
     let negative = scan.take(|b| b == b'-');
     let whole = scan.digits();
@@ -37,14 +45,16 @@ pub(super) fn check(bytes: &[u8]) -> Result<usize, Fault> {
         return Err(Fault::Number);
     }
     let zero = whole.iter().chain(fraction).all(|&b| b == b'0');
-    if zero {
-        return if negative { Err(Fault::Number) } else { Ok(scan.at) };
-    }
-    if !point && exponent.is_none() {
+    let integer = || {
         let value = whole.iter().try_fold(0_u64, |n, &d| n.checked_mul(10)?.checked_add(u64::from(d & 0x0f)));
-        return if value.is_some_and(|n| n <= MAX_SAFE_INTEGER) { Ok(scan.at) } else { Err(Fault::Number) };
-    }
-    if fits_a_double(whole, fraction, exponent.unwrap_or(0)) { Ok(scan.at) } else { Err(Fault::Number) }
+        value.is_some_and(|n| n <= MAX_SAFE_INTEGER)
+    };
+    let alike = match (zero, point, exponent) {
+        (true, ..) => !negative,
+        (false, false, None) => integer(),
+        (false, _, exponent) => fits_a_double(whole, fraction, exponent.unwrap_or(0)),
+    };
+    Ok(Scanned { length: scan.at, alike })
 }
 
 /// Whether `whole.fraction × 10^exponent`, which is not zero, has few enough digits and a magnitude in range.

@@ -1,13 +1,13 @@
 //! The grammar: bytes to nodes.
 
-use super::{Fault, JsonError, Kind, MAX_DEPTH, MAX_NODES, Node, number, text};
+use super::{Fault, JsonError, Kind, MAX_DEPTH, MAX_NODES, Node, Numbers, number, text};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 /// Objects with at most this many keys are compared pair by pair; larger ones are sorted.
 const FEW_KEYS: usize = 8;
 
-pub(super) fn read(bytes: &[u8]) -> Result<(&str, Vec<Node>), JsonError> {
+pub(super) fn read(bytes: &[u8], numbers: Numbers) -> Result<(&str, Vec<Node>), JsonError> {
     if bytes.starts_with(b"\xef\xbb\xbf") {
         return Err(JsonError { fault: Fault::ByteOrderMark, offset: 0 });
     }
@@ -22,7 +22,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(&str, Vec<Node>), JsonError> {
     if u32::try_from(bytes.len()).is_err() {
         return Err(JsonError { fault: Fault::TooMany, offset: 0 });
     }
-    let mut reader = Reader { text, bytes, at: 0, nodes: Vec::new() };
+    let mut reader = Reader { text, bytes, at: 0, nodes: Vec::new(), numbers };
     reader.skip_space();
     reader.value(MAX_DEPTH)?;
     reader.skip_space();
@@ -34,6 +34,7 @@ struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
     nodes: Vec<Node>,
+    numbers: Numbers,
 }
 
 impl Reader<'_> {
@@ -143,9 +144,14 @@ impl Reader<'_> {
     fn number(&mut self) -> Result<(), JsonError> {
         let start = self.at;
         let rest = self.bytes.get(start..).unwrap_or_default();
-        let length = number::check(rest).map_err(|fault| self.fault(fault))?;
-        self.advance(length);
-        self.push(Kind::Number, false, start)
+        let number = number::scan(rest).map_err(|fault| self.fault(fault))?;
+        let kind = match (number.alike, self.numbers) {
+            (true, _) => Kind::Number,
+            (false, Numbers::Opaque) => Kind::OpaqueNumber,
+            (false, Numbers::Alike) => return Err(self.fault(Fault::Number)),
+        };
+        self.advance(number.length);
+        self.push(kind, false, start)
     }
 
     fn word(&mut self, word: &str, kind: Kind) -> Result<(), JsonError> {

@@ -1,3 +1,4 @@
+use super::Numbers;
 use crate::json::{Document, Fault, Kind, MAX_DEPTH, MAX_NODES, write_string};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -138,7 +139,7 @@ fn to_serde(value: crate::json::Value<'_>) -> serde_json::Value {
     match value.kind() {
         Kind::Null => serde_json::Value::Null,
         Kind::Bool(b) => b.into(),
-        Kind::Number => serde_json::from_str(value.raw()).unwrap(),
+        Kind::Number | Kind::OpaqueNumber => serde_json::from_str(value.raw()).unwrap(),
         Kind::String => value.as_str().unwrap().into_owned().into(),
         Kind::Array => value.items().map(to_serde).collect(),
         Kind::Object => value.entries().map(|(key, value)| (key.into_owned(), to_serde(value))).collect(),
@@ -194,5 +195,21 @@ proptest! {
         prop_assert!(!written.chars().any(char::is_control));
         let document = Document::parse(written.as_bytes()).unwrap();
         prop_assert_eq!(document.root().unwrap().as_str().unwrap().to_string(), text);
+    }
+}
+
+#[test]
+fn numbers_that_parsers_read_differently_can_stand_unread() {
+    for text in ["9007199254740993", "-0", "1e400", "0.12345678901234567890"] {
+        assert_eq!(Document::parse(text.as_bytes()).unwrap_err().fault, Fault::Number, "{text}");
+        let document = Document::parse_with(text.as_bytes(), Numbers::Opaque).unwrap();
+        let value = document.root().unwrap();
+        assert_eq!((value.kind(), value.raw()), (Kind::OpaqueNumber, text));
+    }
+    let plain = Document::parse_with(b"12.5", Numbers::Opaque).unwrap();
+    assert_eq!(plain.root().unwrap().kind(), Kind::Number);
+    // What is too long for some parser to read at all is refused all the same.
+    for text in ["1".repeat(513), "1e1000".into(), "01".into()] {
+        assert!(Document::parse_with(text.as_bytes(), Numbers::Opaque).is_err(), "{text}");
     }
 }

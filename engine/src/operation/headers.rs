@@ -124,7 +124,7 @@ fn collect_values<'d>(key: &str, value: Value<'d>, values: &mut Vec<(String, Cow
         Kind::Object => value.entries().for_each(|(key, member)| collect_values(&key, member, values)),
         Kind::Array => value.items().for_each(|item| collect_values(key, item, values)),
         Kind::String => values.extend(value.as_str().map(|text| (key.to_string(), text))),
-        Kind::Null | Kind::Bool(_) | Kind::Number => {
+        Kind::Null | Kind::Bool(_) | Kind::Number | Kind::OpaqueNumber => {
             values.push((key.to_string(), Cow::Borrowed(value.raw())))
         }
     }

@@ -138,7 +138,7 @@ fn calls<'d>(part: Value<'d>, tools: &mut Vec<Cow<'d, str>>) -> Result<(), Reaso
             let inner = |key: &str| !matches!(key, "tool_calls" | "function_call" | "input" | "arguments");
             part.entries().filter(|(key, _)| inner(key)).try_for_each(|(_, member)| calls(member, tools))
         }
-        Kind::Null | Kind::Bool(_) | Kind::Number | Kind::String => Ok(()),
+        Kind::Null | Kind::Bool(_) | Kind::Number | Kind::OpaqueNumber | Kind::String => Ok(()),
     }
 }
 

@@ -18,8 +18,13 @@ pub(crate) fn policy() -> Policy {
 
 pub(crate) fn parts() -> PolicyParts {
     let path = |text: &str| PathTemplate::parse(text).unwrap();
-    let route =
-        |text: &str, protocol| Route { path: path(text), protocol, opaque_bodies: false, batches: false };
+    let route = |text: &str, protocol| Route {
+        path: path(text),
+        protocol,
+        opaque_bodies: false,
+        batches: false,
+        opaque_numbers: false,
+    };
     let rule = |name: &str, effect, operations| Rule {
         name: name.into(),
         effect,

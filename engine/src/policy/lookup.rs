@@ -103,7 +103,8 @@ impl Service {
     pub(crate) fn route(&self, path: &RequestPath<'_>) -> Result<&Route, Reason> {
         let exact = self.routes.iter().find(|route| route.path.matches(path)).ok_or(Reason::ScopePath)?;
         let loose = self.routes.iter().find(|route| route.path.matches_loosely(path)).unwrap_or(exact);
-        let rules = |route: &Route| (route.protocol, route.opaque_bodies, route.batches);
+        let rules =
+            |route: &Route| (route.protocol, route.opaque_bodies, route.batches, route.opaque_numbers);
         if rules(loose) == rules(exact) { Ok(exact) } else { Err(Reason::RequestAmbiguous) }
     }
 }

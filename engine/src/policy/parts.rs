@@ -77,6 +77,8 @@ pub struct Route {
     pub opaque_bodies: bool,
     /// Whether a JSON-RPC batch may pass where the protocol's version has them and every element is allowed.
     pub batches: bool,
+    /// Whether numbers that parsers read differently may stand in JSON bodies, unread.
+    pub opaque_numbers: bool,
 }
 
 /// A protocol that requests are judged by.

@@ -115,10 +115,13 @@ fn read_route(
 ) -> Route {
     let opaque_bodies = fields.word("opaqueBodies");
     let batches = fields.word("batches");
+    let big_numbers = fields.word("bigNumbers");
     let reads_all = matches!(protocol, Protocol::Mcp | Protocol::Llm);
-    for (key, text, useless) in
-        [("opaqueBodies", opaque_bodies, reads_all), ("batches", batches, protocol != Protocol::Mcp)]
-    {
+    for (key, text, useless) in [
+        ("opaqueBodies", opaque_bodies, reads_all),
+        ("batches", batches, protocol != Protocol::Mcp),
+        ("bigNumbers", big_numbers, protocol == Protocol::Grpc),
+    ] {
         if let Some(text) = text.filter(|_| useless) {
             let message = format!("`{key}` says nothing on a route with this protocol");
             out.push(Diagnostic::new(Id::ConflictingKeys, text.at, message).help("leave it out"));
@@ -136,6 +139,7 @@ fn read_route(
         protocol,
         opaque_bodies: opaque_bodies.map_or(opaque_by_default && !reads_all, |text| text.text == "allow"),
         batches: batches.is_some_and(|text| text.text == "judge"),
+        opaque_numbers: big_numbers.is_some_and(|text| text.text == "pass"),
     }
 }
 

@@ -66,7 +66,9 @@ impl Canonical {
         match value.kind() {
             Kind::Null => self.null(),
             Kind::Bool(value) => self.bool(value),
-            Kind::Number => self.number(value.raw().parse().expect("an accepted number is a number")),
+            Kind::Number | Kind::OpaqueNumber => {
+                self.number(value.raw().parse().expect("an accepted number is a number"))
+            }
             Kind::String => self.string(&value.as_str().expect("an accepted string unescapes")),
             Kind::Array => {
                 self.array(value.items().count());
