@@ -1,6 +1,5 @@
 //! Bundles that were made once and are read for ever: `tests/golden/format-N.bundle`, one for each format that was released, and the
 //! current one. What the compiler makes today of the same policy must be the current one, byte for byte, on any machine.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::path::{Path, PathBuf};
 
