@@ -55,6 +55,11 @@ impl Native {
     pub fn new(bundle: &[u8]) -> Result<Self, Box<dyn Error>> {
         Ok(Self { policy: Rc::new(bundle::decode(bundle)?), world: Rc::default() })
     }
+
+    /// The policy that it judges by.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
 }
 
 impl Runner for Native {

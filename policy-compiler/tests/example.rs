@@ -1,12 +1,14 @@
-//! The example that the documentation shows: its policy is without blemish and its cases pass.
+//! The examples: their policies are without blemish, their cases pass and leave no rule out.
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use policy_compiler::decide::run_all;
 use policy_compiler::native::Native;
 use policy_compiler::report::Colour;
-use policy_compiler::{cases, compile, load_bundle};
+use policy_compiler::testing::{Outcome, Suite};
+use policy_compiler::{cases, compile, load_bundle, project};
 
 fn example(part: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/tool-api").join(part)
@@ -20,10 +22,22 @@ fn decide(cases: &[cases::Case]) -> (bool, String, String) {
 }
 
 #[test]
-fn its_policy_has_not_even_a_warning() {
-    let (policy, report) = compile(&[example("policy")]);
-    assert_eq!(report.text(Colour::Never), "");
-    assert_eq!(policy.unwrap().parts().agents.len(), 3);
+fn every_example_is_without_blemish_and_tested_whole() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let folders = fs::read_dir(examples).unwrap().map(|entry| entry.unwrap().path());
+    let mut tested = 0;
+    for folder in folders.filter(|folder| folder.join("policy").is_dir()) {
+        let (_, report) = compile(&[folder.join("policy")]);
+        assert_eq!(report.text(Colour::Never), "");
+        let projects = project::find(std::slice::from_ref(&folder)).unwrap();
+        let suite = Suite::run(&projects[0]).unwrap();
+        let failed: Vec<_> = suite.tests.iter().filter(|test| test.outcome() != Outcome::Passed).collect();
+        assert!(failed.is_empty(), "{failed:#?}");
+        assert!(suite.coverage.reaches(100), "{}: {:#?}", folder.display(), suite.coverage);
+        assert!(suite.coverage.agents.iter().all(|agent| agent.cases > 0), "{:#?}", suite.coverage.agents);
+        tested += 1;
+    }
+    assert!(tested > 0);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod dev;
 mod inspect;
 mod reference;
 mod table;
+mod test;
 
 pub use reference::{cli as cli_page, language as language_page};
 
@@ -36,6 +37,8 @@ enum Command {
     Compile(compile::Args),
     /// Show what is in a bundle, or what policy would compile to
     Inspect(inspect::Args),
+    /// Run case files as the unit tests of a policy, and say what they cover
+    Test(test::Args),
     /// Put cases to the engine and print what it did, one JSON object a line
     Decide(DecideArgs),
     /// Run a real Envoy with policy, minted identities and an upstream on this machine
@@ -64,6 +67,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Compile(args) => compile::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Test(args) => test::run(&args),
         Command::Decide(args) => decide::decide(&args, Native::new),
         Command::Dev(args) => dev::run(&args),
         Command::Reference(args) => reference::run(&args),

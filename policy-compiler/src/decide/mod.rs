@@ -190,7 +190,7 @@ pub fn run_all(
 }
 
 /// Puts a case to the gate as often as it says; the last time is what counts.
-fn put(runner: &mut impl Runner, case: &Case) -> Result<Observed, Box<dyn Error>> {
+pub fn put(runner: &mut impl Runner, case: &Case) -> Result<Observed, Box<dyn Error>> {
     runner.begin(case)?;
     for _ in 1..case.repeat {
         runner.run(case)?;
