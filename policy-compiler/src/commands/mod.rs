@@ -2,8 +2,11 @@
 
 mod check;
 mod compile;
+mod completions;
 mod dev;
+mod init;
 mod inspect;
+mod man;
 mod reference;
 mod table;
 mod test;
@@ -31,6 +34,8 @@ struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a starter policy with its tests
+    Init(init::Args),
     /// Report everything that is wrong with policy
     Check(check::Args),
     /// Compile policy into a bundle for the filter
@@ -45,6 +50,10 @@ enum Command {
     Dev(dev::Args),
     /// Print a reference page as Markdown: of the policy language, or of this command line
     Reference(reference::Args),
+    /// Print what a shell needs to complete this command line
+    Completions(completions::Args),
+    /// Write a manual page a command
+    Man(man::Args),
 }
 
 /// How results are printed.
@@ -64,6 +73,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return exit::usage(&error),
     };
     match line.command {
+        Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Compile(args) => compile::run(&args),
         Command::Inspect(args) => inspect::run(&args),
@@ -71,6 +81,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Decide(args) => decide::decide(&args, Native::new),
         Command::Dev(args) => dev::run(&args),
         Command::Reference(args) => reference::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }
 

@@ -1,12 +1,9 @@
 //! `test`: what it finds, what it prints, and with which code it exits.
-#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
-
-mod common;
 
 use std::fs;
 use std::path::Path;
 
-use common::{run, run_in};
+use super::common::{run, run_in};
 
 /// One agent that may search and must not drop; nothing else is in it.
 const POLICY: &str = "\
@@ -68,7 +65,7 @@ fn the_example_passes_and_is_covered() {
     assert!(ran.stdout.contains("coverage: 6 of 6 rules hit (100 %)\n"), "{}", ran.stdout);
     assert!(ran.stdout.contains("  deploy    3/3\n  research  2/2\n  support   1/1\n"), "{}", ran.stdout);
     assert!(!ran.stdout.contains('\u{1b}'), "colour off a terminal");
-    let page = include_str!("../../examples/tool-api/README.md");
+    let page = include_str!("../../../examples/tool-api/README.md");
     let shown = format!("$ policy-compiler test examples/tool-api\n{}", ran.stdout);
     assert!(page.contains(&shown), "its page shows something else than\n{shown}");
 }
