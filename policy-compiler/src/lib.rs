@@ -16,6 +16,7 @@ pub mod coverage;
 pub mod decide;
 pub mod detectors;
 pub mod diagnostic;
+pub mod diff;
 pub mod exit;
 pub mod files;
 mod json;

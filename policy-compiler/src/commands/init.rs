@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::{fail, print};
+use super::{fail, print, table};
 
 /// The files of the starter, by their paths in the project.
 const FILES: [(&str, &str); 6] = [
@@ -82,13 +82,13 @@ fn next(folder: &Path) -> String {
     let shown = folder.display();
     let files: Vec<_> =
         FILES.iter().map(|(name, _)| format!("  {}\n", folder.join(name).display())).collect();
-    format!(
-        "wrote\n{}\nnext\n\
-         \x20 policy-compiler test {shown}            what the policy does, and what its cases leave out\n\
-         \x20 policy-compiler check {shown}/policy    everything that is wrong with it\n\
-         \x20 policy-compiler dev --policy {shown}/policy    try it in a real Envoy on this machine\n",
-        files.concat(),
-    )
+    let next = [
+        (format!("test {shown}"), "what the policy does, and what its cases leave out"),
+        (format!("check {shown}/policy"), "everything that is wrong with it"),
+        (format!("dev --policy {shown}/policy"), "try it in a real Envoy on this machine"),
+    ];
+    let rows = next.map(|(args, what)| vec![format!("policy-compiler {args}"), what.to_owned()]);
+    format!("wrote\n{}\nnext\n{}", files.concat(), table::lines(&rows, 2))
 }
 
 #[cfg(test)]

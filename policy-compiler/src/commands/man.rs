@@ -9,6 +9,7 @@ use clap_mangen::Man;
 
 use super::compile::write_atomically;
 use super::{definition, fail, print};
+use crate::exit;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -41,7 +42,7 @@ fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
 }
 
 fn page(command: &clap::Command) -> io::Result<(String, Vec<u8>)> {
-    let man = Man::new(command.clone());
+    let man = Man::new(command.clone().after_help(exit::HELP));
     let mut page = Vec::new();
     man.render(&mut page)?;
     Ok((man.get_filename(), page))

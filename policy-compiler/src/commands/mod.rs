@@ -4,6 +4,7 @@ mod check;
 mod compile;
 mod completions;
 mod dev;
+mod diff;
 mod init;
 mod inspect;
 mod man;
@@ -46,6 +47,8 @@ enum Command {
     Test(test::Args),
     /// Put cases to the engine and print what it did, one JSON object a line
     Decide(DecideArgs),
+    /// Say what differs between two policies in meaning: who may now do what, and who no longer may
+    Diff(diff::Args),
     /// Run a real Envoy with policy, minted identities and an upstream on this machine
     Dev(dev::Args),
     /// Print a reference page as Markdown: of the policy language, or of this command line
@@ -79,6 +82,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Inspect(args) => inspect::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Decide(args) => decide::decide(&args, Native::new),
+        Command::Diff(args) => diff::run(&args),
         Command::Dev(args) => dev::run(&args),
         Command::Reference(args) => reference::run(&args),
         Command::Completions(args) => completions::run(&args),

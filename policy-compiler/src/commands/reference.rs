@@ -19,7 +19,7 @@ const CLI_INTRODUCTION: &str = "\
 | exit code | meaning |
 |---|---|
 | 0 | all is well; warnings do not count unless `--deny-warnings` is given |
-| 1 | `check` found errors, a case did not pass, or `test` found coverage below `--min-coverage` |
+| 1 | `check` found errors, a case did not pass, `test` found coverage below `--min-coverage`, or `diff` found a difference |
 | 2 | bad arguments, policy or case files, or something could not be read, written or started |
 
 Results go to standard output, diagnostics and progress to standard error; with `--format json` diagnostics are the result. Colours
@@ -31,6 +31,10 @@ told on standard error, without showing a body or a header's value.
 
 `test` takes projects: folders with `policy/` (or `policy.yaml`) and `cases/` (or `*.cases.yaml` beside the policy) in them. A rule
 counts as hit where a case that expects something was decided by it.
+
+`diff` compares what two policies mean: what becomes of each operation for each identity, by all rules together. Files, order, comments
+and the names of rules, missions, agents, services and path variables mean nothing. `+` is more than before, `-` less, `~` neither or
+both.
 ";
 
 const INTRODUCTION: &str = "\
