@@ -55,6 +55,14 @@ fn other_asks(what: &str, before: &str, after: &str) -> String {
 
 /// Only what is denied under conditions is otherwise.
 fn denied_otherwise(what: &str, before: &State, after: &State) -> (Direction, String) {
+    let (direction, sentence) = denied_if(what, before, after);
+    match after.verdict().permits() {
+        0 => (Direction::Other, sentence + "; no rule allows it anyway"),
+        _ => (direction, sentence),
+    }
+}
+
+fn denied_if(what: &str, before: &State, after: &State) -> (Direction, String) {
     match (before.denied.is_empty(), after.denied.is_empty()) {
         (true, _) => (Direction::Less, format!("is now forbidden to {what} if {}", asks(&after.denied))),
         (_, true) => {
@@ -73,14 +81,14 @@ fn denied_otherwise(what: &str, before: &State, after: &State) -> (Direction, St
 
 /// What is denied under conditions beside a change of what is allowed.
 fn denied_besides(before: &State, after: &State) -> String {
-    if after.denied == before.denied || [before, after].iter().any(|state| state.verdict() == Verdict::Denied)
-    {
-        return String::new();
+    let always = |state: &State| state.verdict() == Verdict::Denied;
+    if after.verdict().permits() > 0 && !after.denied.is_empty() {
+        return format!(", but not if {}", asks(&after.denied));
     }
-    match after.denied.is_empty() {
-        true => format!("; no longer forbidden if {}", asks(&before.denied)),
-        false => format!(", but not if {}", asks(&after.denied)),
+    if !always(before) && !always(after) && after.denied.is_empty() && !before.denied.is_empty() {
+        return format!("; no longer forbidden if {}", asks(&before.denied));
     }
+    String::new()
 }
 
 /// Alternatives, each a list of clauses.
