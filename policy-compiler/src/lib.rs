@@ -14,6 +14,7 @@ pub mod commands;
 mod compile;
 pub mod coverage;
 pub mod decide;
+pub mod describe;
 pub mod detectors;
 pub mod diagnostic;
 pub mod diff;

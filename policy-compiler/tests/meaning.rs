@@ -1,5 +1,5 @@
 //! `diff` against the engine: where it finds no difference the engine finds none, and what it says may now be done, may be done.
-#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail the test")]
 
 use std::cell::Cell;
 

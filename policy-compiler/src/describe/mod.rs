@@ -1,18 +1,10 @@
 //! Words for what stands in a policy.
 
 mod arguments;
+mod conditions;
 
 pub use arguments::{arguments, constraint, place};
-
-use sallyport_engine::policy::Effect;
-
-/// The key in policy that a rule of this effect stands under.
-pub fn effect(effect: Effect) -> &'static str {
-    match effect {
-        Effect::Allow => "allow",
-        Effect::Deny => "deny",
-    }
-}
+pub use conditions::{conditions, limit, seconds};
 
 /// Each of the items in backticks: "`a`, `b` or `c`".
 pub fn one_of<T: ToString>(items: impl IntoIterator<Item = T>) -> String {

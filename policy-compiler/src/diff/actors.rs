@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sallyport_engine::identity::{SpiffeId, SpiffePattern};
-use sallyport_engine::policy::{Agent, AgentId, PolicyParts};
+use sallyport_engine::policy::{Agent, AgentId, Mode, PolicyParts};
 
 use super::grant::{Grant, grants};
 
@@ -19,6 +19,9 @@ pub(super) struct Actors<'p> {
 #[derive(Debug)]
 pub(super) struct Actor<'p> {
     pub(super) name: &'p str,
+    pub(super) mode: Mode,
+    /// The services that a mission on trial speaks of: what nobody allows there goes on, and is noted.
+    pub(super) on_trial: BTreeSet<String>,
     pub(super) grants: Vec<Grant>,
     /// What each detector does, by its id.
     pub(super) detectors: BTreeMap<&'p str, &'static str>,
@@ -35,25 +38,32 @@ pub(super) enum Identity<'p> {
 pub(super) fn of<'p>(parts: &'p PolicyParts, names: &[String]) -> Actors<'p> {
     let agents = (0..).map(AgentId).zip(&parts.agents);
     Actors {
-        agents: agents.map(|(id, agent)| (id, Actor::new(agent, parts, names))).collect(),
+        agents: agents.map(|(id, agent)| (id, Actor::new(id, agent, parts, names))).collect(),
         identities: &parts.identities,
         patterns: &parts.patterns,
     }
 }
 
 impl<'p> Actor<'p> {
-    fn new(agent: &'p Agent, parts: &'p PolicyParts, names: &[String]) -> Self {
+    fn new(id: AgentId, agent: &'p Agent, parts: &'p PolicyParts, names: &[String]) -> Self {
         let missions = agent.missions.iter().filter_map(|id| parts.missions.get(usize::from(id.0)));
-        let rules = missions.flat_map(|mission| &mission.rules);
+        let rules = missions.flat_map(|mission| mission.rules.iter().map(|rule| (mission.mode, rule)));
+        let rules: Vec<_> = rules
+            .map(|(mode, rule)| {
+                let service = names.get(usize::from(rule.service.0));
+                (mode, rule, service.map_or("", String::as_str))
+            })
+            .collect();
+        let on_trial = rules.iter().filter(|(mode, ..)| *mode == Mode::Observe);
+        let on_trial = on_trial.map(|(.., service)| (*service).to_owned()).collect();
         let profile = parts.profiles.get(usize::from(agent.profile.0));
         let actions = profile.map_or(&[][..], |profile| &profile.actions);
         Self {
             name: &agent.name,
-            grants: rules
-                .flat_map(|rule| {
-                    let service = names.get(usize::from(rule.service.0));
-                    grants(rule, service.map_or("", String::as_str))
-                })
+            mode: agent.mode,
+            on_trial,
+            grants: (rules.iter())
+                .flat_map(|(mode, rule, service)| grants(rule, service, id, *mode))
                 .collect::<BTreeSet<_>>()
                 .into_iter()
                 .collect(),

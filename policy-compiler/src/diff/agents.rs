@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sallyport_engine::policy::AgentId;
+use sallyport_engine::policy::{AgentId, Mode};
 
 use super::actors::{Actor, Actors};
 use super::grant::{Grant, Operation};
@@ -25,6 +25,8 @@ pub(super) fn compare(before: &Actors<'_>, after: &Actors<'_>) -> Vec<Change> {
             (Some(old), Some(new)) => {
                 let subject = subject(new.name, Some(old.name), identities);
                 changes.extend(operations(&subject, &old.grants, &new.grants));
+                changes.extend(modes(&subject, old.mode, new.mode));
+                changes.extend(trials(&subject, &old.on_trial, &new.on_trial));
                 actions.push((subject, detectors(old, new)));
             }
             (None, Some(new)) => {
@@ -73,7 +75,36 @@ fn came(new: &Actor<'_>, identities: &BTreeSet<String>, has_others: bool) -> Vec
     }
     let mut changes = vec![change(&subject, None, Direction::More, format!("is an agent now: {ids}"))];
     changes.extend(operations(&subject, &[], &new.grants));
+    changes.extend(modes(&subject, Mode::Enforce, new.mode));
+    changes.extend(trials(&subject, &BTreeSet::new(), &new.on_trial));
     changes
+}
+
+/// Whether refusals are carried out.
+fn modes(subject: &Subject, was: Mode, is: Mode) -> Option<Change> {
+    let (direction, sentence) = match (was, is) {
+        (Mode::Enforce, Mode::Observe) => {
+            (Direction::More, "is only observed now: what would be refused goes on, and is noted")
+        }
+        (Mode::Observe, Mode::Enforce) => {
+            (Direction::Less, "is no longer only observed: what is refused goes nowhere")
+        }
+        (Mode::Enforce, Mode::Enforce) | (Mode::Observe, Mode::Observe) => return None,
+    };
+    Some(change(subject, None, direction, sentence.to_owned()))
+}
+
+/// Where a mission on trial lets go on what no rule allows.
+fn trials(subject: &Subject, was: &BTreeSet<String>, is: &BTreeSet<String>) -> Vec<Change> {
+    let began = is.difference(was).map(|service| {
+        let sentence = "may now do what no rule allows, too: a mission on trial notes it only";
+        change(subject, Some(service), Direction::More, sentence.to_owned())
+    });
+    let ended = was.difference(is).map(|service| {
+        let sentence = "may no longer do what no rule allows: no mission here is on trial any more";
+        change(subject, Some(service), Direction::Less, sentence.to_owned())
+    });
+    began.chain(ended).collect()
 }
 
 /// Identities that stand for no agent any more.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sallyport_engine::glob::Glob;
 use sallyport_engine::http::HostPattern;
 use sallyport_engine::policy::{
-    A2aMatch, Arguments, Constraint, Effect, Element, LlmMatch, McpMatch, Operations, Rule,
+    A2aMatch, AgentId, Arguments, Constraint, Effect, Element, LlmMatch, McpMatch, Mode, Operations, Rule,
 };
 
 use super::scope::{covers_glob, covers_path, plain_path};
@@ -46,10 +46,30 @@ pub(super) struct Grant {
     pub(super) effect: Effect,
     pub(super) operation: Operation,
     pub(super) asks: Asks,
+    /// How often it is granted.
+    pub(super) limit: Option<String>,
+    /// Whether it is a mission's on trial: then it refuses nothing.
+    pub(super) on_trial: bool,
 }
 
-/// The parts of a rule.
-pub(super) fn grants(rule: &Rule, service: &str) -> Vec<Grant> {
+/// The parts of a rule, as they concern one agent; none where the rule is for other agents.
+pub(super) fn grants(rule: &Rule, service: &str, agent: AgentId, mode: Mode) -> Vec<Grant> {
+    let circumstances = rule.conditions.as_deref();
+    if circumstances.is_some_and(|asked| !asked.agents.is_empty() && !asked.agents.contains(&agent)) {
+        return Vec::new();
+    }
+    // Clauses whose words are equal are equal in meaning.
+    let clauses = circumstances.map(describe::conditions).unwrap_or_default();
+    let limit = rule.limit.map(describe::limit);
+    let with = |(operation, mut asks): (Operation, Asks)| {
+        asks.extend(clauses.iter().map(|clause| (clause.clone(), clause.clone())));
+        let on_trial = mode == Mode::Observe && rule.effect != Effect::Allow;
+        Grant { effect: rule.effect, operation, asks, limit: limit.clone(), on_trial }
+    };
+    parts(rule, service).into_iter().map(with).collect()
+}
+
+fn parts(rule: &Rule, service: &str) -> Vec<(Operation, Asks)> {
     let operation = |kind, verb, method: &str, name: &str| Operation {
         service: service.to_owned(),
         kind,
@@ -57,7 +77,7 @@ pub(super) fn grants(rule: &Rule, service: &str) -> Vec<Grant> {
         method: method.to_owned(),
         name: name.to_owned(),
     };
-    let parts: Vec<(Operation, Asks)> = match &rule.operations {
+    match &rule.operations {
         Operations::Http(http) => {
             let each = |method| http.paths.iter().map(move |path| (method, path));
             let pairs = http.methods.iter().flat_map(each);
@@ -87,8 +107,7 @@ pub(super) fn grants(rule: &Rule, service: &str) -> Vec<Grant> {
             };
             pairs.map(part).collect()
         }
-    };
-    parts.into_iter().map(|(operation, asks)| Grant { effect: rule.effect, operation, asks }).collect()
+    }
 }
 
 fn mcp_parts(
@@ -159,8 +178,8 @@ fn listed<T: ToString>(name: &str, items: &[T], words: impl Fn(&str) -> String) 
 }
 
 fn push_hosts(a2a: &A2aMatch, effect: Effect) -> Asks {
-    if effect == Effect::Deny {
-        return Asks::new(); // a deny does not ask where
+    if effect != Effect::Allow {
+        return Asks::new(); // who refuses does not ask where
     }
     let clause = match a2a.push_hosts.is_empty() {
         true => ("push hosts".to_owned(), "no push notification is asked for".to_owned()),
@@ -176,12 +195,16 @@ fn push_hosts(a2a: &A2aMatch, effect: Effect) -> Asks {
 fn llm_tools(llm: &LlmMatch, effect: Effect) -> Asks {
     let tools: Vec<_> = llm.tools.iter().map(Glob::as_str).collect();
     match (effect, tools.is_empty()) {
-        (Effect::Deny, true) => Asks::new(),
-        (Effect::Deny, false) => Asks::from([listed("tools", &tools, |tools| {
+        (Effect::Hold | Effect::Deny, true) => Asks::new(),
+        (Effect::Hold | Effect::Deny, false) => Asks::from([listed("tools", &tools, |tools| {
             format!("a tool is defined or replayed that is {tools}")
         })]),
-        (_, true) => Asks::from([("tools".to_owned(), "no tool is defined or replayed".to_owned())]),
-        (_, false) => Asks::from([listed("tools", &tools, |tools| format!("every tool in it is {tools}"))]),
+        (Effect::Allow, true) => {
+            Asks::from([("tools".to_owned(), "no tool is defined or replayed".to_owned())])
+        }
+        (Effect::Allow, false) => {
+            Asks::from([listed("tools", &tools, |tools| format!("every tool in it is {tools}"))])
+        }
     }
 }
 

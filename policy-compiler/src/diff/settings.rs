@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sallyport_engine::policy::{PolicyParts, Protocol, Service};
+use sallyport_engine::policy::{Mode, Otherwise, PolicyParts, Protocol, Service, Settings, Staleness};
 
 use super::scope::{self, Names};
 use super::{Change, Direction, Subject};
-use crate::describe::one_of;
+use crate::describe::{self, one_of};
 
 /// What is spoken on a route.
 type Spoken = (Protocol, bool, bool);
@@ -53,7 +53,36 @@ fn gate(before: &PolicyParts, after: &PolicyParts) -> Vec<Change> {
         let direction = if is > was { Direction::More } else { Direction::Less };
         changes.push(tell(direction, format!("takes request bodies up to {is} bytes; before up to {was}")));
     }
+    changes.extend(answers(&before.settings, &after.settings).into_iter().map(|(how, what)| tell(how, what)));
     changes
+}
+
+/// What becomes of requests that the rules do not decide.
+fn answers(old: &Settings, new: &Settings) -> Vec<(Direction, String)> {
+    let mut told = Vec::new();
+    let mut lets = |was: bool, is: bool, what: &str| match (was, is) {
+        (false, true) => told.push((Direction::More, format!("now lets {what} pass"))),
+        (true, false) => told.push((Direction::Less, format!("no longer lets {what} pass"))),
+        (true, true) | (false, false) => {}
+    };
+    let passes = |otherwise| otherwise == Otherwise::Allow;
+    let observes = |mode| mode == Mode::Observe;
+    lets(observes(old.mode), observes(new.mode), "everything that it would refuse");
+    lets(passes(old.unmapped), passes(new.unmapped), "callers that are no agent");
+    lets(passes(old.oversize), passes(new.oversize), "granted requests whose body is over the limit");
+    if old.staleness != new.staleness {
+        let words = |staleness: Option<Staleness>| match staleness {
+            None => "never counts as too old".to_owned(),
+            Some(Staleness { after, then }) => format!(
+                "is too old after {}, and then {}",
+                describe::seconds(after),
+                if passes(then) { "judges on" } else { "refuses everything" }
+            ),
+        };
+        let (was, is) = (words(old.staleness), words(new.staleness));
+        told.push((Direction::Other, format!("judges by a policy that {is}; before, it {was}")));
+    }
+    told
 }
 
 fn service(old: &Service, new: &Service) -> Vec<(Direction, String)> {
