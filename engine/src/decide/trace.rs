@@ -1,7 +1,8 @@
 //! What whoever traces a decision can ask about a rule that was considered. Nothing here decides anything.
 
 use super::arguments::{Holds, judge};
-use super::{Asked, Considered};
+use super::cover::cover;
+use super::{Asked, Considered, Miss};
 use crate::http::{Authority, RequestPath};
 use crate::json::Value;
 use crate::operation::{Call, Message};
@@ -49,6 +50,11 @@ impl Considered<'_> {
         Question::of(self.asked)
     }
 
+    /// Whether the rule covers the operation, whoever asks for it where and when.
+    pub fn operation(&self) -> Result<(), Miss> {
+        cover(self.rule, self.asked)
+    }
+
     /// Why the arguments are not as the rule asks; empty where the rule asks nothing of them.
     pub fn gaps(&self) -> Vec<Gap> {
         let Operations::Mcp(covered) = &self.rule.operations else { return Vec::new() };
@@ -71,7 +77,13 @@ impl Considered<'_> {
         for (at, field) in asked.fields.iter().enumerate().filter(|(_, field)| !satisfies(&alone(field))) {
             gaps.push(if is_there(field) { Gap::Other(at) } else { Gap::Missing(at) });
         }
-        if !satisfies(asked) && satisfies(&Arguments { additional: true, ..asked.clone() }) {
+        let anything = |field: &Field| Field {
+            presence: Presence::Optional,
+            constraint: Constraint::One(Element::Any),
+            ..field.clone()
+        };
+        let places = Arguments { fields: asked.fields.iter().map(anything).collect(), ..asked.clone() };
+        if given.is_some() && !satisfies(&places) {
             gaps.push(Gap::Surplus(surplus(asked, given)));
         }
         gaps
