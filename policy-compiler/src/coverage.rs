@@ -1,13 +1,16 @@
 //! Which rules and agents of a policy its cases reach.
 //!
-//! A rule is hit by a case that expects something and that the rule decided. What nothing is expected of proves nothing.
+//! A rule is hit by a case that expects something, and whose request it covers by name: also where another rule decided, but not
+//! where a grant only carries the request along, as any grant of a tool carries `tools/list`. What nothing is expected of proves
+//! nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use sallyport_engine::policy::PolicyParts;
+use sallyport_engine::policy::{LlmApi, Operations, PolicyParts};
 use serde::Serialize;
 
 use crate::decide::Record;
+use crate::native::Heard;
 
 /// How often each rule and agent was hit, by how many cases.
 #[derive(Clone, Debug, Serialize)]
@@ -59,9 +62,11 @@ pub struct Counter {
 }
 
 impl Counter {
-    /// Counts one case that expected something.
-    pub fn count(&mut self, record: &Record) {
-        if let (Some(mission), Some(rule)) = (&record.mission, &record.rule) {
+    /// Counts one case that expected something: the agent that it called as, and the rules that covered it.
+    pub fn count(&mut self, record: &Record, covering: &[Heard]) {
+        let hits = covering.iter().filter(|heard| heard.outcome.is_ok() && !is_carried(heard));
+        let rules: BTreeSet<_> = hits.map(|heard| (&heard.mission, &heard.rule.name)).collect();
+        for (mission, rule) in rules {
             *self.rules.entry((mission.clone(), rule.clone())).or_default() += 1;
         }
         if let Some(agent) = &record.agent {
@@ -104,6 +109,20 @@ impl Coverage {
     /// The share of rules that were hit, in tenths of a percent, rounded down: only all is 100.
     pub fn permille(&self) -> usize {
         (self.hit * 1000).checked_div(self.rules).unwrap_or(1000)
+    }
+}
+
+/// Whether a rule covers a request only because any grant of the protocol does.
+fn is_carried(heard: &Heard) -> bool {
+    let question = &heard.question;
+    match &heard.rule.operations {
+        Operations::Mcp(mcp) => {
+            let named = || mcp.methods.iter().any(|glob| glob.matches_ignoring_case(&question.method));
+            question.name.is_empty() && !named()
+        }
+        // A list of models is all head: nothing more is asked of it.
+        Operations::Llm(_) => question.is_preliminary && question.method != LlmApi::Models.name(),
+        Operations::Http(_) | Operations::A2a(_) | Operations::Grpc(_) => question.is_preliminary,
     }
 }
 

@@ -19,6 +19,7 @@ pub mod detectors;
 pub mod diagnostic;
 pub mod diff;
 pub mod exit;
+pub mod explain;
 pub mod files;
 mod json;
 pub mod junit;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use crate::cases::{self, Case};
 use crate::compile::load_bundle;
 use crate::coverage::{Counter, Coverage};
-use crate::decide::{Observed, differences, put};
-use crate::native::Native;
+use crate::decide::{Observed, differences};
+use crate::native::{Native, Trace};
 use crate::project::Project;
 use crate::report::Report;
 
@@ -84,18 +84,18 @@ impl Suite {
 impl Test {
     fn run(case: Case, engine: &mut Native, hits: &mut Counter) -> Self {
         let start = Instant::now();
-        let observed = put(engine, &case);
+        let traced = engine.traced(&case, Trace::Covering);
         let took = start.elapsed();
-        let (observed, differences) = match observed {
-            Ok(observed) => {
+        let (observed, differences) = match traced {
+            Ok((observed, heard)) => {
+                if case.expect.is_some() {
+                    hits.count(&observed.record, &heard);
+                }
                 let differences = differences(&case, &observed);
                 (Some(observed), differences)
             }
             Err(error) => (None, vec![format!("could not be run: {error}")]),
         };
-        if let (Some(observed), true) = (&observed, case.expect.is_some()) {
-            hits.count(&observed.record);
-        }
         Self { case, observed, differences, took }
     }
 

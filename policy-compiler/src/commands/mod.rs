@@ -5,6 +5,7 @@ mod compile;
 mod completions;
 mod dev;
 mod diff;
+mod explain;
 mod init;
 mod inspect;
 mod man;
@@ -47,6 +48,8 @@ enum Command {
     Test(test::Args),
     /// Put cases to the engine and print what it did, one JSON object a line
     Decide(DecideArgs),
+    /// Show the path of each request to its verdict, and what the nearest rule lacks to allow it
+    Explain(explain::Args),
     /// Say what differs between two policies in meaning: who may now do what, and who no longer may
     Diff(diff::Args),
     /// Run a real Envoy with policy, minted identities and an upstream on this machine
@@ -82,6 +85,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Inspect(args) => inspect::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Decide(args) => decide::decide(&args, Native::new),
+        Command::Explain(args) => explain::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Dev(args) => dev::run(&args),
         Command::Reference(args) => reference::run(&args),

@@ -30,7 +30,12 @@ are used on a terminal, unless `NO_COLOR` is set. `decide` prints, for each case
 told on standard error, without showing a body or a header's value.
 
 `test` takes projects: folders with `policy/` (or `policy.yaml`) and `cases/` (or `*.cases.yaml` beside the policy) in them. A rule
-counts as hit where a case that expects something was decided by it.
+counts as hit where it covers, by name, the request of a case that expects something; `tools/list`, which any grant of a tool carries
+along, hits none.
+
+`explain` shows, for each case, who called, where the request led, and every rule of the agent for that service with the first thing that
+it does not cover, as the engine told them while it judged; and for a refusal the rule that would most nearly have allowed it. Names that
+the request asked for are shown, values of arguments are not.
 
 `diff` compares what two policies mean: what becomes of each operation for each identity, by all rules together. Files, order, comments
 and the names of rules, missions, agents, services and path variables mean nothing. `+` is more than before, `-` less, `~` neither or

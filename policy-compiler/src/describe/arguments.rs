@@ -18,7 +18,7 @@ pub fn arguments(arguments: &Arguments) -> Vec<String> {
 }
 
 /// What is asked of one place: "`/path` is a path below `/srv`".
-fn clause(field: &Field) -> String {
+pub fn clause(field: &Field) -> String {
     let at = place(field);
     match field.presence {
         Presence::Forbidden => format!("`{at}` is not given"),

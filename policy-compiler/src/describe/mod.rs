@@ -3,7 +3,7 @@
 mod arguments;
 mod conditions;
 
-pub use arguments::{arguments, constraint, place};
+pub use arguments::{arguments, clause, constraint, place};
 pub use conditions::{conditions, limit, seconds};
 
 /// Each of the items in backticks: "`a`, `b` or `c`".

@@ -3,6 +3,7 @@
 
 mod common;
 mod diff;
+mod explain;
 mod init;
 mod shell;
 mod testing;

@@ -91,6 +91,7 @@ FAILED    writes (x/cases/a.yaml:5)
 1 passed, 1 failed
 coverage: 1 of 2 rules hit (50 %)
   read  1/2  never hit: drafts (deny)
+why: policy-compiler explain --policy x/policy x/cases/a.yaml
 ";
     assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (Some(1), expected, ""));
 }
@@ -118,6 +119,26 @@ fn what_expects_nothing_covers_nothing() {
     assert_eq!(ran.code, Some(0));
     assert!(ran.stdout.contains("coverage: 0 of 2 rules hit (0 %)\n"), "{}", ran.stdout);
     assert!(ran.stdout.ends_with("agents that no case calls as: research\n"), "{}", ran.stdout);
+}
+
+/// Listing the tools is carried along by any grant of one, and says nothing of whether the grant is right.
+#[test]
+fn what_is_only_carried_along_hits_no_rule_and_what_a_deny_overrules_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = fs::read_to_string("tests/explain/policy.yaml").unwrap();
+    fs::write(folder.path().join("policy.yaml"), policy).unwrap();
+    let case = |body: &str| {
+        let peer =
+            "peer: spiffe://acme.internal/ns/agents/sa/research, method: POST, authority: tools, path: /mcp";
+        let head = "headers: [[content-type, application/json]]";
+        let case = format!("name: n\nrequest: {{{peer}, {head}, body: '{body}'}}\nexpect: {{status: 200}}\n");
+        fs::write(folder.path().join("a.cases.yaml"), case).unwrap();
+        run_in(folder.path(), &["test", "."]).stdout
+    };
+    let listed = case(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#);
+    assert!(listed.starts_with("1 passed") && listed.contains(": 0 of 10 rules hit"), "{listed}");
+    let held = case(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"search_docs"}}"#);
+    assert!(held.contains("got 403") && held.contains(": 2 of 10 rules hit"), "{held}");
 }
 
 #[test]

@@ -64,6 +64,11 @@ pub(super) fn text(suites: &[Suite], verbose: bool, least: Option<u8>, colour: C
         }
         summary(&mut out, suite, colour);
         coverage(&mut out, &suite.coverage, least, colour);
+        if let Some(failed) = suite.tests.iter().find(|test| test.outcome() == Outcome::Failed) {
+            let (file, _) = failed.case.file_and_line();
+            let command = format!("policy-compiler explain --policy {} {file}", suite.policy);
+            let _ = writeln!(out, "why: {}", printable(&command));
+        }
     }
     out
 }
