@@ -47,7 +47,7 @@ mod reply;
 pub mod scan;
 mod surroundings;
 
-pub use decide::{Considered, Miss, is_tool_name};
+pub use decide::{Considered, Gap, Miss, Question, is_tool_name};
 pub use exchange::{End, Exchange, HeadStep, HeaderEdit, Step};
 pub use policy::Policy;
 pub use reason::Reason;

@@ -11,11 +11,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sallyport_engine::http::{Head, HeaderPair};
 use sallyport_engine::identity::Peer;
-use sallyport_engine::policy::Limit;
-use sallyport_engine::{End, Exchange, HeaderEdit, Policy, Spent, Step, Surroundings, bundle};
+use sallyport_engine::policy::{Limit, Rule};
+use sallyport_engine::{
+    Considered, End, Exchange, Gap, HeaderEdit, Miss, Policy, Question, Spent, Step, Surroundings, bundle,
+};
 
 use crate::cases::{Case, Header, Message, Request, Response};
-use crate::decide::{Observed, Runner};
+use crate::decide::{Observed, Runner, rehearse};
 
 /// The engine under one policy.
 #[derive(Debug)]
@@ -24,9 +26,40 @@ pub struct Native {
     world: Rc<World>,
 }
 
+/// A rule that the engine considered for a request, and what came of it.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    /// The mission that the rule belongs to.
+    pub mission: String,
+    /// The rule.
+    pub rule: Rule,
+    /// Whether it covers the request, and if not, the first part that it does not cover.
+    pub outcome: Result<(), Miss>,
+    /// The same of the operation alone, whoever asks for it where and when.
+    pub operation: Result<(), Miss>,
+    /// What it was asked.
+    pub question: Question,
+    /// Why the arguments of a tool call are not as it asks.
+    pub gaps: Vec<Gap>,
+}
+
+/// Which rules a trace is about.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Trace {
+    /// None.
+    #[default]
+    Nothing,
+    /// Those that cover the request; the engine decides as it does in a sidecar.
+    Covering,
+    /// Every rule of the agent for the service; the engine looks at rules that it could leave out.
+    Everything,
+}
+
 /// A clock that reads what a case says, and counters.
 #[derive(Debug, Default)]
 struct World {
+    trace: Cell<Trace>,
+    heard: RefCell<Vec<Heard>>,
     /// Where the clock stands; the present if nothing is set.
     at: Cell<Option<SystemTime>>,
     counters: RefCell<HashMap<String, [u8; 16]>>,
@@ -48,12 +81,49 @@ impl Surroundings for World {
         counters.insert(counter.to_owned(), kept);
         Spent::Within
     }
+
+    fn wants_every_rule(&self) -> bool {
+        self.trace.get() == Trace::Everything
+    }
+
+    fn considered(&self, considered: &Considered<'_>) {
+        let wanted = match self.trace.get() {
+            Trace::Nothing => false,
+            Trace::Covering => considered.outcome.is_ok(),
+            Trace::Everything => true,
+        };
+        if let (true, Ok(mut heard)) = (wanted, self.heard.try_borrow_mut()) {
+            heard.push(Heard {
+                mission: considered.mission.name.clone(),
+                rule: considered.rule.clone(),
+                outcome: considered.outcome,
+                operation: considered.operation(),
+                question: considered.question(),
+                gaps: considered.gaps(),
+            });
+        }
+    }
 }
 
 impl Native {
     /// Loads a bundle as the filter does.
     pub fn new(bundle: &[u8]) -> Result<Self, Box<dyn Error>> {
         Ok(Self { policy: Rc::new(bundle::decode(bundle)?), world: Rc::default() })
+    }
+
+    /// Puts a case to the engine as often as it says, and tells which rules it considered the last time.
+    pub fn traced(&mut self, case: &Case, trace: Trace) -> Result<(Observed, Vec<Heard>), Box<dyn Error>> {
+        rehearse(self, case)?;
+        self.world.trace.set(trace);
+        let observed = self.run(case);
+        let heard = self.world.heard.take();
+        self.world.trace.set(Trace::Nothing);
+        Ok((observed?, heard))
+    }
+
+    /// The policy that it judges by.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
     }
 }
 

@@ -214,7 +214,8 @@ fn place(out: &mut String, span: Span, sources: &Sources, accent: &str, colour: 
     }
 }
 
-fn paint(text: &str, code: &str, colour: Colour) -> String {
+/// Text in the colour of an ANSI code.
+pub(crate) fn paint(text: &str, code: &str, colour: Colour) -> String {
     match colour {
         Colour::Always => format!("\x1b[{code}m{text}\x1b[0m"),
         Colour::Never => text.to_owned(),

@@ -7,6 +7,7 @@
 mod arguments;
 mod cover;
 mod tally;
+mod trace;
 
 use crate::http::{Authority, RequestPath};
 use crate::identity::SpiffeId;
@@ -19,6 +20,7 @@ use alloc::string::String;
 
 pub use cover::is_tool_name;
 use tally::Tally;
+pub use trace::{Gap, Question};
 
 /// The rule that decided, by its names.
 #[derive(Clone, Debug)]
@@ -55,7 +57,7 @@ pub(crate) struct Origin {
 }
 
 /// An operation as rules see it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Asked<'a> {
     /// Plain HTTP.
     Http { method: &'a str, path: &'a RequestPath<'a> },
@@ -106,6 +108,7 @@ pub struct Considered<'p> {
     pub rule: &'p Rule,
     /// Whether it covers the request, and if not, the first part that it does not cover.
     pub outcome: Result<(), Miss>,
+    asked: Asked<'p>,
 }
 
 impl From<Miss> for Reason {
@@ -133,7 +136,7 @@ pub(crate) fn decide(
     let lookup = if around.wants_every_rule() { Lookup::Everything } else { asked.lookup() };
     for (mission, rule) in rules(policy, origin, lookup) {
         let outcome = judge(around, origin, rule, asked);
-        around.considered(&Considered { mission, rule, outcome });
+        around.considered(&Considered { mission, rule, outcome, asked });
         tally.take(mission, rule, outcome);
     }
     tally.conclude(policy, around, origin, asked)

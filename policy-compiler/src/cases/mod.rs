@@ -96,6 +96,14 @@ pub struct Expect {
     pub findings: Option<Vec<String>>,
 }
 
+impl Case {
+    /// The file that it stands in, and the line.
+    pub fn file_and_line(&self) -> (&str, usize) {
+        let (file, line) = self.place.rsplit_once(':').unwrap_or((&self.place, ""));
+        (file, line.parse().unwrap_or(1))
+    }
+}
+
 impl Message {
     /// The body in the pieces that it arrives in; none without a body, one empty one for an empty body.
     pub fn chunks(&self) -> Vec<&[u8]> {

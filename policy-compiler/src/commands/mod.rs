@@ -2,10 +2,16 @@
 
 mod check;
 mod compile;
+mod completions;
 mod dev;
+mod diff;
+mod explain;
+mod init;
 mod inspect;
+mod man;
 mod reference;
 mod table;
+mod test;
 
 pub use reference::{cli as cli_page, language as language_page};
 
@@ -30,18 +36,30 @@ struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a starter policy with its tests
+    Init(init::Args),
     /// Report everything that is wrong with policy
     Check(check::Args),
     /// Compile policy into a bundle for the filter
     Compile(compile::Args),
     /// Show what is in a bundle, or what policy would compile to
     Inspect(inspect::Args),
+    /// Run case files as the unit tests of a policy, and say what they cover
+    Test(test::Args),
     /// Put cases to the engine and print what it did, one JSON object a line
     Decide(DecideArgs),
+    /// Show the path of each request to its verdict, and what the nearest rule lacks to allow it
+    Explain(explain::Args),
+    /// Say what differs between two policies in meaning: who may now do what, and who no longer may
+    Diff(diff::Args),
     /// Run a real Envoy with policy, minted identities and an upstream on this machine
     Dev(dev::Args),
     /// Print a reference page as Markdown: of the policy language, or of this command line
     Reference(reference::Args),
+    /// Print what a shell needs to complete this command line
+    Completions(completions::Args),
+    /// Write a manual page a command
+    Man(man::Args),
 }
 
 /// How results are printed.
@@ -61,12 +79,18 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return exit::usage(&error),
     };
     match line.command {
+        Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Compile(args) => compile::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Test(args) => test::run(&args),
         Command::Decide(args) => decide::decide(&args, Native::new),
+        Command::Explain(args) => explain::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Dev(args) => dev::run(&args),
         Command::Reference(args) => reference::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }
 

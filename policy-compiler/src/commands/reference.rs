@@ -19,7 +19,7 @@ const CLI_INTRODUCTION: &str = "\
 | exit code | meaning |
 |---|---|
 | 0 | all is well; warnings do not count unless `--deny-warnings` is given |
-| 1 | `check` found errors, or a case did not pass |
+| 1 | `check` found errors, a case did not pass, `test` found coverage below `--min-coverage`, or `diff` found a difference |
 | 2 | bad arguments, policy or case files, or something could not be read, written or started |
 
 Results go to standard output, diagnostics and progress to standard error; with `--format json` diagnostics are the result. Colours
@@ -28,6 +28,18 @@ are used on a terminal, unless `NO_COLOR` is set. `decide` prints, for each case
 `forwarded`, `headers` and `returned` only where something goes on, `pass` only where something is expected. `forwarded` and
 `returned` are bodies in base64, `headers` the request headers as the upstream receives them. What differs from what is expected is
 told on standard error, without showing a body or a header's value.
+
+`test` takes projects: folders with `policy/` (or `policy.yaml`) and `cases/` (or `*.cases.yaml` beside the policy) in them. A rule
+counts as hit where it covers, by name, the request of a case that expects something; `tools/list`, which any grant of a tool carries
+along, hits none.
+
+`explain` shows, for each case, who called, where the request led, and every rule of the agent for that service with the first thing that
+it does not cover, as the engine told them while it judged; and for a refusal the rule that would most nearly have allowed it. Names that
+the request asked for are shown, values of arguments are not.
+
+`diff` compares what two policies mean: what becomes of each operation for each identity, by all rules together. Files, order, comments
+and the names of rules, missions, agents, services and path variables mean nothing. `+` is more than before, `-` less, `~` neither or
+both.
 ";
 
 const INTRODUCTION: &str = "\

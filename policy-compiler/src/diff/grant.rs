@@ -1,0 +1,243 @@
+//! A rule cut into its smallest parts: one operation each, and what is asked beside it.
+
+use std::collections::BTreeMap;
+
+use sallyport_engine::glob::Glob;
+use sallyport_engine::http::HostPattern;
+use sallyport_engine::policy::{
+    A2aMatch, AgentId, Arguments, Constraint, Effect, Element, LlmMatch, McpMatch, Mode, Operations, Rule,
+};
+
+use super::scope::{covers_glob, covers_path, plain_path};
+use crate::describe;
+
+/// One operation at one service. Names may be patterns.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct Operation {
+    pub(super) service: String,
+    pub(super) kind: Kind,
+    /// A method, an API; empty where the kind needs none.
+    pub(super) verb: &'static str,
+    /// The method where it is any word: of plain HTTP.
+    pub(super) method: String,
+    /// What it is done to: a tool, a path, a model.
+    pub(super) name: String,
+}
+
+/// What kind of operation it is.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Kind {
+    Http,
+    McpTool,
+    McpResource,
+    McpPrompt,
+    McpMethod,
+    A2a,
+    Grpc,
+    Llm,
+}
+
+/// What must hold beside the operation: clauses by a key that is equal where they are equal in meaning.
+pub(super) type Asks = BTreeMap<String, String>;
+
+/// What one part of a rule says.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct Grant {
+    pub(super) effect: Effect,
+    pub(super) operation: Operation,
+    pub(super) asks: Asks,
+    /// How often it is granted.
+    pub(super) limit: Option<String>,
+    /// Whether it is a mission's on trial: then it refuses nothing.
+    pub(super) on_trial: bool,
+}
+
+/// The parts of a rule, as they concern one agent; none where the rule is for other agents.
+pub(super) fn grants(rule: &Rule, service: &str, agent: AgentId, mode: Mode) -> Vec<Grant> {
+    let circumstances = rule.conditions.as_deref();
+    if circumstances.is_some_and(|asked| !asked.agents.is_empty() && !asked.agents.contains(&agent)) {
+        return Vec::new();
+    }
+    // Clauses whose words are equal are equal in meaning.
+    let clauses = circumstances.map(describe::conditions).unwrap_or_default();
+    let limit = rule.limit.map(describe::limit);
+    let with = |(operation, mut asks): (Operation, Asks)| {
+        asks.extend(clauses.iter().map(|clause| (clause.clone(), clause.clone())));
+        let on_trial = mode == Mode::Observe && rule.effect != Effect::Allow;
+        Grant { effect: rule.effect, operation, asks, limit: limit.clone(), on_trial }
+    };
+    parts(rule, service).into_iter().map(with).collect()
+}
+
+fn parts(rule: &Rule, service: &str) -> Vec<(Operation, Asks)> {
+    let operation = |kind, verb, method: &str, name: &str| Operation {
+        service: service.to_owned(),
+        kind,
+        verb,
+        method: method.to_owned(),
+        name: name.to_owned(),
+    };
+    match &rule.operations {
+        Operations::Http(http) => {
+            let each = |method| http.paths.iter().map(move |path| (method, path));
+            let pairs = http.methods.iter().flat_map(each);
+            let part = |(method, path): (&String, &sallyport_engine::http::PathTemplate)| {
+                (operation(Kind::Http, "", method, &plain_path(path.as_str())), Asks::new())
+            };
+            pairs.map(part).collect()
+        }
+        Operations::Mcp(mcp) => mcp_parts(mcp, rule.effect, |kind, name| operation(kind, "", "", name)),
+        Operations::A2a(a2a) => {
+            let asks = push_hosts(a2a, rule.effect);
+            let part = |method: &sallyport_engine::policy::A2aMethod| {
+                (operation(Kind::A2a, method.name(), "", ""), asks.clone())
+            };
+            a2a.methods.iter().map(part).collect()
+        }
+        Operations::Grpc(grpc) => {
+            let part = |method: &Glob| (operation(Kind::Grpc, "", "", method.as_str()), Asks::new());
+            grpc.methods.iter().map(part).collect()
+        }
+        Operations::Llm(llm) => {
+            let asks = llm_tools(llm, rule.effect);
+            let each = |api| llm.models.iter().map(move |model| (api, model));
+            let pairs = llm.apis.iter().flat_map(each);
+            let part = |(api, model): (&sallyport_engine::policy::LlmApi, &Glob)| {
+                (operation(Kind::Llm, api.name(), "", model.as_str()), asks.clone())
+            };
+            pairs.map(part).collect()
+        }
+    }
+}
+
+fn mcp_parts(
+    mcp: &McpMatch,
+    effect: Effect,
+    operation: impl Fn(Kind, &str) -> Operation,
+) -> Vec<(Operation, Asks)> {
+    let lists = [
+        (Kind::McpTool, &mcp.tools),
+        (Kind::McpResource, &mcp.resources),
+        (Kind::McpPrompt, &mcp.prompts),
+        (Kind::McpMethod, &mcp.methods),
+    ];
+    let mut parts = Vec::new();
+    for (kind, globs) in lists {
+        for glob in globs {
+            let arguments = mcp.arguments.as_ref().filter(|_| kind == Kind::McpTool);
+            parts.push((
+                operation(kind, glob.as_str()),
+                arguments.map(|asked| asked_arguments(asked, effect)).unwrap_or_default(),
+            ));
+        }
+    }
+    parts
+}
+
+fn asked_arguments(arguments: &Arguments, effect: Effect) -> Asks {
+    // Only a rule that allows asks for the absence of others.
+    let additional = arguments.additional || effect != Effect::Allow;
+    let arguments = &Arguments { additional, ..arguments.clone() };
+    let clauses = describe::arguments(arguments);
+    if clauses.is_empty() {
+        return Asks::new();
+    }
+    Asks::from([(format!("arguments {}", key(arguments)), clauses.join(" and "))])
+}
+
+/// Equal for constraints that are equal but for the order of their lists, patterns' tables included.
+fn key(arguments: &Arguments) -> String {
+    let mut arguments = arguments.clone();
+    for field in &mut arguments.fields {
+        let (Constraint::One(element) | Constraint::List { each: element, .. }) = &mut field.constraint;
+        match element {
+            Element::Text(text) => text.one_of.sort(),
+            Element::PathBelow(prefixes) => prefixes.sort(),
+            Element::Url(url) => {
+                url.schemes.sort();
+                url.hosts.sort();
+                url.ports.sort();
+            }
+            Element::Any
+            | Element::Boolean(_)
+            | Element::Integer { .. }
+            | Element::Number { .. }
+            | Element::Object => {}
+        }
+    }
+    arguments.fields.sort_by(|a, b| a.pointer.cmp(&b.pointer));
+    serde_json::to_string(&arguments).unwrap_or_default()
+}
+
+/// A list as a clause; its order means nothing.
+fn listed<T: ToString>(name: &str, items: &[T], words: impl Fn(&str) -> String) -> (String, String) {
+    let mut items: Vec<_> = items.iter().map(ToString::to_string).collect();
+    items.sort();
+    items.dedup();
+    (format!("{name} {}", items.join(" ")), words(&describe::one_of(&items)))
+}
+
+fn push_hosts(a2a: &A2aMatch, effect: Effect) -> Asks {
+    if effect != Effect::Allow {
+        return Asks::new(); // who refuses does not ask where
+    }
+    let clause = match a2a.push_hosts.is_empty() {
+        true => ("push hosts".to_owned(), "no push notification is asked for".to_owned()),
+        false => listed(
+            "push hosts",
+            &a2a.push_hosts.iter().map(HostPattern::to_string).collect::<Vec<_>>(),
+            |hosts| format!("push notifications, if any, go to {hosts}"),
+        ),
+    };
+    Asks::from([clause])
+}
+
+fn llm_tools(llm: &LlmMatch, effect: Effect) -> Asks {
+    let tools: Vec<_> = llm.tools.iter().map(Glob::as_str).collect();
+    match (effect, tools.is_empty()) {
+        (Effect::Hold | Effect::Deny, true) => Asks::new(),
+        (Effect::Hold | Effect::Deny, false) => Asks::from([listed("tools", &tools, |tools| {
+            format!("a tool is defined or replayed that is {tools}")
+        })]),
+        (Effect::Allow, true) => {
+            Asks::from([("tools".to_owned(), "no tool is defined or replayed".to_owned())])
+        }
+        (Effect::Allow, false) => {
+            Asks::from([listed("tools", &tools, |tools| format!("every tool in it is {tools}"))])
+        }
+    }
+}
+
+impl Operation {
+    /// Whether every request for `other` is one for this. A deny covers what a server could take for what it names.
+    pub(super) fn covers(&self, other: &Self, effect: Effect) -> bool {
+        let loosely = effect != Effect::Allow;
+        let alike = self.service == other.service && self.kind == other.kind && self.verb == other.verb;
+        alike
+            && self.method == other.method
+            && match self.kind {
+                Kind::Http => covers_path(&self.name, &other.name, loosely),
+                _ => covers_glob(&self.name, &other.name, loosely),
+            }
+    }
+
+    /// Whether every request for `other` is one for this, to the letter.
+    pub(super) fn covers_exactly(&self, other: &Self) -> bool {
+        self.covers(other, Effect::Allow)
+    }
+
+    /// What is done: "call MCP tool `search`".
+    pub(super) fn words(&self) -> String {
+        let Self { service: _, kind, verb, method, name } = self;
+        match kind {
+            Kind::Http => format!("{method} `{name}`"),
+            Kind::McpTool => format!("call MCP tool `{name}`"),
+            Kind::McpResource => format!("read MCP resource `{name}`"),
+            Kind::McpPrompt => format!("get MCP prompt `{name}`"),
+            Kind::McpMethod => format!("use MCP method `{name}`"),
+            Kind::A2a => format!("use A2A method `{verb}`"),
+            Kind::Grpc => format!("call gRPC method `{name}`"),
+            Kind::Llm => format!("ask model `{name}` by `{verb}`"),
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What services are called in both policies, and which operations are part of others.
+
+use std::collections::BTreeSet;
+
+use sallyport_engine::http::HostPattern;
+use sallyport_engine::policy::{PolicyParts, Service};
+
+/// The names of services, by their place in each policy. A service that only has another name keeps the new one in both.
+pub(super) struct Names {
+    pub(super) before: Vec<String>,
+    pub(super) after: Vec<String>,
+}
+
+impl Names {
+    pub(super) fn of(before: &PolicyParts, after: &PolicyParts) -> Self {
+        let known: BTreeSet<_> = before.services.iter().map(|service| service.name.as_str()).collect();
+        let kept: BTreeSet<_> = after.services.iter().map(|service| service.name.as_str()).collect();
+        let renamed = |service: &Service| {
+            let same =
+                |other: &&Service| !known.contains(other.name.as_str()) && hosts(other) == hosts(service);
+            let new = || after.services.iter().find(same);
+            let name = if kept.contains(service.name.as_str()) { None } else { new() };
+            name.map_or_else(|| service.name.clone(), |other| other.name.clone())
+        };
+        Self {
+            before: before.services.iter().map(renamed).collect(),
+            after: after.services.iter().map(|service| service.name.clone()).collect(),
+        }
+    }
+}
+
+pub(super) fn hosts(service: &Service) -> BTreeSet<String> {
+    service.hosts.iter().map(ToString::to_string).collect()
+}
+
+/// The hosts of one service that are not hosts of the other, too.
+pub(super) fn hosts_beyond(service: &Service, other: &Service) -> BTreeSet<String> {
+    let is_at = |host: &HostPattern| {
+        other.hosts.iter().any(|known| match (known, host) {
+            // A suffix begins with a dot, so it ends in another one only at a label's border.
+            (HostPattern::Suffix(wide), HostPattern::Suffix(narrow)) => narrow.ends_with(wide.as_str()),
+            (known, HostPattern::Exact(host)) => known.matches(host),
+            (HostPattern::Exact(_), HostPattern::Suffix(_)) => false,
+        })
+    };
+    service.hosts.iter().filter(|host| !is_at(host)).map(ToString::to_string).collect()
+}
+
+/// Whether every text that `narrow` covers is covered by `wide`: a star is only covered by a star.
+pub(super) fn covers_glob(wide: &str, narrow: &str, ignoring_case: bool) -> bool {
+    let wide = sallyport_engine::glob::Glob::new(wide);
+    if ignoring_case { wide.matches_ignoring_case(narrow) } else { wide.matches(narrow) }
+}
+
+/// Whether every path that `narrow` covers is covered by `wide`.
+pub(super) fn covers_path(wide: &str, narrow: &str, ignoring_case: bool) -> bool {
+    let (wide, wide_open) = segments(wide);
+    let (narrow, narrow_open) = segments(narrow);
+    let fits = |(wide, narrow): (&&str, &&str)| match (*wide, *narrow) {
+        ("*", narrow) => !narrow.is_empty(),
+        (wide, narrow) if ignoring_case => wide.eq_ignore_ascii_case(narrow),
+        (wide, narrow) => wide == narrow,
+    };
+    let long_enough = match (wide_open, narrow_open) {
+        (true, _) => narrow.len() >= wide.len(),
+        (false, true) => false,
+        (false, false) => narrow.len() == wide.len(),
+    };
+    long_enough && wide.iter().zip(&narrow).all(fits)
+}
+
+/// The template with one word for every variable, so that their names mean nothing.
+pub(super) fn plain_path(template: &str) -> String {
+    let (segments, open) = segments(template);
+    let open = if open { "/**" } else { "" };
+    let closed: String = segments.iter().map(|segment| format!("/{segment}")).collect();
+    closed + open
+}
+
+/// A template's segments, `*` for a variable, and whether it ends in `/**`.
+fn segments(template: &str) -> (Vec<&str>, bool) {
+    let (closed, open) = match template.strip_suffix("/**") {
+        Some(closed) => (closed, true),
+        None => (template, false),
+    };
+    let variable = |segment| if str::starts_with(segment, '{') { "*" } else { segment };
+    let segments = closed.strip_prefix('/').map(|rest| rest.split('/').map(variable).collect());
+    (segments.unwrap_or_default(), open)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_part_of_a_wider_one() {
+        let covers = |wide, narrow| covers_path(wide, narrow, false);
+        assert!(covers("/docs/{id}", "/docs/1") && covers("/docs/*", "/docs/{name}"));
+        assert!(
+            covers("/**", "/docs/{id}") && covers("/docs/**", "/docs/a/**") && covers("/docs/**", "/docs/**")
+        );
+        assert!(
+            !covers("/docs/1", "/docs/{id}")
+                && !covers("/docs/{id}", "/docs/**")
+                && !covers("/docs/{id}", "/docs/")
+        );
+        assert!(!covers("/docs/{id}", "/docs/{id}/{part}") && !covers("/a/**", "/b/**"));
+        assert!(!covers("/Docs", "/docs") && covers_path("/Docs", "/docs", true));
+    }
+
+    /// The engine's own reading is what counts: whatever is said to be part of a template is covered by it.
+    #[test]
+    fn the_engine_agrees() {
+        use sallyport_engine::http::{PathTemplate, RequestPath};
+        let templates =
+            ["/", "/**", "/a", "/a/", "/a/**", "/a/{x}", "/a/{x}/**", "/*", "/*/b", "/a/b", "/{x}/**"];
+        let paths = ["/", "/a", "/a/", "/b", "/a/b", "/a/b/", "/a/b/c", "/c/b"];
+        for wide in templates {
+            for narrow in templates.into_iter().filter(|narrow| covers_path(wide, narrow, false)) {
+                let covers = |template: &str, path: &str| {
+                    PathTemplate::parse(template).unwrap().matches(&RequestPath::parse(path).unwrap())
+                };
+                for path in paths.into_iter().filter(|path| covers(narrow, path)) {
+                    assert!(covers(wide, path), "{wide} covers {narrow}, and not {path}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_names_of_variables_mean_nothing() {
+        assert_eq!(plain_path("/a/{id}/b/**"), plain_path("/a/*/b/**"));
+        assert_eq!(
+            (plain_path("/**").as_str(), plain_path("/").as_str(), plain_path("/a/").as_str()),
+            ("/**", "/", "/a/")
+        );
+    }
+
+    #[test]
+    fn a_star_is_only_part_of_a_star() {
+        assert!(covers_glob("search_*", "search_docs", false) && covers_glob("*", "a*", false));
+        assert!(!covers_glob("search_docs", "search_*", false) && !covers_glob("A", "a", false));
+        assert!(covers_glob("A*", "ab", true));
+    }
+}

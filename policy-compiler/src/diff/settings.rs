@@ -1,0 +1,152 @@
+//! What differs for every caller: services, trust domains and the gate's own settings.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sallyport_engine::policy::{Mode, Otherwise, PolicyParts, Protocol, Service, Settings, Staleness};
+
+use super::scope::{self, Names};
+use super::{Change, Direction, Subject};
+use crate::describe::{self, one_of};
+
+/// What is spoken on a route.
+type Spoken = (Protocol, bool, bool);
+
+pub(super) fn compare(before: &PolicyParts, after: &PolicyParts, names: &Names) -> Vec<Change> {
+    let mut changes = gate(before, after);
+    let old: BTreeMap<_, _> = names.before.iter().zip(&before.services).collect();
+    let new: BTreeMap<_, _> = names.after.iter().zip(&after.services).collect();
+    for name in old.keys().chain(new.keys()).copied().collect::<BTreeSet<_>>() {
+        let subject = Subject::Service { name: name.clone() };
+        let tell = |(change, sentence)| Change { subject: subject.clone(), service: None, change, sentence };
+        let told = match (old.get(name), new.get(name)) {
+            (Some(old), Some(new)) => service(old, new),
+            (None, Some(new)) => {
+                vec![(Direction::More, format!("is a service now, at {}", one_of(scope::hosts(new))))]
+            }
+            (Some(old), None) => {
+                let hosts = one_of(scope::hosts(old));
+                vec![(Direction::Less, format!("is no service any more: nobody may call {hosts}"))]
+            }
+            (None, None) => Vec::new(),
+        };
+        changes.extend(told.into_iter().map(tell));
+    }
+    changes
+}
+
+fn gate(before: &PolicyParts, after: &PolicyParts) -> Vec<Change> {
+    let tell = |change, sentence| Change { subject: Subject::Gate, service: None, change, sentence };
+    let domains = |parts: &PolicyParts| -> BTreeSet<String> {
+        parts.trust_domains.iter().map(|domain| domain.as_str().to_owned()).collect()
+    };
+    let (old, new) = (domains(before), domains(after));
+    let mut changes = Vec::new();
+    for domain in new.difference(&old) {
+        changes.push(tell(Direction::More, format!("knows callers of trust domain `{domain}` now")));
+    }
+    for domain in old.difference(&new) {
+        let sentence = format!("no longer knows callers of trust domain `{domain}`");
+        changes.push(tell(Direction::Less, sentence));
+    }
+    let (was, is) = (before.limits.max_body_bytes, after.limits.max_body_bytes);
+    if was != is {
+        let direction = if is > was { Direction::More } else { Direction::Less };
+        changes.push(tell(direction, format!("takes request bodies up to {is} bytes; before up to {was}")));
+    }
+    changes.extend(answers(&before.settings, &after.settings).into_iter().map(|(how, what)| tell(how, what)));
+    changes
+}
+
+/// What becomes of requests that the rules do not decide.
+fn answers(old: &Settings, new: &Settings) -> Vec<(Direction, String)> {
+    let mut told = Vec::new();
+    let mut lets = |was: bool, is: bool, what: &str| match (was, is) {
+        (false, true) => told.push((Direction::More, format!("now lets {what} pass"))),
+        (true, false) => told.push((Direction::Less, format!("no longer lets {what} pass"))),
+        (true, true) | (false, false) => {}
+    };
+    let passes = |otherwise| otherwise == Otherwise::Allow;
+    let observes = |mode| mode == Mode::Observe;
+    lets(observes(old.mode), observes(new.mode), "everything that it would refuse");
+    lets(passes(old.unmapped), passes(new.unmapped), "callers that are no agent");
+    lets(passes(old.oversize), passes(new.oversize), "granted requests whose body is over the limit");
+    if old.staleness != new.staleness {
+        let words = |staleness: Option<Staleness>| match staleness {
+            None => "never counts as too old".to_owned(),
+            Some(Staleness { after, then }) => format!(
+                "is too old after {}, and then {}",
+                describe::seconds(after),
+                if passes(then) { "judges on" } else { "refuses everything" }
+            ),
+        };
+        let (was, is) = (words(old.staleness), words(new.staleness));
+        told.push((Direction::Other, format!("judges by a policy that {is}; before, it {was}")));
+    }
+    told
+}
+
+fn service(old: &Service, new: &Service) -> Vec<(Direction, String)> {
+    let mut told = Vec::new();
+    for host in scope::hosts_beyond(new, old) {
+        told.push((Direction::More, format!("is at `{host}`, too: what may be done, may be done there")));
+    }
+    for host in scope::hosts_beyond(old, new) {
+        told.push((Direction::Less, format!("is no longer at `{host}`")));
+    }
+    if old.ports != new.ports {
+        let ports = |service: &Service| match service.ports.is_empty() {
+            true => "any port".to_owned(),
+            false => format!("port {}", one_of(&service.ports)),
+        };
+        told.push((Direction::Other, format!("answers on {}; before on {}", ports(new), ports(old))));
+    }
+    told.extend(routes(&by_path(old), &by_path(new)));
+    told
+}
+
+fn by_path(service: &Service) -> BTreeMap<String, Spoken> {
+    let routes = service.routes.iter();
+    routes
+        .map(|route| {
+            (scope::plain_path(route.path.as_str()), (route.protocol, route.opaque_bodies, route.batches))
+        })
+        .collect()
+}
+
+fn routes(old: &BTreeMap<String, Spoken>, new: &BTreeMap<String, Spoken>) -> Vec<(Direction, String)> {
+    let mut told = Vec::new();
+    for path in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
+        match (old.get(path), new.get(path)) {
+            (None, Some((protocol, ..))) => {
+                told.push((
+                    Direction::Other,
+                    format!("`{path}` has a route now, and speaks {}", protocol.name()),
+                ));
+            }
+            (Some((protocol, ..)), None) => {
+                let sentence =
+                    format!("`{path}` has no route of its own any more; it spoke {}", protocol.name());
+                told.push((Direction::Other, sentence));
+            }
+            (Some(was), Some(is)) => told.extend(spoken(path, *was, *is)),
+            (None, None) => {}
+        }
+    }
+    told
+}
+
+fn spoken(path: &str, was: Spoken, is: Spoken) -> Vec<(Direction, String)> {
+    let mut told = Vec::new();
+    if was.0 != is.0 {
+        let sentence = format!("`{path}` speaks {}; before {}", is.0.name(), was.0.name());
+        told.push((Direction::Other, sentence));
+    }
+    for (was, is, what) in [(was.1, is.1, "bodies that can not be read"), (was.2, is.2, "JSON-RPC batches")] {
+        match (was, is) {
+            (false, true) => told.push((Direction::More, format!("`{path}` lets {what} pass now"))),
+            (true, false) => told.push((Direction::Less, format!("`{path}` no longer lets {what} pass"))),
+            _ => {}
+        }
+    }
+    told
+}

@@ -1,0 +1,174 @@
+//! Sentences about one operation.
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+
+use sallyport_engine::policy::Effect;
+
+use super::Direction;
+use super::grant::{Asks, Operation};
+use super::state::{State, Verdict};
+
+/// What changed about an operation, and whether more is possible.
+pub(super) fn sentence(operation: &Operation, before: &State, after: &State) -> (Direction, String) {
+    let (was, is) = (before.verdict(), after.verdict());
+    let what = operation.words();
+    if was == is && before.allowed == after.allowed {
+        return besides(&what, before, after);
+    }
+    let direction = match is.permits().cmp(&was.permits()) {
+        Ordering::Greater => Direction::More,
+        Ordering::Less => Direction::Less,
+        Ordering::Equal => Direction::Other,
+    };
+    let sentence = match is {
+        Verdict::Denied => denied(&what, was),
+        Verdict::Nothing if was == Verdict::Denied => {
+            format!("is no longer forbidden to {what}, and no rule allows it")
+        }
+        Verdict::Nothing => format!("may no longer {what}"),
+        Verdict::Held if was.permits() > 1 => format!("may now {what} only with approval"),
+        Verdict::Held => format!("may now {what} with approval"),
+        Verdict::Conditional => conditional(&what, was, before, after),
+        Verdict::Allowed => allowed(&what, was, before),
+    };
+    (direction, sentence + &exceptions(before, after))
+}
+
+fn denied(what: &str, was: Verdict) -> String {
+    match was {
+        Verdict::Nothing => format!("is now forbidden to {what}; no rule allowed it before"),
+        _ => format!("may no longer {what}: a rule forbids it now"),
+    }
+}
+
+fn allowed(what: &str, was: Verdict, before: &State) -> String {
+    match was {
+        Verdict::Denied => format!("may now {what}: the rule that forbade it is gone"),
+        Verdict::Held => format!("may now {what} without approval"),
+        Verdict::Conditional => format!("may now always {what}; before only if {}", asks(&before.allowed)),
+        Verdict::Nothing | Verdict::Allowed => format!("may now {what}"),
+    }
+}
+
+fn conditional(what: &str, was: Verdict, before: &State, after: &State) -> String {
+    let conditions = asks(&after.allowed);
+    match was {
+        Verdict::Allowed => format!("may now {what} only if {conditions}"),
+        Verdict::Held => format!("may now {what} without approval if {conditions}"),
+        Verdict::Denied | Verdict::Nothing => format!("may now {what} if {conditions}"),
+        Verdict::Conditional => match asks(&before.allowed) {
+            // Patterns are tables by now: there are no words for them.
+            same if same == conditions => {
+                format!("may {what} if {conditions}, by another pattern than before")
+            }
+            other => format!("may now {what} if {conditions}; before if {other}"),
+        },
+    }
+}
+
+/// What holds beside a change of what is allowed: refusals under conditions, and limits.
+fn exceptions(before: &State, after: &State) -> String {
+    let mut words = String::new();
+    if matches!(after.verdict(), Verdict::Conditional | Verdict::Allowed) {
+        if !after.denied.is_empty() {
+            words += &format!(", but not if {}", asks(&after.denied));
+        }
+        if !after.held.is_empty() {
+            words += &format!(", with approval if {}", asks(&after.held));
+        }
+        if !after.limits.is_empty() {
+            words += &format!(", {}", limits(after));
+        }
+    }
+    if after.denied.is_empty() && !before.denied.is_empty() && before.verdict() != Verdict::Denied {
+        words += &format!("; no longer forbidden if {}", asks(&before.denied));
+    }
+    words
+}
+
+/// What changed where what is allowed did not: refusals under conditions, limits, and what is only noted.
+fn besides(what: &str, before: &State, after: &State) -> (Direction, String) {
+    let forbidden = refused(&before.denied, &after.denied, "forbidden", what);
+    let held = || refused(&before.held, &after.held, "asked for approval", what);
+    let limited = || limited(what, before, after);
+    let (direction, sentence) = forbidden
+        .or_else(held)
+        .or_else(limited)
+        .unwrap_or_else(|| (Direction::Other, noted(what, before, after)));
+    match after.verdict().permits() {
+        0 => (Direction::Other, sentence + "; no rule allows it anyway"),
+        _ => (direction, sentence),
+    }
+}
+
+fn refused(
+    before: &BTreeSet<Asks>,
+    after: &BTreeSet<Asks>,
+    done: &str,
+    what: &str,
+) -> Option<(Direction, String)> {
+    Some(match (before.is_empty(), after.is_empty()) {
+        _ if before == after => return None,
+        (true, _) => (Direction::Less, format!("is now {done} to {what} if {}", asks(after))),
+        (_, true) => (Direction::More, format!("is no longer {done} to {what} if {}", asks(before))),
+        (false, false) => match (asks(before), asks(after)) {
+            (was, is) if was == is => {
+                (Direction::Other, format!("is {done} to {what} if {is}, by another pattern than before"))
+            }
+            (was, is) => (Direction::Other, format!("is now {done} to {what} if {is}; before if {was}")),
+        },
+    })
+}
+
+fn limited(what: &str, before: &State, after: &State) -> Option<(Direction, String)> {
+    Some(match (before.limits.is_empty(), after.limits.is_empty()) {
+        _ if before.limits == after.limits => return None,
+        (true, _) => (Direction::Less, format!("may now {what} {}", limits(after))),
+        (_, true) => {
+            (Direction::More, format!("may now {what} as often as it likes; before {}", limits(before)))
+        }
+        (false, false) => {
+            (Direction::Other, format!("may now {what} {}; before {}", limits(after), limits(before)))
+        }
+    })
+}
+
+/// What missions on trial say.
+fn noted(what: &str, before: &State, after: &State) -> String {
+    let words = |state: &State| {
+        let one = |(effect, conditions): &(Effect, Asks)| {
+            let conditions = match conditions.is_empty() {
+                true => String::new(),
+                false => format!(" if {}", asks(&BTreeSet::from([conditions.clone()]))),
+            };
+            format!("{}{conditions}", if *effect == Effect::Hold { "held" } else { "forbidden" })
+        };
+        state.noted.iter().map(one).collect::<Vec<_>>().join(", or ")
+    };
+    match (before.noted.is_empty(), after.noted.is_empty()) {
+        (_, true) => format!("is noted no longer, on trial, where it wants to {what}"),
+        (true, false) => format!("is now noted as {}, on trial, where it wants to {what}", words(after)),
+        (false, false) => {
+            let (was, is) = (words(before), words(after));
+            format!("is now noted as {is}, on trial, where it wants to {what}; before as {was}")
+        }
+    }
+}
+
+/// Alternatives, each a list of clauses.
+fn asks(sets: &BTreeSet<Asks>) -> String {
+    sets.iter().map(clauses).collect::<Vec<_>>().join(", or if ")
+}
+
+fn clauses(asks: &Asks) -> String {
+    asks.values().cloned().collect::<Vec<_>>().join(" and ")
+}
+
+fn limits(state: &State) -> String {
+    let one = |(limit, asks): &(String, Asks)| match asks.is_empty() || state.allowed.len() == 1 {
+        true => limit.clone(),
+        false => format!("{limit} if {}", clauses(asks)),
+    };
+    state.limits.iter().map(one).collect::<Vec<_>>().join(" and ")
+}
