@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use super::print;
 use crate::cases::CASE;
 use crate::diagnostic::{Id, Severity};
+use crate::language::lint::WAIVER;
 use crate::language::{API_VERSION, Kind};
 use crate::shape::{Field, Need, Object, Together, Ty};
 use crate::suggest::listing;
@@ -41,6 +42,25 @@ denied whatever allows it.
 Every document has the keys `apiVersion`, `kind`, `metadata` and `spec`. **Unknown keys are errors**, everywhere. So are empty
 lists, duplicate keys, anchors, aliases, merge keys and tags: what is in force can be read where it stands. A bare word that YAML
 readers take for something else than text (`no`, `1.0`, `null`) must stand in quotes, and so must `{` inside `[ ]`.
+";
+
+/// Where waivers stand.
+const WAIVERS: &str = "metadata.waivers[]";
+
+const WAIVER_EXAMPLE: &str = "
+## Waivers
+
+A warning that is as it should be is answered in the policy, with a reason. A waiver of a document stands in its `metadata`, that of a rule in the rule:
+
+```yaml
+    - name: everything
+      service: sandbox
+      mcp:
+        tools: [\"*\"]
+      waivers:
+        - lint: broad-wildcard
+          reason: the sandbox holds nothing, and its tools change daily
+```
 ";
 
 #[derive(Debug, clap::Args)]
@@ -95,10 +115,14 @@ pub fn language() -> String {
         let _ = writeln!(out, "\n## {}\n\n{}", object.name, object.doc);
         let spec = object.fields.iter().find(|field| field.name == "spec");
         if let Some(Ty::Object(spec)) = spec.map(|field| &field.ty) {
-            mapping(&mut out, spec, "spec", &mut Vec::new());
+            // Waivers have a part of their own.
+            let mut seen = vec![(WAIVER.name, WAIVERS.to_owned())];
+            mapping(&mut out, spec, "spec", &mut seen);
         }
     }
     let _ = writeln!(out, "\n## Names\n\n{}", name_doc());
+    out.push_str(WAIVER_EXAMPLE);
+    mapping(&mut out, &WAIVER, WAIVERS, &mut Vec::new());
     out.push_str("\n## Case files\n\n");
     let _ = writeln!(out, "{} `policy-compiler decide` puts them to the engine.", CASE.doc);
     mapping(&mut out, &CASE, "", &mut Vec::new());

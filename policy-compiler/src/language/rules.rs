@@ -1,6 +1,6 @@
 //! The keys of rules: operations, circumstances, limits.
 
-use super::protocols;
+use super::{lint, protocols};
 use crate::shape::{Field, Need, Object, Together, Ty};
 
 /// The keys of which each names the operations of one protocol.
@@ -59,6 +59,7 @@ pub(super) static RULE: Object = Object {
                   names that a `*` covers are counted together. It holds for what the rule covers even where another rule \
                   allows that too.",
         },
+        lint::WAIVERS,
     ],
     together: &[Together::ExactlyOne(&["http", "mcp", "a2a", "grpc", "llm", "capabilities"])],
 };
