@@ -18,6 +18,7 @@ pub mod diagnostic;
 pub mod exit;
 pub mod files;
 mod json;
+pub mod json_schema;
 pub mod language;
 mod lint;
 pub mod native;

@@ -5,9 +5,11 @@ mod compile;
 mod dev;
 mod inspect;
 mod reference;
+mod schema;
 mod table;
 
 pub use reference::{cli as cli_page, language as language_page};
+pub use schema::page as schema_page;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -42,6 +44,8 @@ enum Command {
     Dev(dev::Args),
     /// Print a reference page as Markdown: of the policy language, or of this command line
     Reference(reference::Args),
+    /// Print a JSON Schema of policy or case files, for editors
+    Schema(schema::Args),
 }
 
 /// How results are printed.
@@ -67,6 +71,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Decide(args) => decide::decide(&args, Native::new),
         Command::Dev(args) => dev::run(&args),
         Command::Reference(args) => reference::run(&args),
+        Command::Schema(args) => schema::run(&args),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::diagnostic::{Id, Severity};
 use crate::language::lint::WAIVER;
 use crate::language::{API_VERSION, Kind};
 use crate::shape::{Field, Need, Object, Together, Ty};
-use crate::suggest::listing;
+use crate::suggest::{either, listing};
 use crate::{detectors, exit};
 
 const CLI_INTRODUCTION: &str = "\
@@ -42,6 +42,13 @@ denied whatever allows it.
 Every document has the keys `apiVersion`, `kind`, `metadata` and `spec`. **Unknown keys are errors**, everywhere. So are empty
 lists, duplicate keys, anchors, aliases, merge keys and tags: what is in force can be read where it stands. A bare word that YAML
 readers take for something else than text (`no`, `1.0`, `null`) must stand in quotes, and so must `{` inside `[ ]`.
+
+Editors complete and check policy by [policy.schema.json](policy.schema.json) and case files by [cases.schema.json](cases.schema.json),
+which `policy-compiler schema` prints. For those that use yaml-language-server, a file begins with
+
+```yaml
+# yaml-language-server: $schema=../../../docs/policy.schema.json
+```
 ";
 
 /// Where waivers stand.
@@ -201,6 +208,9 @@ fn rule(together: &Together) -> String {
         }
         Together::AtMostOne(keys) => {
             format!("At most one of {} may be there.", listing(keys.iter().copied()))
+        }
+        Together::Beside(keys, needed) => {
+            format!("Beside {} there must be `{needed}`.", either(keys.iter().copied()))
         }
     }
 }

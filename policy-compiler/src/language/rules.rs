@@ -16,12 +16,7 @@ pub(super) static RULE: Object = Object {
             need: Need::Required,
             doc: "Unique within the Mission; records and `decide` show it.",
         },
-        Field {
-            name: "service",
-            ty: Ty::Text("the name of a Service"),
-            need: Need::Optional,
-            doc: "Where. Required beside a protocol's key.",
-        },
+        Field { name: "service", ty: Ty::Text("the name of a Service"), need: Need::Optional, doc: "Where." },
         HTTP_FIELD,
         MCP_FIELD,
         A2A_FIELD,
@@ -61,7 +56,10 @@ pub(super) static RULE: Object = Object {
         },
         lint::WAIVERS,
     ],
-    together: &[Together::ExactlyOne(&["http", "mcp", "a2a", "grpc", "llm", "capabilities"])],
+    together: &[
+        Together::ExactlyOne(&["http", "mcp", "a2a", "grpc", "llm", "capabilities"]),
+        Together::Beside(&PROTOCOLS, "service"),
+    ],
 };
 
 pub(super) static OPERATION: Object = Object {
