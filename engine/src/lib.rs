@@ -47,8 +47,9 @@ mod reply;
 pub mod scan;
 mod surroundings;
 
-pub use decide::{Considered, Gap, Miss, Question, is_tool_name};
+pub use decide::{Considered, Gap, Miss, Question, is_plain_path, is_tool_name};
 pub use exchange::{End, Exchange, HeadStep, HeaderEdit, Step};
+pub use operation::is_plain_uri;
 pub use policy::Policy;
 pub use reason::Reason;
 pub use record::{Direction, FindingRecord, Record, Verdict};

@@ -8,6 +8,7 @@ use sallyport_engine::bundle;
 use crate::check::{self, Checked};
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::files;
+use crate::lint;
 use crate::report::Report;
 use crate::slice::{self, Audience};
 use crate::source::Source;
@@ -53,9 +54,10 @@ fn check_files(sources: &Sources, ids: &[FileId], out: &mut Diagnostics) -> Opti
         let help = "a policy document begins with `apiVersion: sallyport.dev/v1` and `kind:`";
         out.push(Diagnostic::new(Id::NothingHere, at, message).help(help));
     }
-    let policy = check::policy(&source, at, out);
+    let checked = check::policy(&source, at, out);
+    lint::run(&source, checked.as_ref().map(|checked| &checked.policy), out);
     out.drop_consequences();
-    policy
+    checked.filter(|_| !out.has_errors())
 }
 
 /// The bundle at a path: compiled from a directory or a file of policy, or as it stands if it is a bundle.

@@ -3,6 +3,8 @@
 //! INVARIANT: every [`Id`] has a case under `tests/diagnostics/`. Messages are lower-case, without a full stop, in the
 //! user's words; what the user wrote stands in backticks.
 
+use std::collections::BTreeSet;
+
 use crate::sources::Span;
 
 /// How bad a diagnostic is.
@@ -29,10 +31,20 @@ pub struct Diagnostic {
     pub related: Vec<(Span, String)>,
 }
 
+/// A warning that the policy itself answers.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Waived {
+    /// The warning.
+    pub diagnostic: Diagnostic,
+    /// Why it is as it should be, in the words of the policy.
+    pub reason: String,
+}
+
 /// Everything that was found in one run.
 #[derive(Debug, Default)]
 pub struct Diagnostics {
     all: Vec<Diagnostic>,
+    waived: Vec<Waived>,
     /// Whether something was written that could not be taken in, so that references to it lead nowhere.
     lost: bool,
 }
@@ -50,6 +62,11 @@ macro_rules! ids {
             /// The stable, kebab-case id.
             pub fn name(self) -> &'static str {
                 match self { $(Id::$variant => $name,)+ }
+            }
+
+            /// The diagnostic of an id.
+            pub fn of(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|id| id.name() == name)
             }
 
             /// Whether it stops the policy from being used.
@@ -128,6 +145,10 @@ ids! {
     BadBundle = "bad-bundle", Error;
     /// There is more of something than a bundle can number.
     TooMany = "too-many", Error;
+    /// A waiver names no lint or an error, or gives no reason.
+    BadWaiver = "bad-waiver", Error;
+    /// The policy needs more than the Gate's `installMode` gives.
+    InstallMode = "install-mode", Error;
     /// An exact SPIFFE ID of one Agent also fits a pattern of another; the exact one wins.
     CoveredIdentity = "covered-identity", Warning;
     /// An Agent has no missions, so everything it asks for is denied.
@@ -138,6 +159,24 @@ ids! {
     Repeated = "repeated", Warning;
     /// A method that neither HTTP nor MCP defines.
     UnknownMethod = "unknown-method", Warning;
+    /// A name covers everything of its kind: `*`, `/**`, any namespace, `*.com`. The Gate's `lint.broadRules` says how many may.
+    BroadWildcard = "broad-wildcard", Warning;
+    /// A rule, or a part of one, that no request can ever fit.
+    NeverMatches = "never-matches", Warning;
+    /// An `allow` rule that a `deny` rule covers whole, so that it allows nothing.
+    Shadowed = "shadowed", Warning;
+    /// An `allow` rule that another one of the same Mission covers whole, so that it adds nothing.
+    Redundant = "redundant", Warning;
+    /// Two names that differ only by case, or look alike.
+    SimilarNames = "similar-names", Warning;
+    /// The table of a pattern, or of all of them together, is large.
+    PatternBudget = "pattern-budget", Warning;
+    /// Something is in `mode: observe`: what it would refuse goes on.
+    Observing = "observing", Warning;
+    /// A setting of the Gate lets pass what is not judged.
+    OpenSetting = "open-setting", Warning;
+    /// A waiver that nothing had to be waived for.
+    UnusedWaiver = "unused-waiver", Warning;
 }
 
 // === impl Severity ===
@@ -207,10 +246,43 @@ impl Diagnostics {
     pub(crate) fn drop_consequences(&mut self) {
         let (lost, broken) = (self.lost, self.has_errors());
         self.all.retain(|diagnostic| match diagnostic.id {
-            Id::NoMissions | Id::Unused => !broken,
+            Id::NoMissions | Id::Unused | Id::UnusedWaiver => !broken,
             Id::UndeclaredTrustDomain | Id::UnknownReference => !lost,
             _ => true,
         });
+    }
+
+    /// Takes out the warnings that `reason` knows a reason for; they are [`Diagnostics::waived`] from then on.
+    pub(crate) fn waive(&mut self, mut reason: impl FnMut(&Diagnostic) -> Option<String>) {
+        let mut standing = Vec::with_capacity(self.all.len());
+        for diagnostic in std::mem::take(&mut self.all) {
+            match Some(&diagnostic).filter(|d| d.id.severity() == Severity::Warning).and_then(&mut reason) {
+                Some(reason) => self.waived.push(Waived { diagnostic, reason }),
+                None => standing.push(diagnostic),
+            }
+        }
+        self.all = standing;
+        self.waived.sort_by_key(|waived| waived.diagnostic.span);
+    }
+
+    /// The warnings that the policy answers with a reason, by place.
+    pub fn waived(&self) -> &[Waived] {
+        &self.waived
+    }
+
+    /// Takes out what is said twice of the same place.
+    pub(crate) fn drop_repeated(&mut self) {
+        let mut seen = BTreeSet::new();
+        self.all
+            .retain(|diagnostic| seen.insert((diagnostic.id, diagnostic.span, diagnostic.message.clone())));
+    }
+
+    /// Takes out all of one kind if there are at most so many.
+    pub(crate) fn allow_up_to(&mut self, most: u64, id: Id) {
+        let count = self.all.iter().filter(|diagnostic| diagnostic.id == id).count();
+        if u64::try_from(count).is_ok_and(|count| count <= most) {
+            self.all.retain(|diagnostic| diagnostic.id != id);
+        }
     }
 
     /// Whether anything stops the policy from being used.

@@ -2,6 +2,7 @@
 
 pub mod arguments;
 mod gate;
+pub mod lint;
 mod protocols;
 mod rules;
 
@@ -79,7 +80,12 @@ macro_rules! document {
                     doc: "The version of the language.",
                 },
                 Field { name: "kind", ty: Ty::Choice(&KINDS), need: Need::Required, doc: "The kind." },
-                Field { name: "metadata", ty: Ty::Object(&METADATA), need: Need::Required, doc: "The name." },
+                Field {
+                    name: "metadata",
+                    ty: Ty::Object(&METADATA),
+                    need: Need::Required,
+                    doc: "The name, and waivers.",
+                },
                 Field { name: "spec", ty: Ty::Object($spec), need: $need, doc: "What it says." },
             ],
             together: &[],
@@ -90,13 +96,16 @@ macro_rules! document {
 static METADATA: Object = Object {
     name: "metadata",
     doc: "",
-    fields: &[Field {
-        name: "name",
-        ty: Ty::Text("a name"),
-        need: Need::Required,
-        doc: "Unique within its kind: 1 to 63 of `a-z`, `0-9`, `.`, `-` and `_`, beginning and ending with a letter or \
-              digit. A TrustDomain's is the trust domain itself; a Capability's may hold `:`, as `docs:read`.",
-    }],
+    fields: &[
+        Field {
+            name: "name",
+            ty: Ty::Text("a name"),
+            need: Need::Required,
+            doc: "Unique within its kind: 1 to 63 of `a-z`, `0-9`, `.`, `-` and `_`, beginning and ending with a letter or \
+                  digit. A TrustDomain's is the trust domain itself; a Capability's may hold `:`, as `docs:read`.",
+        },
+        lint::WAIVERS,
+    ],
     together: &[],
 };
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  files ─► yaml, json ─► tree ─► shape (held to language) ─► source ─► check ─► engine::Policy ─► bundle
-//!                                      └──────── diagnostics ────────────┘
+//!                                      └──────── diagnostics ────────────┘ └──► lint
 //! ```
 //!
 //! [`compile`] goes all the way and reports everything that is wrong on it at once. [`cases`] reads what a gate is tried
@@ -23,7 +23,9 @@ pub mod explain;
 pub mod files;
 mod json;
 pub mod junit;
+pub mod json_schema;
 pub mod language;
+mod lint;
 pub mod native;
 pub mod patterns;
 pub mod project;

@@ -8,7 +8,7 @@ use std::io::IsTerminal;
 
 use serde::Serialize;
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity, Waived};
 use crate::sources::{Sources, Span};
 
 /// How many characters of a long line an excerpt shows.
@@ -42,6 +42,16 @@ struct Document<'a> {
     errors: usize,
     warnings: usize,
     diagnostics: Vec<Entry<'a>>,
+    waived: Vec<WaivedEntry<'a>>,
+}
+
+#[derive(Serialize)]
+struct WaivedEntry<'a> {
+    id: &'static str,
+    #[serde(flatten)]
+    place: Place<'a>,
+    message: &'a str,
+    reason: &'a str,
 }
 
 #[derive(Serialize)]
@@ -95,13 +105,16 @@ impl Report {
         out
     }
 
-    /// Every diagnostic as one JSON document, by place.
+    /// Every diagnostic as one JSON document, by place, and what is waived with its reasons.
     pub fn json(&self) -> String {
         let all = self.diagnostics.sorted();
         let document = Document {
             errors: self.diagnostics.count(Severity::Error),
             warnings: self.diagnostics.count(Severity::Warning),
             diagnostics: all.into_iter().map(|one| Entry::new(one, &self.sources)).collect(),
+            waived: (self.diagnostics.waived().iter())
+                .map(|one| WaivedEntry::new(one, &self.sources))
+                .collect(),
         };
         serde_json::to_string_pretty(&document).unwrap_or_default()
     }
@@ -135,6 +148,16 @@ impl<'a> Entry<'a> {
                 .map(|(span, message)| Related { place: Place::new(*span, sources), message })
                 .collect(),
         }
+    }
+}
+
+// === impl WaivedEntry ===
+
+impl<'a> WaivedEntry<'a> {
+    fn new(waived: &'a Waived, sources: &'a Sources) -> Self {
+        let Waived { diagnostic, reason } = waived;
+        let place = Place::new(diagnostic.span, sources);
+        Self { id: diagnostic.id.name(), place, message: &diagnostic.message, reason }
     }
 }
 

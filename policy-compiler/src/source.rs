@@ -20,6 +20,10 @@ pub(crate) struct Document<'n, 's> {
     pub(crate) kind: Kind,
     /// Its `metadata.name`.
     pub(crate) name: Text<'n>,
+    /// All of it, from its first key to its last value.
+    pub(crate) at: Span,
+    /// Its `metadata`.
+    pub(crate) metadata: Fields<'n, 's>,
     /// Its `spec`.
     pub(crate) spec: Fields<'n, 's>,
 }
@@ -40,6 +44,11 @@ impl<'n, 's> Source<'n, 's> {
     /// Whether there is nothing at all.
     pub(crate) fn is_empty(&self) -> bool {
         self.documents.is_empty()
+    }
+
+    /// Every document.
+    pub(crate) fn documents(&self) -> &[Document<'n, 's>] {
+        &self.documents
     }
 
     /// The documents of one kind, by name; those that repeat a name are reported and left out.
@@ -90,7 +99,8 @@ fn document<'n, 's>(node: &'n Node<'s>, out: &mut Diagnostics) -> Option<Documen
         _ if is_name(name.text) => {}
         _ => out.push(bad_name(name)),
     }
-    Some(Document { kind, name, spec: fields.object("spec") })
+    let metadata = fields.object("metadata");
+    Some(Document { kind, name, at: node.span, metadata, spec: fields.object("spec") })
 }
 
 fn kind(fields: Fields<'_, '_>, start: Span, out: &mut Diagnostics) -> Option<Kind> {

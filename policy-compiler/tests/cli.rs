@@ -135,3 +135,22 @@ fn what_cannot_be_done_exits_with_2() {
     }
     assert_eq!(run(&["--help"]).status.code(), Some(0));
 }
+
+#[test]
+fn check_says_how_much_is_waived() {
+    let waived = in_repository("policy-compiler/tests/diagnostics/unused-waiver.yaml");
+    let output = run(&["check", &waived]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stderr(&output).ends_with("2 warning(s), 1 waived\n"), "{}", stderr(&output));
+    assert!(!stderr(&output).contains("unknown-method"), "{}", stderr(&output));
+}
+
+#[test]
+fn schemas_are_json_and_name_their_draft() {
+    for args in [&["schema"][..], &["schema", "policy"], &["schema", "cases"]] {
+        let output = run(args);
+        assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()));
+        let schema: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+        assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    }
+}

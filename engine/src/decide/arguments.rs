@@ -262,7 +262,7 @@ fn is_text(wanted: &TextMatch, text: &str) -> bool {
 
 /// Whether every file system and server reads a path alike. A segment without a letter, digit, `-` or `_` can be dots in disguise:
 /// with blanks behind them, in full width, with invisible letters.
-fn is_plain_path(path: &str) -> bool {
+pub fn is_plain_path(path: &str) -> bool {
     let disguise = |c: char| {
         is_invisible(c)
             || matches!(c, '\\' | '%' | ';' | '\u{2044}' | '\u{2215}' | '\u{29f8}' | '\u{ff0f}' | '\u{ff3c}')

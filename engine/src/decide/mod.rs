@@ -18,6 +18,7 @@ use crate::surroundings::Surroundings;
 use alloc::boxed::Box;
 use alloc::string::String;
 
+pub use arguments::is_plain_path;
 pub use cover::is_tool_name;
 use tally::Tally;
 pub use trace::{Gap, Question};

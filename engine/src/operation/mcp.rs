@@ -116,11 +116,19 @@ impl<'d> Call<'d> {
     }
 }
 
-/// Refuses a URI that a server could resolve to another than the one that rules compare (RFC 3986 section 6.2.2): there must be no
-/// other spelling of it.
+/// Refuses a URI that a server could resolve to another than the one that rules compare.
 fn checked_uri(uri: Cow<'_, str>) -> Result<Cow<'_, str>, Reason> {
+    match uri.contains(':') {
+        false => Err(Reason::RequestMalformed),
+        true if is_plain_uri(&uri) => Ok(uri),
+        true => Err(Reason::RequestAmbiguous),
+    }
+}
+
+/// Whether there is no other spelling of a URI (RFC 3986 section 6.2.2). Resources by any other are refused.
+pub fn is_plain_uri(uri: &str) -> bool {
     let plain = uri.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'\\' | b'%' | b'#'));
-    let (scheme, rest) = uri.split_once(':').ok_or(Reason::RequestMalformed)?;
+    let Some((scheme, rest)) = uri.split_once(':') else { return false };
     let lower = |text: &str| !text.bytes().any(|b| b.is_ascii_uppercase());
     let dots = rest.split('/').any(|segment| matches!(segment, "." | ".."));
     let hierarchical = match rest.strip_prefix("//") {
@@ -134,8 +142,7 @@ fn checked_uri(uri: Cow<'_, str>) -> Result<Cow<'_, str>, Reason> {
         // `file:/x` is `file:///x`, and so for the web's schemes.
         None => !matches!(scheme, "file" | "ftp" | "http" | "https" | "ws" | "wss") && !rest.contains("//"),
     };
-    let one = plain && !scheme.is_empty() && lower(scheme) && !dots && hierarchical;
-    if one { Ok(uri) } else { Err(Reason::RequestAmbiguous) }
+    plain && !scheme.is_empty() && lower(scheme) && !dots && hierarchical
 }
 
 /// Whether an authority has no user, no trailing dot and no port that could as well be left out; that of a file is empty.

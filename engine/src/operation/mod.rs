@@ -9,5 +9,6 @@ mod rpc;
 pub(crate) use a2a::{A2aCall, Endpoint};
 pub(crate) use headers::McpHeaders;
 pub(crate) use llm::{LlmCall, api_of};
+pub use mcp::is_plain_uri;
 pub(crate) use mcp::{Call, Feature, Message};
 pub(crate) use rpc::{Refusal, RequestId};

@@ -103,8 +103,14 @@ impl Service {
     pub(crate) fn route(&self, path: &RequestPath<'_>) -> Result<&Route, Reason> {
         let exact = self.routes.iter().find(|route| route.path.matches(path)).ok_or(Reason::ScopePath)?;
         let loose = self.routes.iter().find(|route| route.path.matches_loosely(path)).unwrap_or(exact);
-        let rules =
-            |route: &Route| (route.protocol, route.opaque_bodies, route.batches, route.opaque_numbers);
-        if rules(loose) == rules(exact) { Ok(exact) } else { Err(Reason::RequestAmbiguous) }
+        if loose.judges_like(exact) { Ok(exact) } else { Err(Reason::RequestAmbiguous) }
+    }
+}
+
+impl Route {
+    /// Whether requests are judged the same way by both: then it does not matter which of them a server takes a path for.
+    pub fn judges_like(&self, other: &Self) -> bool {
+        let rules = |route: &Self| (route.protocol, route.opaque_bodies, route.batches, route.opaque_numbers);
+        rules(self) == rules(other)
     }
 }

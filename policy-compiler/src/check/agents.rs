@@ -214,8 +214,8 @@ mod tests {
         let file = Sources::default().add("t", "");
         let at = Span::start_of(file);
         let nothing = Node { span: at, value: Value::Invalid };
-        let document =
-            |text| Document { kind: Kind::Agent, name: Text { text, at }, spec: Fields::of(&nothing) };
+        let (metadata, spec) = (Fields::of(&nothing), Fields::of(&nothing));
+        let document = |text| Document { kind: Kind::Agent, name: Text { text, at }, at, metadata, spec };
         let agents: Vec<_> = patterns.iter().map(|&text| document(text)).collect();
         let mut identities: Vec<_> = (0..)
             .zip(patterns)

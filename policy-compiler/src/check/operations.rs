@@ -76,14 +76,7 @@ impl Reader<'_, '_> {
             Protocol::Grpc => Operations::Grpc(protocols::grpc(inner, self.out)),
             Protocol::Llm => Operations::Llm(protocols::llm(inner, self.out)),
         };
-        let Some(reference) = fields.text("service") else {
-            if fields.entry("service").is_none() {
-                let message = format!("`{key}` needs `service` beside it");
-                let help = "add `service` with the name of a Service";
-                self.out.push(Diagnostic::new(Id::MissingKey, entry.at, message).help(help));
-            }
-            return None;
-        };
+        let reference = fields.text("service")?;
         let service = self.services.resolve(reference, self.out)?;
         let spoken = self.spoken.get(usize::from(service)).map_or(&[][..], Vec::as_slice);
         if !spoken.contains(&protocol) {

@@ -65,7 +65,9 @@ pub(super) fn host(text: Text<'_>, out: &mut Diagnostics) -> Option<HostPattern>
                 Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => {
                     format!("write `{name}` here, and {port} under `ports`")
                 }
-                _ => "write a name as `tool-api.tools`, or `*.tools` for every name below it".to_owned(),
+                _ => {
+                    "write a name as `tool-api.tools`, or `*.example.com` for every name below it".to_owned()
+                }
             };
             out.push(Diagnostic::new(Id::Malformed, text.at, message).help(help));
         })

@@ -52,13 +52,15 @@ fn summary(policy: &Policy) -> String {
     )
 }
 
+/// What was found, in numbers; nothing where there is nothing.
 fn counts(report: &Report) -> String {
-    let (errors, warnings) =
-        (report.diagnostics.count(Severity::Error), report.diagnostics.count(Severity::Warning));
-    match (errors, warnings) {
-        (0, 0) => String::new(),
-        (0, warnings) => format!("{warnings} warning(s)\n"),
-        (errors, 0) => format!("{errors} error(s)\n"),
-        (errors, warnings) => format!("{errors} error(s), {warnings} warning(s)\n"),
-    }
+    let all = &report.diagnostics;
+    let of = |count: usize, what: &str| (count > 0).then(|| format!("{count} {what}"));
+    let found = [
+        of(all.count(Severity::Error), "error(s)"),
+        of(all.count(Severity::Warning), "warning(s)"),
+        of(all.waived().len(), "waived"),
+    ];
+    let found: Vec<_> = found.into_iter().flatten().collect();
+    if found.is_empty() { String::new() } else { found.join(", ") + "\n" }
 }

@@ -10,10 +10,12 @@ mod init;
 mod inspect;
 mod man;
 mod reference;
+mod schema;
 mod table;
 mod test;
 
 pub use reference::{cli as cli_page, language as language_page};
+pub use schema::page as schema_page;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -60,6 +62,8 @@ enum Command {
     Completions(completions::Args),
     /// Write a manual page a command
     Man(man::Args),
+    /// Print a JSON Schema of policy or case files, for editors
+    Schema(schema::Args),
 }
 
 /// How results are printed.
@@ -91,6 +95,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Reference(args) => reference::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
+        Command::Schema(args) => schema::run(&args),
     }
 }
 

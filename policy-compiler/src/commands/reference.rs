@@ -7,9 +7,10 @@ use std::process::ExitCode;
 use super::print;
 use crate::cases::CASE;
 use crate::diagnostic::{Id, Severity};
+use crate::language::lint::WAIVER;
 use crate::language::{API_VERSION, Kind};
 use crate::shape::{Field, Need, Object, Together, Ty};
-use crate::suggest::listing;
+use crate::suggest::{either, listing};
 use crate::{detectors, exit};
 
 const CLI_INTRODUCTION: &str = "\
@@ -53,6 +54,32 @@ denied whatever allows it.
 Every document has the keys `apiVersion`, `kind`, `metadata` and `spec`. **Unknown keys are errors**, everywhere. So are empty
 lists, duplicate keys, anchors, aliases, merge keys and tags: what is in force can be read where it stands. A bare word that YAML
 readers take for something else than text (`no`, `1.0`, `null`) must stand in quotes, and so must `{` inside `[ ]`.
+
+Editors complete and check policy by [policy.schema.json](policy.schema.json) and case files by [cases.schema.json](cases.schema.json),
+which `policy-compiler schema` prints. For those that use yaml-language-server, a file begins with
+
+```yaml
+# yaml-language-server: $schema=../../../docs/policy.schema.json
+```
+";
+
+/// Where waivers stand.
+const WAIVERS: &str = "metadata.waivers[]";
+
+const WAIVER_EXAMPLE: &str = "
+## Waivers
+
+A warning that is as it should be is answered in the policy, with a reason. A waiver of a document stands in its `metadata`, that of a rule in the rule:
+
+```yaml
+    - name: everything
+      service: sandbox
+      mcp:
+        tools: [\"*\"]
+      waivers:
+        - lint: broad-wildcard
+          reason: the sandbox holds nothing, and its tools change daily
+```
 ";
 
 #[derive(Debug, clap::Args)]
@@ -107,10 +134,14 @@ pub fn language() -> String {
         let _ = writeln!(out, "\n## {}\n\n{}", object.name, object.doc);
         let spec = object.fields.iter().find(|field| field.name == "spec");
         if let Some(Ty::Object(spec)) = spec.map(|field| &field.ty) {
-            mapping(&mut out, spec, "spec", &mut Vec::new());
+            // Waivers have a part of their own.
+            let mut seen = vec![(WAIVER.name, WAIVERS.to_owned())];
+            mapping(&mut out, spec, "spec", &mut seen);
         }
     }
     let _ = writeln!(out, "\n## Names\n\n{}", name_doc());
+    out.push_str(WAIVER_EXAMPLE);
+    mapping(&mut out, &WAIVER, WAIVERS, &mut Vec::new());
     out.push_str("\n## Case files\n\n");
     let _ = writeln!(out, "{} `policy-compiler decide` puts them to the engine.", CASE.doc);
     mapping(&mut out, &CASE, "", &mut Vec::new());
@@ -189,6 +220,9 @@ fn rule(together: &Together) -> String {
         }
         Together::AtMostOne(keys) => {
             format!("At most one of {} may be there.", listing(keys.iter().copied()))
+        }
+        Together::Beside(keys, needed) => {
+            format!("Beside {} there must be `{needed}`.", either(keys.iter().copied()))
         }
     }
 }

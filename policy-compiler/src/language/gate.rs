@@ -1,5 +1,6 @@
 //! The keys of the gate's own settings.
 
+use super::lint;
 use crate::shape::{Field, Need, Object, Ty};
 
 /// The largest request body that a gate can be set to judge: what the host can be set up to hold, 16 MiB.
@@ -55,6 +56,8 @@ pub(super) static SPEC: Object = Object {
             doc: "What happens when nobody confirms this policy any more. A bundle that stands in the plugin's configuration is \
                   confirmed by that.",
         },
+        lint::INSTALL_MODE,
+        lint::LINT,
     ],
     together: &[],
 };

@@ -1,6 +1,6 @@
 //! The keys of rules: operations, circumstances, limits.
 
-use super::protocols;
+use super::{lint, protocols};
 use crate::shape::{Field, Need, Object, Together, Ty};
 
 /// The keys of which each names the operations of one protocol.
@@ -16,12 +16,7 @@ pub(super) static RULE: Object = Object {
             need: Need::Required,
             doc: "Unique within the Mission; records and `decide` show it.",
         },
-        Field {
-            name: "service",
-            ty: Ty::Text("the name of a Service"),
-            need: Need::Optional,
-            doc: "Where. Required beside a protocol's key.",
-        },
+        Field { name: "service", ty: Ty::Text("the name of a Service"), need: Need::Optional, doc: "Where." },
         HTTP_FIELD,
         MCP_FIELD,
         A2A_FIELD,
@@ -59,8 +54,12 @@ pub(super) static RULE: Object = Object {
                   names that a `*` covers are counted together. It holds for what the rule covers even where another rule \
                   allows that too.",
         },
+        lint::WAIVERS,
     ],
-    together: &[Together::ExactlyOne(&["http", "mcp", "a2a", "grpc", "llm", "capabilities"])],
+    together: &[
+        Together::ExactlyOne(&["http", "mcp", "a2a", "grpc", "llm", "capabilities"]),
+        Together::Beside(&PROTOCOLS, "service"),
+    ],
 };
 
 pub(super) static OPERATION: Object = Object {

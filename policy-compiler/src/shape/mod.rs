@@ -58,6 +58,8 @@ pub enum Together {
     AtLeastOne(&'static [&'static str]),
     /// At most one may be there.
     AtMostOne(&'static [&'static str]),
+    /// Where one of them is there, the other key must be too.
+    Beside(&'static [&'static str], &'static str),
 }
 
 /// What a value must be.

@@ -121,7 +121,10 @@ impl Walk<'_> {
             }
         }
         for together in object.together {
-            self.together(fields, together, &meant, label, at);
+            match together {
+                Together::Beside(keys, needed) => self.beside(fields, keys, needed, object, &meant),
+                _ => self.together(fields, together, &meant, label, at),
+            }
         }
     }
 
@@ -130,6 +133,23 @@ impl Walk<'_> {
         let help = did_you_mean(&entry.key, known()).unwrap_or_else(|| object.keys());
         let message = format!("unknown key `{}` in {label}", entry.key);
         self.out.push(Diagnostic::new(Id::UnknownKey, entry.at, message).help(help));
+    }
+
+    fn beside(
+        &mut self,
+        fields: Fields<'_, '_>,
+        keys: &[&str],
+        needed: &str,
+        object: &'static Object,
+        meant: &[&str],
+    ) {
+        let Some(present) = keys.iter().find_map(|key| fields.entry(key)) else { return };
+        if fields.entry(needed).is_none() && !meant.contains(&needed) {
+            let ty = object.fields.iter().find(|field| field.name == needed).map(|field| field.ty.describe());
+            let message = format!("`{}` needs `{needed}` beside it", present.key);
+            let help = format!("add `{needed}`: {}", ty.unwrap_or_default());
+            self.out.push(Diagnostic::new(Id::MissingKey, present.at, message).help(help));
+        }
     }
 
     fn together(
@@ -144,6 +164,7 @@ impl Walk<'_> {
             Together::ExactlyOne(keys) => (keys, 1, 1),
             Together::AtLeastOne(keys) => (keys, 1, keys.len()),
             Together::AtMostOne(keys) => (keys, 0, 1),
+            Together::Beside(..) => return,
         };
         let present: Vec<_> = keys.iter().filter_map(|key| fields.entry(key)).collect();
         let alternatives = either(keys.iter().copied());

@@ -1,0 +1,144 @@
+//! Whether what one pattern covers, another covers too. "Yes" is certain; "no" may only mean that it could not be shown.
+
+use sallyport_engine::glob::Glob;
+use sallyport_engine::http::{HostPattern, PathTemplate};
+
+/// A path template, cut into segments.
+pub(super) struct Segments<'t> {
+    parts: Vec<Option<&'t str>>,
+    open: bool,
+}
+
+impl<'t> Segments<'t> {
+    pub(super) fn of(template: &'t PathTemplate) -> Self {
+        Self::cut(template.as_str())
+    }
+
+    /// Cuts the text of a template; `None` stands for a variable.
+    pub(super) fn cut(text: &'t str) -> Self {
+        let (closed, open) = text.strip_suffix("/**").map_or((text, false), |closed| (closed, true));
+        let part = |part: &'t str| (part != "*" && !part.starts_with('{')).then_some(part);
+        let closed = closed.strip_prefix('/').unwrap_or(closed);
+        let none = open && closed.is_empty();
+        Self { parts: closed.split('/').filter(|_| !none).map(part).collect(), open }
+    }
+
+    /// Whether every path of `other` is one of this template.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        let enough = if self.open {
+            other.parts.len() >= self.parts.len()
+        } else {
+            !other.open && other.parts.len() == self.parts.len()
+        };
+        let covers = |(a, b): (&Option<&str>, &Option<&str>)| match (a, b) {
+            (None, Some(literal)) => !literal.is_empty(),
+            (None, None) => true,
+            (a, b) => a == b,
+        };
+        enough && self.parts.iter().zip(&other.parts).all(covers)
+    }
+
+    /// Whether some path is one of both.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        let long_enough = |open: &Self, closed: &Self| closed.parts.len() >= open.parts.len();
+        let lengths = match (self.open, other.open) {
+            (true, true) => true,
+            (true, false) => long_enough(self, other),
+            (false, true) => long_enough(other, self),
+            (false, false) => self.parts.len() == other.parts.len(),
+        };
+        let meet = |(a, b): (&Option<&str>, &Option<&str>)| match (a, b) {
+            (Some(a), Some(b)) => a == b,
+            (Some(literal), None) | (None, Some(literal)) => !literal.is_empty(),
+            (None, None) => true,
+        };
+        lengths && self.parts.iter().zip(&other.parts).all(meet)
+    }
+
+    /// Whether some path of the template can end in these segments, `*` among them for any.
+    pub(super) fn can_end_in(&self, tail: &[&str]) -> bool {
+        let fits = |(part, wanted): (&Option<&str>, &&str)| {
+            part.is_none_or(|part| *wanted == "*" || part == *wanted)
+        };
+        self.open
+            || (self.parts.len() >= tail.len() && self.parts.iter().rev().zip(tail.iter().rev()).all(fits))
+    }
+}
+
+/// Whether each of `narrow` is covered by one of `wide`. A `*` in a name can only be covered by a `*`.
+pub(super) fn globs(wide: &[Glob], narrow: &[Glob]) -> bool {
+    narrow.iter().all(|narrow| wide.iter().any(|wide| wide.matches(narrow.as_str())))
+}
+
+/// Whether each of `narrow` is covered by one of `wide`.
+pub(super) fn paths(wide: &[PathTemplate], narrow: &[PathTemplate]) -> bool {
+    let wide: Vec<_> = wide.iter().map(Segments::of).collect();
+    narrow.iter().map(Segments::of).all(|narrow| wide.iter().any(|wide| wide.covers(&narrow)))
+}
+
+/// Whether each of `narrow` is covered by one of `wide`.
+pub(super) fn hosts(wide: &[HostPattern], narrow: &[HostPattern]) -> bool {
+    let covers = |wide: &HostPattern, narrow: &HostPattern| match narrow {
+        HostPattern::Exact(host) => wide.matches(host),
+        HostPattern::Suffix(_) => wide == narrow,
+    };
+    narrow.iter().all(|narrow| wide.iter().any(|wide| covers(wide, narrow)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_covers_what_all_its_paths_are() {
+        for (wide, narrow, covers, overlaps) in [
+            ("/docs/**", "/docs", true, true),
+            ("/docs/**", "/docs/{id}", true, true),
+            ("/docs/**", "/docs/a/**", true, true),
+            ("/docs/{id}", "/docs/a", true, true),
+            ("/docs/{id}", "/docs/", false, false),
+            ("/docs/{id}", "/docs/**", false, true),
+            ("/docs/a", "/docs/{id}", false, true),
+            ("/docs/a", "/docs/b", false, false),
+            ("/**", "/", true, true),
+            ("/**", "/**", true, true),
+            ("/a/{x}", "/{x}/b", false, true),
+            ("/a", "/a/b", false, false),
+        ] {
+            let (a, b) = (Segments::cut(wide), Segments::cut(narrow));
+            assert_eq!(
+                (a.covers(&b), a.overlaps(&b), b.overlaps(&a)),
+                (covers, overlaps, overlaps),
+                "{wide} {narrow}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_star_is_only_covered_by_a_star() {
+        let globs_of = |texts: &[&str]| texts.iter().map(|text| Glob::new(*text)).collect::<Vec<_>>();
+        for (wide, narrow, covers) in [
+            (&["search_*"][..], &["search_docs", "search_*", "search_a*b"][..], true),
+            (&["*"], &["a*", "*"], true),
+            (&["search_*"], &["s*"], false),
+            (&["a", "b"], &["b", "a"], true),
+            (&["a*b"], &["a*"], false),
+            (&[], &["a"], false),
+        ] {
+            assert_eq!(globs(&globs_of(wide), &globs_of(narrow)), covers, "{wide:?} {narrow:?}");
+        }
+    }
+
+    #[test]
+    fn a_template_ends_in_what_its_last_segments_are() {
+        for (template, ends) in [
+            ("/v1/chat/completions", true),
+            ("/v1/**", true),
+            ("/{a}/{b}/{c}", true),
+            ("/v1/messages", false),
+            ("/completions", false),
+        ] {
+            assert_eq!(Segments::cut(template).can_end_in(&["chat", "completions"]), ends, "{template}");
+        }
+    }
+}

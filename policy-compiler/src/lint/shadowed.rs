@@ -1,0 +1,196 @@
+//! `shadowed` and `redundant`: `allow` rules that change nothing, because a `deny` rule or another `allow` rule covers them whole.
+//!
+//! Only what is certain is reported: one rule must cover all of the other, without any condition of its own. Rules are looked
+//! up by the names in them, so that the time it takes grows with what is written and not with its square.
+
+use sallyport_engine::policy::{Effect, LlmMatch, McpMatch, MissionId, Mode, Operations};
+
+use super::cover;
+use super::view::{RuleView, View};
+use crate::diagnostic::{Diagnostic, Diagnostics, Id};
+
+/// The keys that say what a rule covers, or nothing about it. A rule with any other may cover less.
+const PLAIN_KEYS: [&str; 9] =
+    ["name", "service", "waivers", "capabilities", "http", "mcp", "a2a", "grpc", "llm"];
+
+/// The rules that could cover others, sorted by service, protocol and each name that they cover; `None` for patterns.
+type Index<'i, 'v, 'n, 's> = Vec<(Place<'i>, &'i RuleView<'v, 'n, 's>)>;
+type Place<'i> = (u16, &'static str, Option<&'i str>);
+
+pub(super) fn report(view: &View<'_, '_, '_>, out: &mut Diagnostics) {
+    let together = together(view);
+    let enforces = |mission: usize| {
+        let mission = view.policy.parts().missions.get(mission);
+        mission.is_some_and(|mission| mission.mode == Mode::Enforce)
+    };
+    let indexed = |effect: Effect| {
+        let of = |mission| index(view.rules_of(mission).iter().filter(|rule| rule.rule.effect == effect));
+        (0..view.missions.len()).map(of).collect::<Vec<_>>()
+    };
+    let (denies, allows) = (indexed(Effect::Deny), indexed(Effect::Allow));
+    for mission in 0..view.missions.len() {
+        let others = together.get(mission).into_iter().flatten().copied();
+        let denying: Vec<_> =
+            std::iter::once(mission).chain(others).filter(|mission| enforces(*mission)).collect();
+        // A rule that names capabilities is several, all of which must be covered.
+        for parts in view.rules_of(mission).chunk_by(|a, b| a.name == b.name) {
+            let Some(rule) = parts.first().filter(|rule| rule.allows()) else { continue };
+            let denied = |part| {
+                let mut indices = denying.iter().filter_map(|mission| denies.get(*mission));
+                indices.find_map(|index| coverer(index, part, false))
+            };
+            let allowed = |part| allows.get(mission).and_then(|index| coverer(index, part, true));
+            let counts = rule.fields.entry("limit").is_some();
+            if let Some(by) = all_covered(parts, denied) {
+                report_shadowed(rule, &by, out);
+            } else if let Some(by) = all_covered(parts, allowed).filter(|_| !counts) {
+                report_redundant(rule, &by, out);
+            }
+        }
+    }
+}
+
+/// The rules that cover the parts, if all of them are covered.
+fn all_covered<'p, 'v, 'n, 's>(
+    parts: &'p [RuleView<'v, 'n, 's>],
+    by: impl Fn(&'p RuleView<'v, 'n, 's>) -> Option<&'p RuleView<'v, 'n, 's>>,
+) -> Option<Vec<&'p RuleView<'v, 'n, 's>>> {
+    let mut covering = parts.iter().map(by).collect::<Option<Vec<_>>>()?;
+    covering.dedup_by_key(|rule| rule.name);
+    Some(covering)
+}
+
+fn report_shadowed(rule: &RuleView<'_, '_, '_>, by: &[&RuleView<'_, '_, '_>], out: &mut Diagnostics) {
+    let message = format!("rule `{}` allows nothing: {} denied", rule.name.text, all_of_it(rule));
+    let diagnostic = Diagnostic::new(Id::Shadowed, rule.name.at, message);
+    let help = "remove the rule, or narrow the other; a deny wins over every allow";
+    let elsewhere = |by: &RuleView<'_, '_, '_>| match by.mission.text == rule.mission.text {
+        true => "denied here".to_owned(),
+        false => format!("denied here, and Mission `{}` is what all its agents have", by.mission.text),
+    };
+    let diagnostic = diagnostic.help(help);
+    out.push(by.iter().fold(diagnostic, |diagnostic, by| diagnostic.also(by.name.at, elsewhere(by))));
+}
+
+fn report_redundant(rule: &RuleView<'_, '_, '_>, by: &[&RuleView<'_, '_, '_>], out: &mut Diagnostics) {
+    let message = format!("rule `{}` adds nothing: {} allowed already", rule.name.text, all_of_it(rule));
+    let diagnostic = Diagnostic::new(Id::Redundant, rule.name.at, message);
+    let help = "remove the rule, or narrow the other if it was meant to be narrower";
+    let diagnostic = diagnostic.help(help);
+    out.push(by.iter().fold(diagnostic, |diagnostic, by| diagnostic.also(by.name.at, "allowed here")));
+}
+
+fn all_of_it(rule: &RuleView<'_, '_, '_>) -> &'static str {
+    if rule.fields.entry("capabilities").is_some() {
+        "all that its capabilities cover is"
+    } else {
+        "all that it names is"
+    }
+}
+
+/// For each mission, the others that every agent on it has as well.
+fn together(view: &View<'_, '_, '_>) -> Vec<Vec<usize>> {
+    let number = |id: &MissionId| usize::from(id.0);
+    let mut common: Vec<Option<Vec<usize>>> = vec![None; view.missions.len()];
+    for agent in &view.policy.parts().agents {
+        let held: Vec<_> = agent.missions.iter().map(number).collect();
+        for mission in &held {
+            match common.get_mut(*mission) {
+                Some(Some(common)) => common.retain(|other| held.binary_search(other).is_ok()),
+                Some(none) => *none = Some(held.iter().copied().filter(|other| other != mission).collect()),
+                None => {}
+            }
+        }
+    }
+    common.into_iter().map(Option::unwrap_or_default).collect()
+}
+
+fn index<'i, 'v, 'n, 's>(rules: impl Iterator<Item = &'i RuleView<'v, 'n, 's>>) -> Index<'i, 'v, 'n, 's> {
+    let mut index = Index::new();
+    for rule in rules.filter(|rule| is_plain(rule)) {
+        let (service, protocol) = (rule.rule.service.0, rule.protocol());
+        each_name(&rule.rule.operations, &mut |name| {
+            index.push(((service, protocol, Some(name).filter(|name| is_exact(name))), rule));
+        });
+    }
+    index.sort_by_key(|(place, _)| *place);
+    index
+}
+
+fn is_exact(name: &str) -> bool {
+    !name.contains(['*', '{'])
+}
+
+/// Whether nothing but its operations says when the rule applies.
+fn is_plain(rule: &RuleView<'_, '_, '_>) -> bool {
+    let constrained = matches!(&rule.rule.operations, Operations::Mcp(McpMatch { arguments: Some(_), .. }));
+    !constrained && rule.fields.entries().iter().all(|entry| PLAIN_KEYS.contains(&&*entry.key))
+}
+
+/// What a rule names. Another must cover every one of them to cover the rule.
+fn each_name<'o>(operations: &'o Operations, take: &mut dyn FnMut(&'o str)) {
+    match operations {
+        Operations::Http(http) => http.paths.iter().for_each(|path| take(path.as_str())),
+        Operations::Mcp(mcp) => {
+            let lists = [&mcp.tools, &mcp.resources, &mcp.prompts, &mcp.methods];
+            lists.into_iter().flatten().for_each(|glob| take(glob.as_str()));
+        }
+        Operations::A2a(a2a) => a2a.methods.iter().for_each(|method| take(method.name())),
+        Operations::Grpc(grpc) => grpc.methods.iter().for_each(|glob| take(glob.as_str())),
+        Operations::Llm(llm) => llm.models.iter().for_each(|glob| take(glob.as_str())),
+    }
+}
+
+/// A rule of the index that covers all of a rule. Of two that cover each other, the first by name stays.
+fn coverer<'i, 'v, 'n, 's>(
+    index: &Index<'i, 'v, 'n, 's>,
+    rule: &RuleView<'_, '_, '_>,
+    allow: bool,
+) -> Option<&'i RuleView<'v, 'n, 's>> {
+    let mut first = None;
+    each_name(&rule.rule.operations, &mut |name| first = first.or(Some(name)));
+    let exact = first.filter(|name| is_exact(name));
+    let find = |name| {
+        let place = (rule.rule.service.0, rule.protocol(), name);
+        let from = index.partition_point(|(known, _)| *known < place);
+        index.iter().skip(from).take_while(move |(known, _)| *known == place).map(|(_, rule)| *rule)
+    };
+    let mut candidates = find(exact).chain(find(None).filter(|_| exact.is_some()));
+    candidates.find(|other| {
+        let (wide, narrow) = (&other.rule.operations, &rule.rule.operations);
+        let same = other.name == rule.name;
+        let both = || allow && is_plain(rule) && covers(narrow, wide, allow);
+        !same && covers(wide, narrow, allow) && !(both() && other.name.text > rule.name.text)
+    })
+}
+
+/// Whether all that `narrow` names is covered by `wide`, which allows or denies.
+fn covers(wide: &Operations, narrow: &Operations, allow: bool) -> bool {
+    match (wide, narrow) {
+        (Operations::Http(wide), Operations::Http(narrow)) => {
+            narrow.methods.iter().all(|method| wide.methods.contains(method))
+                && cover::paths(&wide.paths, &narrow.paths)
+        }
+        (Operations::Mcp(wide), Operations::Mcp(narrow)) => {
+            cover::globs(&wide.tools, &narrow.tools)
+                && cover::globs(&wide.resources, &narrow.resources)
+                && cover::globs(&wide.prompts, &narrow.prompts)
+                && cover::globs(&wide.methods, &narrow.methods)
+        }
+        (Operations::A2a(wide), Operations::A2a(narrow)) => {
+            narrow.methods.iter().all(|method| wide.methods.contains(method))
+                && (!allow || cover::hosts(&wide.push_hosts, &narrow.push_hosts))
+        }
+        (Operations::Grpc(wide), Operations::Grpc(narrow)) => cover::globs(&wide.methods, &narrow.methods),
+        (Operations::Llm(wide), Operations::Llm(narrow)) => covers_models(wide, narrow, allow),
+        _ => false,
+    }
+}
+
+/// A deny with tools speaks only of requests that have them.
+fn covers_models(wide: &LlmMatch, narrow: &LlmMatch, allow: bool) -> bool {
+    let tools = if allow { cover::globs(&wide.tools, &narrow.tools) } else { wide.tools.is_empty() };
+    narrow.apis.iter().all(|api| wide.apis.contains(api))
+        && cover::globs(&wide.models, &narrow.models)
+        && tools
+}
