@@ -273,26 +273,30 @@ impl Exchange {
         }
     }
 
+    /// Names the rule that refused. One that allowed the request does not explain its refusal.
+    fn name_rule(&mut self, rule: Option<Box<RuleName>>) {
+        match rule {
+            Some(rule) => self.note_rule(*rule),
+            None => (self.record.mission, self.record.rule) = (None, None),
+        }
+    }
+
     fn note_rule(&mut self, rule: RuleName) {
         let RuleName { mission, rule, path: _ } = rule;
         (self.record.mission, self.record.rule) = (Some(mission), Some(rule));
     }
 
-    /// Takes a mode on; who observes once does so to the end.
+    /// Takes a mode on: the gate's, until it is known whose request this is.
     fn observe(&mut self, mode: Mode) {
-        if mode == Mode::Observe {
-            self.observes = true;
-            self.record.mode = mode;
-        }
+        self.observes = mode == Mode::Observe;
+        self.record.mode = mode;
     }
 
     /// Notes what would have been refused, but goes on: by a setting, or because it is only observed. The first is what counts.
     fn note(&mut self, reason: Reason, rule: Option<Box<RuleName>>) {
         if self.record.passed.is_none() {
             self.record.passed = Some(reason);
-            if let Some(rule) = rule {
-                self.note_rule(*rule);
-            }
+            self.name_rule(rule);
         }
     }
 
@@ -335,11 +339,7 @@ impl Exchange {
         let reply = Reply::refuse(&refused.reason, refused.shape);
         self.record.status = Some(reply.received_status());
         self.record.refusal = Some(refused.reason);
-        match refused.rule {
-            Some(rule) => self.note_rule(*rule),
-            // A rule that allowed the request does not explain its refusal.
-            None => (self.record.mission, self.record.rule) = (None, None),
-        }
+        self.name_rule(refused.rule);
         self.state = State::Refused;
         Step::Reply(reply)
     }

@@ -147,8 +147,9 @@ static AGENT_SPEC: Object = Object {
         Field {
             name: "mode",
             ty: Ty::Choice(&["enforce", "observe"]),
-            need: Need::Default("enforce"),
-            doc: "With `observe`, nothing that the agent asks for is refused; records say what would have been.",
+            need: Need::Default("the Gate's"),
+            doc: "With `observe`, nothing that the agent asks for is refused; records say what would have been. With `enforce`, it is \
+                  refused though the Gate observes.",
         },
     ],
     together: &[],

@@ -2,7 +2,7 @@
 //!
 //! INVARIANT: for a request that reaches the workload, the slice gives the verdict of the whole. What is left out could only have
 //! refused: an agent without a rule here is refused as unknown instead of as out of its mission. So an agent stays where that
-//! would not be so: where callers that are no agent pass, and where the agent is only observed.
+//! would not be so: where callers that are no agent pass, and where the gate or the agent only observes.
 
 use std::fmt;
 
@@ -74,7 +74,7 @@ pub(crate) fn slice(parts: &PolicyParts, of_services: &[Vec<Audience>], audience
     let speaks = |rule: &Rule| services.has(usize::from(rule.service.0));
     let spoken: Vec<bool> = parts.missions.iter().map(|mission| mission.rules.iter().any(speaks)).collect();
     let stays = |id: &MissionId| spoken.get(usize::from(id.0)).copied().unwrap_or(false);
-    let everyone = parts.settings.unmapped == Otherwise::Allow;
+    let everyone = parts.settings.unmapped == Otherwise::Allow || parts.settings.mode == Mode::Observe;
     let at_work = |agent: &Agent| everyone || agent.mode == Mode::Observe || agent.missions.iter().any(stays);
     let working = Kept::of(parts.agents.len(), |index| parts.agents.get(index).is_some_and(at_work));
 

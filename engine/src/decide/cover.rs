@@ -13,13 +13,14 @@ use alloc::format;
 type Coverage = Result<(), Miss>;
 
 pub(super) fn cover(rule: &Rule, asked: Asked<'_>) -> Coverage {
-    let allow = rule.effect == Effect::Allow;
+    // What a grant carries along, a hold carries too.
+    let grants = rule.effect != Effect::Deny;
     match (&rule.operations, asked) {
         (Operations::Http(covered), Asked::Http { method, path }) => {
             cover_http(covered, rule.effect, method, path)
         }
         (Operations::Mcp(_), Asked::McpSession) | (Operations::A2a(_), Asked::A2aCard) => {
-            when(allow, Miss::Method)
+            when(grants, Miss::Method)
         }
         (Operations::Mcp(covered), Asked::Mcp(message)) => cover_mcp(covered, rule.effect, message),
         (Operations::A2a(covered), Asked::A2a(call)) => cover_a2a(covered, rule.effect, call),
@@ -28,7 +29,7 @@ pub(super) fn cover(rule: &Rule, asked: Asked<'_>) -> Coverage {
         }
         // Before the body is read, a deny cannot be sure and does not have to be: it is asked again.
         (Operations::Llm(covered), Asked::LlmApi(api)) => {
-            when(allow && covered.apis.contains(&api), Miss::Method)
+            when(grants && covered.apis.contains(&api), Miss::Method)
         }
         (Operations::Llm(covered), Asked::Llm(call)) => cover_llm(covered, rule.effect, call),
         _ => Err(Miss::Path),
@@ -52,11 +53,13 @@ fn cover_http(covered: &HttpMatch, effect: Effect, method: &str, path: &RequestP
         Effect::Hold | Effect::Deny => template.matches_loosely(path),
     };
     when(covered.paths.iter().any(matches), Miss::Path)?;
-    when(covered.methods.iter().any(|known| known == method), Miss::Method)
+    // A rule that refuses may speak of paths alone.
+    let any = effect != Effect::Allow && covered.methods.is_empty();
+    when(any || covered.methods.iter().any(|known| known == method), Miss::Method)
 }
 
 fn cover_mcp(covered: &McpMatch, effect: Effect, message: &Message<'_>) -> Coverage {
-    let session = effect == Effect::Allow;
+    let session = effect != Effect::Deny;
     let named = |method: &str| fits(&covered.methods, method, effect);
     match message {
         Message::Response => when(session, Miss::Method),
@@ -121,6 +124,21 @@ fn cover_llm(covered: &LlmMatch, effect: Effect, call: &LlmCall<'_>) -> Coverage
         Effect::Hold | Effect::Deny => covered.tools.is_empty() || call.tools.iter().any(|tool| known(tool)),
     };
     when(covered, Miss::Tool)
+}
+
+/// Whether an operation is one that a rule does not name, and only carries along.
+pub(super) fn carries(rule: &Rule, asked: Asked<'_>) -> bool {
+    let Operations::Mcp(covered) = &rule.operations else {
+        return matches!(asked, Asked::A2aCard | Asked::LlmApi(_));
+    };
+    match asked {
+        Asked::McpSession | Asked::Mcp(Message::Response) => true,
+        Asked::Mcp(Message::Notification { method, .. }) => !fits(&covered.methods, method, rule.effect),
+        Asked::Mcp(Message::Request { method, call: Call::Housekeeping | Call::List(_), .. }) => {
+            !fits(&covered.methods, method, rule.effect)
+        }
+        _ => false,
+    }
 }
 
 /// The name under which a limit counts an operation: the first of the rule's own names that covers it. `None` for what a grant only

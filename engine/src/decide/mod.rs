@@ -138,7 +138,7 @@ pub(crate) fn decide(
     for (mission, rule) in rules(policy, origin, lookup) {
         let outcome = judge(around, origin, rule, asked);
         around.considered(&Considered { mission, rule, outcome, asked });
-        tally.take(mission, rule, outcome);
+        tally.take(mission, rule, asked, outcome);
     }
     tally.conclude(policy, around, origin, asked)
 }

@@ -1,6 +1,6 @@
 //! What all rules together say.
 
-use super::cover::counted_name;
+use super::cover::{carries, counted_name};
 use super::{Asked, Decision, Miss, Origin, Refusal, RuleName, is_on_trial};
 use crate::policy::{Effect, Limit, Mission, Operations, Policy, Rule};
 use crate::reason::Reason;
@@ -30,22 +30,31 @@ pub(super) struct Tally<'p> {
 }
 
 impl<'p> Tally<'p> {
-    pub(super) fn take(&mut self, mission: &'p Mission, rule: &'p Rule, outcome: Result<(), Miss>) {
+    pub(super) fn take(
+        &mut self,
+        mission: &'p Mission,
+        rule: &'p Rule,
+        asked: Asked<'_>,
+        outcome: Result<(), Miss>,
+    ) {
         let trial = is_on_trial(mission);
         self.has_trial |= trial;
-        match (rule.effect, outcome) {
+        // What is held can be granted one day, so its session can be begun.
+        let effect =
+            if rule.effect == Effect::Hold && carries(rule, asked) { Effect::Allow } else { rule.effect };
+        match (effect, outcome) {
             (Effect::Allow, Ok(())) => {
                 self.allowed.get_or_insert((mission, rule));
                 self.limited.extend(rule.limit.map(|limit| ((mission, rule), limit)));
             }
-            (Effect::Allow, Err(miss)) => self.nearest = self.nearest.max(Some(miss)),
+            (Effect::Allow | Effect::Hold, Err(miss)) => self.nearest = self.nearest.max(Some(miss)),
             (Effect::Hold | Effect::Deny, Ok(())) => {
                 let slot = if trial { &mut self.on_trial } else { &mut self.refused };
                 if slot.is_none_or(|(_, other)| other.effect < rule.effect) {
                     *slot = Some((mission, rule));
                 }
             }
-            (Effect::Hold | Effect::Deny, Err(_)) => {}
+            (Effect::Deny, Err(_)) => {}
         }
     }
 

@@ -3,7 +3,7 @@
 use super::body::shown;
 use super::{End, Exchange, Expected, HeaderEdit, Pending, Refused};
 use crate::IDENTITY_HEADER;
-use crate::decide::{Asked, Decision, Origin, Refusal, decide};
+use crate::decide::{Asked, Decision, Origin, Refusal, RuleName, decide};
 use crate::http::{Authority, Charset, Coding, Head, MediaType, RequestPath};
 use crate::identity::{Peer, SpiffeId};
 use crate::json::Numbers;
@@ -11,6 +11,7 @@ use crate::operation::{Endpoint, McpHeaders, api_of};
 use crate::policy::{A2aMethod, AgentId, LlmApi, Otherwise, Policy, Protocol, Route};
 use crate::reason::Reason;
 use crate::reply::Shape;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -129,6 +130,7 @@ impl Exchange {
             return Ok(None);
         };
         let agent = policy.agent(id).ok_or(Reason::Internal)?;
+        // Who is known has a mode of their own.
         self.observe(agent.mode);
         self.record.agent = Some(agent.name.to_string());
         Ok(Some(id))
@@ -194,6 +196,28 @@ impl Exchange {
         }
     }
 
+    /// Asks whether the caller may come in at all, where the body decides. Who has rules at the service, but none of the route's
+    /// protocol, is told that it is the path.
+    fn ask_entry(
+        &mut self,
+        policy: &Policy,
+        request: &Request<'_>,
+        asked: Asked<'_>,
+    ) -> Result<Option<Box<RuleName>>, Reason> {
+        match decide(policy, &*self.around, &request.origin, asked) {
+            Decision::Allow(rule) => Ok(Some(rule)),
+            Decision::Refuse(refusal) => {
+                let reason = match refusal.reason {
+                    reason @ (Reason::ScopeHost | Reason::ScopeTime) => reason,
+                    _ => Reason::ScopePath,
+                };
+                let refusal = Refusal { reason, rule: None, on_trial: refusal.on_trial };
+                self.refuse_or_note(refusal).map_err(|refused| refused.reason)?;
+                Ok(None)
+            }
+        }
+    }
+
     /// Plain HTTP is granted by its head; a body is still scanned.
     fn judge_http(
         &mut self,
@@ -228,13 +252,7 @@ impl Exchange {
         route: &Route,
         request: &Request<'_>,
     ) -> Result<Pending, Reason> {
-        let session = decide(policy, &*self.around, &request.origin, Asked::McpSession);
-        if let Decision::Refuse(refusal) = &session {
-            let out_of_time = refusal.reason == Reason::ScopeTime;
-            let reason = if out_of_time { Reason::ScopeTime } else { Reason::ScopePath };
-            let refusal = Refusal { reason, rule: None, on_trial: refusal.on_trial };
-            self.refuse_or_note(refusal).map_err(|refused| refused.reason)?;
-        }
+        let rule = self.ask_entry(policy, request, Asked::McpSession)?;
         match request.method {
             "POST" => {
                 media_type(request.head)?;
@@ -243,7 +261,7 @@ impl Exchange {
                 Ok(request.pending(Expected::Mcp { headers, batches }, Coding::read(request.head)?))
             }
             "GET" | "DELETE" => {
-                if let Decision::Allow(rule) = session {
+                if let Some(rule) = rule {
                     self.note_grant(*rule);
                 }
                 Ok(request.pending(Expected::Empty, None))
@@ -259,10 +277,7 @@ impl Exchange {
         route: &Route,
         request: &Request<'_>,
     ) -> Result<Option<Pending>, Refused<'static>> {
-        self.ask(policy, request, Asked::A2aCard).map_err(|refused| match refused.reason {
-            Reason::ScopeTime => Reason::ScopeTime,
-            _ => Reason::ScopePath,
-        })?;
+        self.ask_entry(policy, request, Asked::A2aCard)?;
         let endpoint = Endpoint::of(request.method, request.path.segments()).ok_or(Reason::ScopeMethod)?;
         let body = match endpoint {
             Endpoint::Card => Expected::Empty,

@@ -132,7 +132,7 @@ impl Standing {
     fn of(rule: &Rule) -> Self {
         // That the mission speaks of the service at all.
         const ANY: u16 = 1;
-        if rule.effect != Effect::Allow {
+        if rule.effect == Effect::Deny {
             return Self(ANY);
         }
         let offers = |list: &[Glob], bit: u16| if list.is_empty() { 0 } else { bit };

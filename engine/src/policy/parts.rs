@@ -132,7 +132,7 @@ pub struct Agent {
     pub missions: Vec<MissionId>,
     /// What detectors do with its requests: the strictest of its missions' profiles.
     pub profile: ProfileId,
-    /// Whether its requests are refused, or only noted.
+    /// Whether its requests are refused, or only noted, whatever the gate's own mode.
     pub mode: Mode,
 }
 
@@ -193,7 +193,7 @@ pub enum Operations {
 /// HTTP operations: any of the methods on any of the paths.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HttpMatch {
-    /// Methods in upper case.
+    /// Methods in upper case; in a rule that refuses, any when empty.
     pub methods: Vec<String>,
     /// Paths.
     pub paths: Vec<PathTemplate>,

@@ -90,7 +90,9 @@ fn check_rule(parts: &PolicyParts, rule: &Rule) -> Result<(), InvalidPolicy> {
         return Err(InvalidPolicy::DanglingReference);
     }
     let empty = match &rule.operations {
-        Operations::Http(HttpMatch { methods, paths }) => methods.is_empty() || paths.is_empty(),
+        Operations::Http(HttpMatch { methods, paths }) => {
+            (methods.is_empty() && rule.effect == Effect::Allow) || paths.is_empty()
+        }
         Operations::Mcp(McpMatch { methods, tools, resources, prompts, arguments: _ }) => {
             methods.is_empty() && tools.is_empty() && resources.is_empty() && prompts.is_empty()
         }

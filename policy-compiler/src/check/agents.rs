@@ -1,7 +1,7 @@
 //! Agents: which SPIFFE IDs they are, and that no two of them are the same.
 
 use sallyport_engine::identity::{SpiffeId, SpiffePattern, TrustDomain};
-use sallyport_engine::policy::{Agent, AgentId, MissionId};
+use sallyport_engine::policy::{Agent, AgentId, MissionId, Mode};
 
 use super::dlp::Profiles;
 use super::missions::{Read, mode};
@@ -34,6 +34,7 @@ pub(super) fn read(
     mission_names: &mut Names<'_>,
     missions: &[Read],
     profiles: &mut Profiles<'_>,
+    gate_mode: Mode,
     out: &mut Diagnostics,
 ) -> Callers {
     let mut domains = Domains::new(trust_domains, out);
@@ -48,8 +49,8 @@ pub(super) fn read(
         identities.extend(own);
         let missions_of = missions_of(agent, mission_names, out);
         let given = missions_of.iter().filter_map(|id| missions.get(usize::from(id.0)));
-        let profile = profiles.strictest(given.map(|read| &read.profile), agent.name.at);
-        let (name, mode) = (agent.name.text.to_owned(), mode(agent.spec));
+        let profile = profiles.strictest(given.filter_map(|read| read.profile.as_ref()), agent.name.at);
+        let (name, mode) = (agent.name.text.to_owned(), mode(agent.spec, gate_mode));
         read.push(Agent { name, missions: missions_of, profile, mode });
     }
     domains.report_unused(out);

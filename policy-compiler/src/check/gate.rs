@@ -1,6 +1,6 @@
 //! The gate's own settings.
 
-use sallyport_engine::policy::{Limits, Otherwise, Settings, Staleness};
+use sallyport_engine::policy::{Limits, Mode, Otherwise, Settings, Staleness};
 
 use super::circumstances::duration;
 use super::missions::mode;
@@ -29,7 +29,7 @@ pub(super) fn settings(gate: Option<&Document<'_, '_>>, out: &mut Diagnostics) -
     let Some(gate) = gate else { return Settings::default() };
     let spec = gate.spec;
     Settings {
-        mode: mode(spec),
+        mode: mode(spec, Mode::Enforce),
         unmapped: otherwise(spec, "unmappedIdentities"),
         oversize: otherwise(spec, "oversizeBodies"),
         staleness: spec.entry("staleness").and_then(|_| staleness(spec.object("staleness"), out)),

@@ -15,7 +15,8 @@ use crate::source::{Document, bad_name, is_name};
 /// A mission, and what detectors do for those who are on it.
 pub(super) struct Read {
     pub(super) mission: Mission,
-    pub(super) profile: Profile,
+    /// `None` of a mission that only denies and names no profile: it says nothing of what passes.
+    pub(super) profile: Option<Profile>,
 }
 
 /// What rules refer to.
@@ -37,16 +38,18 @@ pub(super) fn read(
     for mission in missions {
         let rules = context.rules(mission.spec, out);
         let profile = profiles.named(mission.spec.text("dlp"), out);
-        let (name, mode) = (mission.name.text.to_owned(), mode(mission.spec));
-        read.push(Read { mission: Mission { name, mode, rules }, profile });
+        let (name, mode) = (mission.name.text.to_owned(), mode(mission.spec, Mode::Enforce));
+        let grants = rules.iter().any(|rule| rule.effect != Effect::Deny);
+        let speaks = grants || mission.spec.entry("dlp").is_some();
+        read.push(Read { mission: Mission { name, mode, rules }, profile: speaks.then_some(profile) });
     }
     read
 }
 
-/// The `mode` of a Gate, an Agent or a Mission.
-pub(super) fn mode(spec: Fields<'_, '_>) -> Mode {
+/// The `mode` of a Gate, an Agent or a Mission; `otherwise` if it says none.
+pub(super) fn mode(spec: Fields<'_, '_>, otherwise: Mode) -> Mode {
     let word = spec.word("mode").map(|text| text.text);
-    Mode::NAMES.iter().find(|(_, name)| word == Some(*name)).map_or(Mode::Enforce, |(mode, _)| *mode)
+    Mode::NAMES.iter().find(|(_, name)| word == Some(*name)).map_or(otherwise, |(mode, _)| *mode)
 }
 
 impl Context<'_, '_> {

@@ -63,8 +63,15 @@ pub(crate) fn policy(source: &Source<'_, '_>, at: Span, out: &mut Diagnostics) -
         callers: Callers { agents: Names::new(Kind::Agent, &agents, out), trust_domains: &domain_names },
     };
     let missions_read = missions::read(&missions, &mut context, &mut profiles, out);
-    let callers =
-        agents::read(&agents, &trust_domains, &mut mission_names, &missions_read, &mut profiles, out);
+    let callers = agents::read(
+        &agents,
+        &trust_domains,
+        &mut mission_names,
+        &missions_read,
+        &mut profiles,
+        settings.mode,
+        out,
+    );
     let parts = PolicyParts {
         serial: 0,
         trust_domains: callers.trust_domains,

@@ -63,7 +63,14 @@ impl Reader<'_, '_> {
         let (Some((protocol, key, entry)), None) = (spoken_of.next(), spoken_of.next()) else { return None };
         let inner = Fields::of(&entry.node);
         let operations = match protocol {
-            Protocol::Http => Operations::Http(self.http(inner)),
+            Protocol::Http => {
+                if effect == Effect::Allow && inner.entry("methods").is_none() {
+                    let message = "`methods` is missing from `http`";
+                    let help = "an `allow` rule names the methods that it allows, as `[GET]`";
+                    self.out.push(Diagnostic::new(Id::MissingKey, entry.at, message).help(help));
+                }
+                Operations::Http(self.http(inner))
+            }
             Protocol::Mcp => Operations::Mcp(self.mcp(inner, effect)),
             Protocol::A2a => {
                 if let (true, Some(entry)) = (effect != Effect::Allow, inner.entry("pushHosts")) {

@@ -58,7 +58,7 @@ pub(super) static LLM: Object = Object {
             ty: Ty::List(&Ty::Text("the name of a tool")),
             need: Need::Default("none: a request that defines or replays a tool is denied"),
             doc: "Tools that a request may define, and whose calls may stand in its conversation, exactly or with `*`. Tools that \
-                  providers build in go by their type as well (`web_search`), remote servers by `mcp`, stored prompts by `prompt`.",
+                  providers build in go by their type as well (`web_search`), remote servers by `mcp`, stored prompts by `prompt`, earlier responses by `previous_response`.",
         },
     ],
     together: &[],

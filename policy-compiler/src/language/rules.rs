@@ -225,8 +225,9 @@ static HTTP: Object = Object {
         Field {
             name: "methods",
             ty: Ty::List(&Ty::Text("an HTTP method")),
-            need: Need::Required,
-            doc: "Methods in upper case, as `GET`.",
+            need: Need::Optional,
+            doc: "Methods in upper case, as `GET`. An `allow` rule must name them; a `deny` or `hold` rule without them is about \
+                  every method.",
         },
         Field {
             name: "paths",

@@ -54,13 +54,19 @@ fn outcome(ask: &Ask<'_>, policy: &Rc<Policy>, world: &Rc<World>) -> (Verdict, V
     (record.verdict(), record.enforced(), record.reason().into_owned())
 }
 
+/// What the compiler makes of a Gate that observes, and agents that say nothing of it.
+fn observe_all(parts: &mut PolicyParts) {
+    parts.settings.mode = Mode::Observe;
+    parts.agents.iter_mut().for_each(|agent| agent.mode = Mode::Observe);
+}
+
 fn said(verdict: Verdict, enforced: Verdict, reason: &str) -> (Verdict, Verdict, String) {
     (verdict, enforced, reason.into())
 }
 
 #[test]
 fn a_gate_that_observes_lets_everything_go_on_and_says_what_it_would_have_done() {
-    let policy = policy(|parts| parts.settings.mode = Mode::Observe);
+    let policy = policy(observe_all);
     let world = Rc::new(World::default());
     let observed = |reason| said(Verdict::Allow, Verdict::Deny, reason);
     assert_eq!(outcome(&mcp(&call("drop_table")), &policy, &world), observed("scope.tool"));
@@ -72,7 +78,7 @@ fn a_gate_that_observes_lets_everything_go_on_and_says_what_it_would_have_done()
 
 #[test]
 fn observing_never_lets_a_client_speak_for_the_gate() {
-    let policy = policy(|parts| parts.settings.mode = Mode::Observe);
+    let policy = policy(observe_all);
     let headers = [("x-workload-spiffe-id", "spiffe://acme.internal/sa/forged")];
     for path in ["/nowhere", "/a//b"] {
         let (edits, step, _) =
@@ -86,6 +92,19 @@ fn observing_never_lets_a_client_speak_for_the_gate() {
             ]
         );
     }
+}
+
+#[test]
+fn an_agent_can_be_enforced_while_the_gate_observes() {
+    let policy = policy(|parts| {
+        observe_all(parts);
+        parts.agents[0].mode = Mode::Enforce;
+    });
+    let world = Rc::new(World::default());
+    let body = call("drop_table");
+    assert_eq!(outcome(&mcp(&body), &policy, &world), said(Verdict::Deny, Verdict::Deny, "scope.tool"));
+    assert_eq!(outcome(&Ask { sans: &[WORKER], ..mcp(&body) }, &policy, &world).0, Verdict::Allow);
+    assert_eq!(outcome(&Ask { sans: &[], ..mcp(&body) }, &policy, &world).0, Verdict::Allow);
 }
 
 #[test]
@@ -138,6 +157,20 @@ fn a_hold_wins_over_an_allow_and_a_deny_over_a_hold() {
         parts.missions[0].rules.insert(0, hold);
     });
     assert_eq!(outcome(&mcp(&secrets), &both, &world).2, "policy.denied");
+}
+
+#[test]
+fn a_hold_alone_carries_the_session_of_what_it_holds() {
+    let policy = policy(|parts| {
+        parts.missions[0].rules.truncate(1);
+        parts.missions[0].rules[0].effect = Effect::Hold;
+    });
+    let world = Rc::new(World::default());
+    let verdict = |body: &str| outcome(&mcp(body), &policy, &world).0;
+    assert_eq!(verdict(r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}"#), Verdict::Allow);
+    assert_eq!(verdict(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#), Verdict::Allow);
+    assert_eq!(verdict(&call("search_docs")), Verdict::Hold);
+    assert_eq!(verdict(&call("drop_table")), Verdict::Deny);
 }
 
 #[test]
