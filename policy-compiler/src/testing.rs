@@ -52,9 +52,9 @@ pub enum NotRun {
     /// The policy, or case files, are bad.
     Bad {
         /// What is wrong with the policy.
-        policy: Report,
+        policy: Box<Report>,
         /// What is wrong with the cases.
-        cases: Report,
+        cases: Box<Report>,
     },
     /// The engine did not take the bundle.
     Engine(Box<dyn Error>),
@@ -66,7 +66,7 @@ impl Suite {
         let (bundle, policy) = load_bundle(&project.policy);
         let (cases, report) = cases::load(&project.cases);
         let Some(bundle) = bundle.filter(|_| !policy.has_errors() && !report.has_errors()) else {
-            return Err(NotRun::Bad { policy, cases: report });
+            return Err(NotRun::Bad { policy: Box::new(policy), cases: Box::new(report) });
         };
         let mut engine = Native::new(&bundle).map_err(NotRun::Engine)?;
         let mut hits = Counter::default();

@@ -88,6 +88,7 @@ pub(super) fn hosts(wide: &[HostPattern], narrow: &[HostPattern]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sallyport_engine::http::RequestPath;
 
     #[test]
     fn a_template_covers_what_all_its_paths_are() {
@@ -139,6 +140,31 @@ mod tests {
             ("/completions", false),
         ] {
             assert_eq!(Segments::cut(template).can_end_in(&["chat", "completions"]), ends, "{template}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_said_to_be_covered_is_covered(
+            wide in "(/[ab]|/[*]){0,3}(/[*]{2})?/?",
+            narrow in "(/[ab]|/[*]){0,3}(/[*]{2})?/?",
+            path in "(/[abc]){1,4}/?",
+        ) {
+            if let (Ok(a), Ok(b), Ok(path)) =
+                (PathTemplate::parse(&wide), PathTemplate::parse(&narrow), RequestPath::parse(&path))
+            {
+                let (by_a, by_b) = (a.matches(&path), b.matches(&path));
+                let (a, b) = (Segments::of(&a), Segments::of(&b));
+                proptest::prop_assert!(!(a.covers(&b) && by_b) || by_a, "{} covers {}", wide, narrow);
+                proptest::prop_assert!(!(by_a && by_b) || a.overlaps(&b), "{} overlaps {}", wide, narrow);
+            }
+        }
+
+        #[test]
+        fn what_a_name_covers_its_wider_one_covers(wide in "[ab*]{1,5}", narrow in "[ab*]{1,5}", name in "[ab]{0,6}") {
+            let (wide, narrow) = (Glob::new(wide), Glob::new(narrow));
+            let covers = globs(std::slice::from_ref(&wide), std::slice::from_ref(&narrow));
+            proptest::prop_assert!(!(covers && narrow.matches(&name)) || wide.matches(&name));
         }
     }
 }
