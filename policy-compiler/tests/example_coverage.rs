@@ -1,5 +1,4 @@
 //! `policy-compiler test` finds every example, and its cases leave no rule and no agent out.
-#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 use std::fs;
 use std::path::Path;
