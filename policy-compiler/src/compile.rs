@@ -82,6 +82,11 @@ pub fn load_bundle(path: &Path) -> (Option<Vec<u8>>, Report) {
 
 /// The policy at a path, as [`load_bundle`] takes it.
 pub fn load_policy(path: &Path) -> (Option<Policy>, Report) {
+    load_policy_for(path, None)
+}
+
+/// The same, for one workload or namespace; a bundle is taken as it is.
+pub fn load_policy_for(path: &Path, audience: Option<&Audience>) -> (Option<Policy>, Report) {
     match read_bundle(path) {
         Some(Ok((_, policy))) => (Some(policy), Report::default()),
         Some(Err(why)) => {
@@ -89,7 +94,10 @@ pub fn load_policy(path: &Path) -> (Option<Policy>, Report) {
             refuse_bundle(path, &why, &mut report);
             (None, report)
         }
-        None => compile(&[path.to_owned()]),
+        None => match audience {
+            Some(audience) => compile_for(&[path.to_owned()], audience),
+            None => compile(&[path.to_owned()]),
+        },
     }
 }
 

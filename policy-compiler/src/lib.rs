@@ -39,5 +39,5 @@ pub mod testing;
 pub mod tree;
 mod yaml;
 
-pub use compile::{compile, compile_files, compile_for, load_bundle, load_policy};
+pub use compile::{compile, compile_files, compile_for, load_bundle, load_policy, load_policy_for};
 pub use slice::{Audience, InvalidAudience};

@@ -48,19 +48,28 @@ fn rules() -> impl Strategy<Value = Vec<String>> {
     });
     let http = prop::sample::select(&TEMPLATES[..])
         .prop_map(|path| format!("http: {{methods: [GET], paths: [{path}]}}"));
-    prop::collection::vec(prop_oneof![3 => tools, 1 => http], 0..3)
+    prop::collection::vec(prop_oneof![3 => tools, 1 => http], 0..4)
 }
 
-fn policy(allow: &[String], deny: &[String]) -> Policy {
+/// A policy with these rules; of the second list every other one holds what the others deny.
+fn policy(allow: &[String], refuse: &[String]) -> Policy {
     let list = |key: &str, rules: &[String]| {
         let rule = |(at, rule): (usize, &String)| format!("    - {{name: {key}{at}, service: s, {rule}}}\n");
         format!("  {key}:\n{}", rules.iter().enumerate().map(rule).collect::<String>())
     };
     // A mission has at least one rule; this one says nothing of what is asked.
-    let deny = [&["mcp: {tools: [never]}".to_owned()], deny].concat();
+    let (deny, hold): (Vec<_>, Vec<_>) = refuse.iter().cloned().enumerate().partition(|(at, _)| at % 2 == 0);
+    let only = |rules: Vec<(usize, String)>, and: &str| {
+        let rules = rules.into_iter().map(|(_, rule)| rule);
+        rules.chain([format!("mcp: {{tools: [{and}]}}")]).collect::<Vec<_>>()
+    };
+    let (deny, hold) = (only(deny, "never"), only(hold, "waits"));
     let allow = [&["mcp: {tools: [always]}".to_owned()], allow].concat();
     let mut sources = Sources::default();
-    let file = sources.add("p.yaml", format!("{POLICY}{}{}", list("allow", &allow), list("deny", &deny)));
+    let file = sources.add(
+        "p.yaml",
+        format!("{POLICY}{}{}{}", list("allow", &allow), list("hold", &hold), list("deny", &deny)),
+    );
     let mut diagnostics = Diagnostics::default();
     compile_files(&sources, &[file], &mut diagnostics).unwrap_or_else(|| panic!("{:?}", diagnostics.sorted()))
 }

@@ -148,3 +148,51 @@ impl Policy {
         Some((service, route))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::Document;
+    use crate::policy::fixture;
+
+    /// The fixture's rule `read`: `path` below `/srv`, and nothing else.
+    fn gaps(body: &str) -> Vec<Gap> {
+        let parts = fixture::parts();
+        let mission = &parts.missions[2];
+        let document = Document::parse(body.as_bytes()).unwrap();
+        let message = Message::read(document.root().unwrap()).ok().unwrap();
+        let asked = Asked::Mcp(&message);
+        let rule = &mission.rules[0];
+        let considered = Considered { mission, rule, outcome: Err(Miss::Arguments), asked };
+        assert_eq!(considered.question().name, "read");
+        assert_eq!(considered.operation().is_ok(), considered.gaps().is_empty(), "{body}");
+        considered.gaps()
+    }
+
+    fn call(arguments: &str) -> alloc::string::String {
+        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"read"{arguments}}}}}"#)
+    }
+
+    #[test]
+    fn there_are_gaps_exactly_where_a_rule_does_not_cover_the_arguments() {
+        assert_eq!(gaps(&call(r#","arguments":{"path":"/srv/a"}"#)), []);
+        assert_eq!(gaps(&call("")), [Gap::Missing(0)]);
+        assert_eq!(gaps(&call(r#","arguments":{"path":"/etc"}"#)), [Gap::Other(0)]);
+        let surplus = || Gap::Surplus(Some("/mode".to_string()));
+        assert_eq!(gaps(&call(r#","arguments":{"path":"/srv/a","mode":1}"#)), [surplus()]);
+        assert_eq!(gaps(&call(r#","arguments":{"mode":1}"#)), [Gap::Missing(0), surplus()]);
+    }
+
+    #[test]
+    fn a_destination_is_where_requests_are_led() {
+        let policy = fixture::policy();
+        let led = |authority, path| {
+            let (service, route) = policy.destination(authority, path)?;
+            Some((service.name.as_str(), route.map(|route| route.path.as_str())))
+        };
+        assert_eq!(led("tool-api", "/mcp"), Some(("tool-api", Ok("/mcp"))));
+        assert_eq!(led("other:8080", "/none"), Some(("other", Err(Reason::ScopePath))));
+        assert_eq!(led("tool-api", "/a/../b"), Some(("tool-api", Err(Reason::RequestAmbiguous))));
+        assert_eq!((led("other:80", "/api/x"), led("nowhere", "/"), led("a b", "/")), (None, None, None));
+    }
+}

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::{Format, print, show};
+use crate::Audience;
 use crate::diff::{Change, Direction, Subject, compare};
 use crate::exit;
 use crate::report::{Colour, paint, printable};
@@ -20,6 +21,9 @@ pub(super) struct Args {
     /// The policy after
     #[arg(value_name = "AFTER")]
     after: PathBuf,
+    /// Compare only what concerns this namespace or workload, by `audiences` of the Services; bundles are taken as they are
+    #[arg(long, value_name = "NAMESPACE[/WORKLOAD]", value_parser = Audience::parse)]
+    audience: Option<Audience>,
     /// How it is printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -32,10 +36,12 @@ struct Document<'c> {
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    let (before, report) = crate::load_policy(&args.before);
-    show(&report);
-    let (after, report) = crate::load_policy(&args.after);
-    show(&report);
+    let load = |path| {
+        let (policy, report) = crate::load_policy_for(path, args.audience.as_ref());
+        show(&report);
+        policy
+    };
+    let (before, after) = (load(&args.before), load(&args.after));
     let (Some(before), Some(after)) = (before, after) else { return exit::BAD_INPUT.into() };
     let changes = compare(&before, &after);
     let code = print(&match args.format {

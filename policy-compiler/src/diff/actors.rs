@@ -16,7 +16,7 @@ pub(super) struct Actors<'p> {
 }
 
 /// One agent.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Actor<'p> {
     pub(super) name: &'p str,
     pub(super) mode: Mode,

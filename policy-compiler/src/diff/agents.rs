@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sallyport_engine::policy::{AgentId, Mode};
 
 use super::actors::{Actor, Actors};
-use super::grant::{Grant, Operation};
+use super::grant::Operation;
 use super::state::State;
 use super::{Change, Direction, Subject, words};
 
@@ -24,7 +24,7 @@ pub(super) fn compare(before: &Actors<'_>, after: &Actors<'_>) -> Vec<Change> {
         match (was.and_then(|id| before.agents.get(&id)), is.and_then(|id| after.agents.get(&id))) {
             (Some(old), Some(new)) => {
                 let subject = subject(new.name, Some(old.name), identities);
-                changes.extend(operations(&subject, &old.grants, &new.grants));
+                changes.extend(operations(&subject, old, new));
                 changes.extend(modes(&subject, old.mode, new.mode));
                 changes.extend(trials(&subject, &old.on_trial, &new.on_trial));
                 actions.push((subject, detectors(old, new)));
@@ -73,8 +73,9 @@ fn came(new: &Actor<'_>, identities: &BTreeSet<String>, has_others: bool) -> Vec
         let sentence = format!("is also {ids} now: who shows this identity may do all that the agent may");
         return vec![change(&subject, None, Direction::More, sentence)];
     }
+    let nobody = Actor::default();
     let mut changes = vec![change(&subject, None, Direction::More, format!("is an agent now: {ids}"))];
-    changes.extend(operations(&subject, &[], &new.grants));
+    changes.extend(operations(&subject, &nobody, new));
     changes.extend(modes(&subject, Mode::Enforce, new.mode));
     changes.extend(trials(&subject, &BTreeSet::new(), &new.on_trial));
     changes
@@ -128,11 +129,11 @@ struct Transition<'g> {
     after: State,
 }
 
-fn operations(subject: &Subject, before: &[Grant], after: &[Grant]) -> Vec<Change> {
-    if before == after {
+fn operations(subject: &Subject, before: &Actor<'_>, after: &Actor<'_>) -> Vec<Change> {
+    if before.grants == after.grants {
         return Vec::new();
     }
-    let all: BTreeSet<_> = before.iter().chain(after).map(|grant| &grant.operation).collect();
+    let all: BTreeSet<_> = before.grants.iter().chain(&after.grants).map(|grant| &grant.operation).collect();
     let states: Vec<_> = all
         .into_iter()
         .map(|operation| Transition {

@@ -48,6 +48,9 @@ pub(super) fn hosts_beyond(service: &Service, other: &Service) -> BTreeSet<Strin
 
 /// Whether every text that `narrow` covers is covered by `wide`: a star is only covered by a star.
 pub(super) fn covers_glob(wide: &str, narrow: &str, ignoring_case: bool) -> bool {
+    if !wide.contains('*') {
+        return if ignoring_case { wide.eq_ignore_ascii_case(narrow) } else { wide == narrow };
+    }
     let wide = sallyport_engine::glob::Glob::new(wide);
     if ignoring_case { wide.matches_ignoring_case(narrow) } else { wide.matches(narrow) }
 }

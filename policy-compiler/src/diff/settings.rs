@@ -2,14 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sallyport_engine::policy::{Mode, Otherwise, PolicyParts, Protocol, Service, Settings, Staleness};
+use sallyport_engine::policy::{Mode, Otherwise, PolicyParts, Protocol, Route, Service, Settings, Staleness};
 
 use super::scope::{self, Names};
 use super::{Change, Direction, Subject};
 use crate::describe::{self, one_of};
 
-/// What is spoken on a route.
-type Spoken = (Protocol, bool, bool);
+/// What is spoken on a route, and what passes there unread or several at once.
+#[derive(Clone, Copy)]
+struct Spoken {
+    protocol: Protocol,
+    passes: [(bool, &'static str); 3],
+}
 
 pub(super) fn compare(before: &PolicyParts, after: &PolicyParts, names: &Names) -> Vec<Change> {
     let mut changes = gate(before, after);
@@ -67,9 +71,11 @@ fn answers(old: &Settings, new: &Settings) -> Vec<(Direction, String)> {
     };
     let passes = |otherwise| otherwise == Otherwise::Allow;
     let observes = |mode| mode == Mode::Observe;
-    lets(observes(old.mode), observes(new.mode), "everything that it would refuse");
-    lets(passes(old.unmapped), passes(new.unmapped), "callers that are no agent");
-    lets(passes(old.oversize), passes(new.oversize), "granted requests whose body is over the limit");
+    // Every setting is told of: one that is new is named here, or this does not compile.
+    let Settings { mode, unmapped, oversize, staleness: _ } = *new;
+    lets(observes(old.mode), observes(mode), "everything that it would refuse");
+    lets(passes(old.unmapped), passes(unmapped), "callers that are no agent");
+    lets(passes(old.oversize), passes(oversize), "granted requests whose body is over the limit");
     if old.staleness != new.staleness {
         let words = |staleness: Option<Staleness>| match staleness {
             None => "never counts as too old".to_owned(),
@@ -105,25 +111,32 @@ fn service(old: &Service, new: &Service) -> Vec<(Direction, String)> {
 }
 
 fn by_path(service: &Service) -> BTreeMap<String, Spoken> {
-    let routes = service.routes.iter();
-    routes
-        .map(|route| {
-            (scope::plain_path(route.path.as_str()), (route.protocol, route.opaque_bodies, route.batches))
-        })
-        .collect()
+    let spoken = |route: &Route| {
+        let Route { path, protocol, opaque_bodies, batches, opaque_numbers } = route;
+        let passes = [
+            (*opaque_bodies, "bodies that can not be read"),
+            (*batches, "JSON-RPC batches"),
+            (*opaque_numbers, "numbers that parsers read differently"),
+        ];
+        (scope::plain_path(path.as_str()), Spoken { protocol: *protocol, passes })
+    };
+    service.routes.iter().map(spoken).collect()
 }
 
 fn routes(old: &BTreeMap<String, Spoken>, new: &BTreeMap<String, Spoken>) -> Vec<(Direction, String)> {
     let mut told = Vec::new();
     for path in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
         match (old.get(path), new.get(path)) {
-            (None, Some((protocol, ..))) => {
-                told.push((
-                    Direction::Other,
-                    format!("`{path}` has a route now, and speaks {}", protocol.name()),
+            (None, Some(new)) => {
+                let sentence = format!("`{path}` has a route now, and speaks {}", new.protocol.name());
+                told.push((Direction::Other, sentence));
+                told.extend(spoken(
+                    path,
+                    Spoken { passes: new.passes.map(|(_, what)| (false, what)), ..*new },
+                    *new,
                 ));
             }
-            (Some((protocol, ..)), None) => {
+            (Some(Spoken { protocol, .. }), None) => {
                 let sentence =
                     format!("`{path}` has no route of its own any more; it spoke {}", protocol.name());
                 told.push((Direction::Other, sentence));
@@ -137,15 +150,15 @@ fn routes(old: &BTreeMap<String, Spoken>, new: &BTreeMap<String, Spoken>) -> Vec
 
 fn spoken(path: &str, was: Spoken, is: Spoken) -> Vec<(Direction, String)> {
     let mut told = Vec::new();
-    if was.0 != is.0 {
-        let sentence = format!("`{path}` speaks {}; before {}", is.0.name(), was.0.name());
+    if was.protocol != is.protocol {
+        let sentence = format!("`{path}` speaks {}; before {}", is.protocol.name(), was.protocol.name());
         told.push((Direction::Other, sentence));
     }
-    for (was, is, what) in [(was.1, is.1, "bodies that can not be read"), (was.2, is.2, "JSON-RPC batches")] {
+    for ((was, what), (is, _)) in was.passes.into_iter().zip(is.passes) {
         match (was, is) {
             (false, true) => told.push((Direction::More, format!("`{path}` lets {what} pass now"))),
             (true, false) => told.push((Direction::Less, format!("`{path}` no longer lets {what} pass"))),
-            _ => {}
+            (true, true) | (false, false) => {}
         }
     }
     told

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use sallyport_engine::policy::Effect;
 
+use super::actors::Actor;
 use super::grant::{Asks, Grant, Operation};
 
 /// Under which conditions an operation is allowed, held and denied. Several sets of conditions are alternatives; an empty set asks
@@ -17,6 +18,8 @@ pub(super) struct State {
     pub(super) limits: BTreeSet<(String, Asks)>,
     /// What missions on trial would hold or deny, and only note.
     pub(super) noted: BTreeSet<(Effect, Asks)>,
+    /// Nothing allows it, and a mission on trial lets that go on.
+    pub(super) on_trial: bool,
 }
 
 /// What becomes of an operation in the end, from the least to the most.
@@ -30,13 +33,21 @@ pub(super) enum Verdict {
     Held,
     /// Some requests for it are allowed.
     Conditional,
+    /// No rule allows it, and a mission on trial notes that only.
+    Noted,
     /// It is allowed.
     Allowed,
 }
 
 impl State {
-    /// What these grants say of an operation.
-    pub(super) fn of(operation: &Operation, grants: &[Grant]) -> Self {
+    /// What an agent's grants say of an operation.
+    pub(super) fn of(operation: &Operation, actor: &Actor<'_>) -> Self {
+        let mut state = Self::by_grants(operation, &actor.grants);
+        state.on_trial = state.verdict() == Verdict::Nothing && actor.on_trial.contains(&operation.service);
+        state
+    }
+
+    fn by_grants(operation: &Operation, grants: &[Grant]) -> Self {
         let covering = |effect| {
             grants
                 .iter()
@@ -60,7 +71,7 @@ impl State {
         }
         let limited = covering(Effect::Allow);
         let limits = limited.filter_map(|grant| Some((grant.limit.clone()?, grant.asks.clone())));
-        Self { limits: limits.collect(), allowed: of(Effect::Allow), held, denied, noted }
+        Self { limits: limits.collect(), allowed: of(Effect::Allow), held, denied, noted, on_trial: false }
     }
 
     pub(super) fn verdict(&self) -> Verdict {
@@ -70,6 +81,8 @@ impl State {
             Verdict::Held
         } else if is_always(&self.allowed) {
             Verdict::Allowed
+        } else if self.on_trial {
+            Verdict::Noted
         } else if self.allowed.is_empty() {
             Verdict::Nothing
         } else {
@@ -85,7 +98,7 @@ impl Verdict {
             Self::Denied | Self::Nothing => 0,
             Self::Held => 1,
             Self::Conditional => 2,
-            Self::Allowed => 3,
+            Self::Noted | Self::Allowed => 3,
         }
     }
 }

@@ -30,6 +30,10 @@ pub(super) fn sentence(operation: &Operation, before: &State, after: &State) -> 
         Verdict::Held if was.permits() > 1 => format!("may now {what} only with approval"),
         Verdict::Held => format!("may now {what} with approval"),
         Verdict::Conditional => conditional(&what, was, before, after),
+        Verdict::Noted if was.permits() > 1 => {
+            format!("is now noted, by a mission on trial, where it wants to {what}")
+        }
+        Verdict::Noted => format!("may now {what}: a mission on trial only notes it"),
         Verdict::Allowed => allowed(&what, was, before),
     };
     (direction, sentence + &exceptions(before, after))
@@ -47,6 +51,7 @@ fn allowed(what: &str, was: Verdict, before: &State) -> String {
         Verdict::Denied => format!("may now {what}: the rule that forbade it is gone"),
         Verdict::Held => format!("may now {what} without approval"),
         Verdict::Conditional => format!("may now always {what}; before only if {}", asks(&before.allowed)),
+        Verdict::Noted => format!("is no longer noted where it wants to {what}: a rule allows it"),
         Verdict::Nothing | Verdict::Allowed => format!("may now {what}"),
     }
 }
@@ -54,7 +59,7 @@ fn allowed(what: &str, was: Verdict, before: &State) -> String {
 fn conditional(what: &str, was: Verdict, before: &State, after: &State) -> String {
     let conditions = asks(&after.allowed);
     match was {
-        Verdict::Allowed => format!("may now {what} only if {conditions}"),
+        Verdict::Noted | Verdict::Allowed => format!("may now {what} only if {conditions}"),
         Verdict::Held => format!("may now {what} without approval if {conditions}"),
         Verdict::Denied | Verdict::Nothing => format!("may now {what} if {conditions}"),
         Verdict::Conditional => match asks(&before.allowed) {

@@ -27,6 +27,9 @@ pub(super) fn missing(heard: &Heard, miss: Miss, parts: &PolicyParts) -> String 
             format!("it is about {}", protocol(&heard.rule).name())
         }
         Miss::Time => format!("it is for another time: {}", times(&heard.rule)),
+        Miss::Arguments if question.protocol == Protocol::A2a => {
+            "push notifications would go to another host than it lets them".to_owned()
+        }
         Miss::Arguments => {
             let gaps = gaps(heard);
             if gaps.is_empty() { "it asks for other arguments".to_owned() } else { gaps.join("; ") }
@@ -38,17 +41,26 @@ pub(super) fn missing(heard: &Heard, miss: Miss, parts: &PolicyParts) -> String 
 /// What a rule names in the place of what was asked for.
 fn names(heard: &Heard, miss: Miss) -> String {
     let (what, wanted) = wanted(&heard.rule, miss, &heard.question);
+    let question = &heard.question;
     let asked = match miss {
-        Miss::Path => heard.question.path.clone(),
-        Miss::Method => heard.question.method.clone(),
-        _ if heard.question.tools.is_empty() || miss != Miss::Tool => heard.question.name.clone(),
-        _ => beyond(&heard.rule, &heard.question).join(", "),
+        Miss::Path => vec![question.path.as_str()],
+        Miss::Method => vec![question.method.as_str()],
+        Miss::Tool if question.protocol == Protocol::Llm => {
+            question.tools.iter().map(String::as_str).collect()
+        }
+        _ => vec![question.name.as_str()],
     };
-    let asked = if asked.is_empty() { String::new() } else { format!("; asked was `{asked}`") };
+    let asked: Vec<_> = asked.into_iter().filter(|asked| !asked.is_empty()).collect();
+    let asked = match asked.is_empty() {
+        true => format!("; asked was no {what}"),
+        false => format!("; asked was {}", crate::suggest::listing(asked.into_iter())),
+    };
+    let plural = if wanted.len() > 1 { "s" } else { "" };
     match wanted.is_empty() {
         true => format!("it names no {what}{asked}"),
         false => {
-            format!("it names {what} {}{asked}", crate::suggest::listing(wanted.iter().map(String::as_str)))
+            let wanted = crate::suggest::listing(wanted.iter().map(String::as_str));
+            format!("it names {what}{plural} {wanted}{asked}")
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use policy_compiler::diff::{Change, Direction, compare};
 
-use super::common::run;
+use super::common::{run, run_in};
 
 fn folders() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/diff");
@@ -73,6 +73,27 @@ fn a_bundle_stands_for_its_policy_and_programs_get_json() {
     assert_eq!((&drop["service"], &drop["change"]), (&"tool-api".into(), &"more".into()));
     assert_eq!((&drop["subject"]["kind"], &drop["subject"]["name"]), (&"agent".into(), &"research".into()));
     assert_eq!(drop["subject"]["identities"][0], "spiffe://acme.internal/ns/agents/sa/research");
+}
+
+/// What moves to another namespace changes nothing for the whole, and all for both.
+#[test]
+fn one_audience_can_be_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = fs::read_to_string(folders()[0].join("before.yaml")).unwrap();
+    let write = |name: &str, namespace: &str| {
+        let with = format!("spec: {{audiences: [{namespace}], hosts");
+        let text = policy.replace("spec: {hosts", &with);
+        assert_ne!(text, policy);
+        fs::write(folder.path().join(name), text).unwrap();
+    };
+    write("a.yaml", "one");
+    write("b.yaml", "two");
+    let diff = |args: &[&str]| run_in(folder.path(), &[&["diff", "a.yaml", "b.yaml"], args].concat());
+    assert_eq!(diff(&[]).code, Some(0));
+    let one = diff(&["--audience", "one"]);
+    assert_eq!(one.code, Some(1));
+    assert!(one.stdout.contains("is no service any more"), "{}", one.stdout);
+    assert!(diff(&["--audience", "two"]).stdout.contains("is a service now"));
 }
 
 #[test]
