@@ -1,7 +1,7 @@
 //! The only host calls (Proxy-Wasm ABI 0.2.1).
 //!
-//! The SDK's own wrappers panic on a status that they do not expect and on header names that are not UTF-8, so the calls that a
-//! caller's bytes reach are made here directly: bytes in, bytes out, every failure a value.
+//! An SDK's wrappers panic on a status that they do not expect and on header names that are not UTF-8, so the calls are made
+//! here directly: bytes in, bytes out, every failure a value.
 #![expect(unsafe_code, reason = "imports from the host are unsafe to call")]
 
 use sallyport_engine::Reply;
@@ -304,8 +304,8 @@ fn received(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8
     if data.is_null() || size == 0 {
         return Ok(Vec::new());
     }
-    // SAFETY: the host got this memory from `proxy_on_memory_allocate`, the SDK's allocator, which makes a boxed slice of exactly
-    // `size` bytes, and gives it away.
+    // SAFETY: the host got this memory from `proxy_on_memory_allocate`, which makes a boxed slice of exactly `size` bytes, has
+    // written all of it, and gives it away.
     Ok(unsafe { Vec::from_raw_parts(data, size, size) })
 }
 

@@ -1,8 +1,9 @@
 //! The Proxy-Wasm module that Envoy loads: Sallyport's engine with a host around it.
 //!
 //! ```text
+//!  exports   the callbacks; contexts finds whom they are for
 //!  root      plugin configuration → policy; fail closed without one
-//!  stream    five callbacks: read, ask the engine, perform the step
+//!  stream    read, ask the engine, perform the step
 //!  peer      what TLS proved about the caller
 //!  world     the clock, and counters that the workers share
 //!  telemetry record → log line, filter state, metrics
@@ -19,15 +20,11 @@
 )]
 
 mod config;
+mod contexts;
+mod exports;
 mod host;
 mod peer;
 mod root;
 mod stream;
 mod telemetry;
 mod world;
-
-mod start {
-    proxy_wasm::main! {{
-        proxy_wasm::set_root_context(|_| Box::new(crate::root::Root::default()));
-    }}
-}

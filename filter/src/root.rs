@@ -6,8 +6,6 @@ use crate::peer::Peers;
 use crate::stream::Stream;
 use crate::telemetry::Telemetry;
 use crate::world::World;
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::ContextType;
 use sallyport_engine::{Exchange, Policy};
 use std::rc::Rc;
 
@@ -26,14 +24,9 @@ impl Root {
         let json = host::buffer(Buffer::PluginConfiguration, size).map_err(|_| ConfigError::Absent)?;
         Config::parse(&json)
     }
-}
 
-impl Context for Root {}
-
-impl RootContext for Root {
-    /// Always true: Envoy leaves a filter whose configuration fails on a worker out of the chain, and traffic passes. A bad
-    /// configuration is a state in which everything is refused.
-    fn on_configure(&mut self, size: usize) -> bool {
+    /// Reads the plugin configuration anew.
+    pub(crate) fn configure(&mut self, size: usize) {
         match Self::load(size) {
             Ok(Config { policy, hold, clock }) => {
                 if clock.is_some() {
@@ -53,15 +46,11 @@ impl RootContext for Root {
                 self.policy = None;
             }
         }
-        true
     }
 
-    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
+    /// Begins a stream; it stays with the policy of this moment to its end.
+    pub(crate) fn stream(&self) -> Stream {
         let exchange = Exchange::new(self.policy.clone(), Rc::<World>::clone(&self.world));
-        Some(Box::new(Stream::new(exchange, self.hold, Rc::clone(&self.peers), Rc::clone(&self.telemetry))))
-    }
-
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
+        Stream::new(exchange, self.hold, Rc::clone(&self.peers), Rc::clone(&self.telemetry))
     }
 }

@@ -1,11 +1,10 @@
 //! The stream context: each callback reads from the host, asks the engine, and performs the step.
 
 use crate::config::Hold;
+use crate::contexts::Action;
 use crate::host::{self, Buffer, HostError, Map};
 use crate::peer::Peers;
 use crate::telemetry::Telemetry;
-use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::Action;
 use sallyport_engine::http::Head;
 use sallyport_engine::{End, Exchange, HeadStep, HeaderEdit, Step};
 use std::rc::Rc;
@@ -83,17 +82,9 @@ impl Stream {
     }
 }
 
-fn apply(map: Map, edits: &[HeaderEdit]) -> Result<(), HostError> {
-    edits.iter().try_for_each(|edit| match edit {
-        HeaderEdit::Remove(name) => host::remove_header(map, name),
-        HeaderEdit::Add(name, value) => host::add_header(map, name, value),
-    })
-}
-
-impl Context for Stream {}
-
-impl HttpContext for Stream {
-    fn on_http_request_headers(&mut self, _: usize, end: bool) -> Action {
+/// The callbacks.
+impl Stream {
+    pub(crate) fn request_headers(&mut self, end: bool) -> Action {
         let end = if end { End::Last } else { End::More };
         let step = self.judge_head(end).map(|head| head.step);
         let held = matches!(step, Ok(Step::Hold));
@@ -102,7 +93,7 @@ impl HttpContext for Stream {
         if held && self.hold == Hold::Body { Action::Continue } else { action }
     }
 
-    fn on_http_request_body(&mut self, size: usize, end: bool) -> Action {
+    pub(crate) fn request_body(&mut self, size: usize, end: bool) -> Action {
         if self.released {
             return Action::Continue;
         }
@@ -111,12 +102,12 @@ impl HttpContext for Stream {
         self.perform(step)
     }
 
-    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+    pub(crate) fn request_trailers(&mut self) -> Action {
         let step = self.judge_trailers();
         self.perform(step)
     }
 
-    fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
+    pub(crate) fn response_headers(&mut self) -> Action {
         // Without a filter that holds the headers back, an upstream may answer before the body was judged.
         if !self.released && !self.replied {
             let step = self.exchange.fail();
@@ -130,12 +121,19 @@ impl HttpContext for Stream {
         Action::Continue
     }
 
-    fn on_http_response_body(&mut self, size: usize, _: bool) -> Action {
+    pub(crate) fn response_body(&mut self, size: usize) -> Action {
         self.exchange.response_body(size);
         Action::Continue
     }
 
-    fn on_log(&mut self) {
+    pub(crate) fn log(&mut self) {
         self.telemetry.record(&self.exchange.record());
     }
+}
+
+fn apply(map: Map, edits: &[HeaderEdit]) -> Result<(), HostError> {
+    edits.iter().try_for_each(|edit| match edit {
+        HeaderEdit::Remove(name) => host::remove_header(map, name),
+        HeaderEdit::Add(name, value) => host::add_header(map, name, value),
+    })
 }

@@ -2,16 +2,24 @@
 
 use crate::config::ConfigError;
 use crate::host::{self, Level, MetricId, MetricType};
-use sallyport_engine::Record;
+use sallyport_engine::{Record, Verdict};
+use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 /// The property that carries the record: `%FILTER_STATE(wasm.sallyport:PLAIN)%` in an access log.
 const RECORD_PROPERTY: &str = "sallyport";
 
-/// The counters that were used so far, by verdict and reason. Policy bounds how many there can be.
+/// The counters that were used so far. Policy bounds how many there can be; they are few.
 #[derive(Debug, Default)]
-pub(crate) struct Telemetry(RefCell<BTreeMap<String, MetricId>>);
+pub(crate) struct Telemetry(RefCell<Vec<Counter>>);
+
+/// How many exchanges ended in one way.
+#[derive(Debug)]
+struct Counter {
+    verdict: Verdict,
+    reason: Cow<'static, str>,
+    metric: MetricId,
+}
 
 impl Telemetry {
     /// Tells what became of an exchange.
@@ -20,8 +28,7 @@ impl Telemetry {
         // An access log without the record is worse than none, but not worth a request.
         let _ = host::set_property(RECORD_PROPERTY, &json);
         host::log(Level::Info, &json);
-        let labels = [("verdict", record.verdict().as_str()), ("reason", &record.reason())];
-        self.count(&tagged(&labels, "sallyport_requests_total"));
+        self.count(record.verdict(), record.reason());
     }
 
     /// Tells that a policy is in force.
@@ -40,13 +47,16 @@ impl Telemetry {
         gauge(&tagged(&[("reason", code)], "sallyport_config_error"), 1);
     }
 
-    fn count(&self, name: &str) {
+    fn count(&self, verdict: Verdict, reason: Cow<'static, str>) {
         let Ok(mut known) = self.0.try_borrow_mut() else { return };
-        let metric = match known.get(name) {
-            Some(metric) => *metric,
+        let found = known.iter().find(|counter| counter.verdict == verdict && counter.reason == reason);
+        let metric = match found {
+            Some(counter) => counter.metric,
             None => {
-                let Ok(metric) = host::define_metric(MetricType::Counter, name) else { return };
-                known.insert(name.to_string(), metric);
+                let labels = [("verdict", verdict.as_str()), ("reason", &reason)];
+                let name = tagged(&labels, "sallyport_requests_total");
+                let Ok(metric) = host::define_metric(MetricType::Counter, &name) else { return };
+                known.push(Counter { verdict, reason, metric });
                 metric
             }
         };

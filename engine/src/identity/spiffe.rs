@@ -147,6 +147,11 @@ impl SpiffePattern {
         &self.trust_domain
     }
 
+    /// The segments of its path; at least one.
+    pub(crate) fn segments(&self) -> &[Glob] {
+        &self.segments
+    }
+
     /// Whether the pattern covers `id`.
     pub fn matches(&self, id: &SpiffeId) -> bool {
         let mut segments = id.path().split('/');

@@ -120,8 +120,7 @@ impl Reader<'_> {
         let mut escaped = false;
         loop {
             let rest = self.bytes.get(self.at..).unwrap_or_default();
-            let plain = rest.iter().position(|&b| b == b'"' || b == b'\\' || b < 0x20);
-            self.advance(plain.unwrap_or(rest.len()));
+            self.advance(text::plain(rest));
             match self.peek() {
                 Some(b'"') => break,
                 Some(b'\\') => {

@@ -3,6 +3,28 @@
 use super::Fault;
 use alloc::string::String;
 
+/// How many bytes at the front of `bytes` are a string's own: neither its end, nor an escape, nor a control character. Eight at a
+/// time: this is where most of a body is read.
+pub(super) fn plain(bytes: &[u8]) -> usize {
+    let (words, _) = bytes.as_chunks();
+    let whole =
+        words.iter().take_while(|word| is_plain(u64::from_le_bytes(**word))).count().saturating_mul(8);
+    let rest = bytes.get(whole..).unwrap_or_default();
+    let ends = rest.iter().position(|&byte| matches!(byte, b'"' | b'\\' | 0..0x20));
+    whole.saturating_add(ends.unwrap_or(rest.len()))
+}
+
+/// Whether [`plain`] covers all eight bytes of a word.
+fn is_plain(word: u64) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    // Not 0 exactly where a byte is less than `n`, at most 128: subtracting sets its high bit, which was not set. A borrow may set
+    // others above it.
+    let below = |word: u64, n: u64| word.wrapping_sub(ONES.wrapping_mul(n)) & !word & HIGH;
+    let is = |byte: u8| below(word ^ ONES.wrapping_mul(u64::from(byte)), 1);
+    below(word, 0x20) | is(b'"') | is(b'\\') == 0
+}
+
 /// Reads one escape at the front of `bytes`: the character and how many bytes it took.
 pub(super) fn escape(bytes: &[u8]) -> Result<(char, usize), Fault> {
     let character = match bytes.get(1) {
@@ -68,4 +90,23 @@ pub fn unescape(mut raw: &str) -> Option<String> {
     }
     out.push_str(raw);
     Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn eight_bytes_at_a_time_are_the_same_bytes(text in "[ -~\\x00-\\x20\"\\\\\u{7f}-\u{20ac}]{0,40}") {
+            let one_at_a_time = text.bytes().take_while(|&b| b != b'"' && b != b'\\' && b >= 0x20).count();
+            prop_assert_eq!(plain(text.as_bytes()), one_at_a_time);
+        }
+
+        #[test]
+        fn a_long_plain_string_is_covered(text in "[a-z\u{e9}]{0,60}", end in prop::sample::select(vec!["\"", "\\", "\u{1f}", ""])) {
+            prop_assert_eq!(plain(format!("{text}{end}tail").as_bytes()), text.len() + if end.is_empty() { 4 } else { 0 });
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Finding things in a policy by binary search.
 
-use super::{Agent, AgentId, Policy, PolicyParts, Route, Service, ServiceId};
+use super::{Agent, AgentId, Policy, PolicyParts, Route, Service, ServiceId, callers};
 use crate::http::{Authority, HostPattern, RequestPath};
 use crate::identity::SpiffeId;
 use crate::reason::Reason;
@@ -21,15 +21,13 @@ pub(super) fn sort(parts: &mut PolicyParts) {
     }
 }
 
-pub(super) fn exact_hosts(parts: &PolicyParts) -> Vec<(String, ServiceId)> {
+/// The table of hosts. A suffix begins with a dot, which no host does.
+pub(super) fn hosts(parts: &PolicyParts) -> Vec<(String, ServiceId)> {
     let mut hosts: Vec<(String, ServiceId)> = Vec::new();
-    for (index, service) in parts.services.iter().enumerate() {
-        let Ok(id) = u16::try_from(index).map(ServiceId) else { break };
-        for host in &service.hosts {
-            if let HostPattern::Exact(host) = host {
-                hosts.push((host.to_string(), id));
-            }
-        }
+    for (service, id) in parts.services.iter().zip((0..=u16::MAX).map(ServiceId)) {
+        hosts.extend(service.hosts.iter().map(|host| match host {
+            HostPattern::Exact(text) | HostPattern::Suffix(text) => (text.to_string(), id),
+        }));
     }
     hosts.sort_unstable();
     hosts
@@ -46,9 +44,7 @@ impl Policy {
         let exact = self.parts.identities.binary_search_by(|(known, _)| known.cmp(id)).ok();
         match exact.and_then(|at| self.parts.identities.get(at)) {
             Some((_, agent)) => Some(*agent),
-            None => {
-                self.parts.patterns.iter().find(|(pattern, _)| pattern.matches(id)).map(|(_, agent)| *agent)
-            }
+            None => callers::covering(&self.parts.patterns, id).map(|(_, agent)| *agent),
         }
     }
 
@@ -58,11 +54,10 @@ impl Policy {
 
     /// The service that answers at an authority. An exact host wins over suffixes, a longer suffix over a shorter.
     pub(crate) fn service_at(&self, authority: &Authority) -> Option<ServiceId> {
-        let exact = self.hosts.binary_search_by(|(host, _)| host.as_str().cmp(authority.host())).ok();
-        let id = match exact.and_then(|at| self.hosts.get(at)) {
-            Some((_, id)) => *id,
-            None => self.service_by_suffix(authority.host())?,
-        };
+        let host = authority.host();
+        // From the first dot on: the longest suffix comes first.
+        let suffixes = host.match_indices('.').filter_map(|(dot, _)| host.get(dot..));
+        let id = core::iter::once(host).chain(suffixes).find_map(|host| self.service_named(host))?;
         let service = self.service(id)?;
         let reachable = match authority.port() {
             Some(port) => service.ports.is_empty() || service.ports.contains(&port),
@@ -71,20 +66,9 @@ impl Policy {
         reachable.then_some(id)
     }
 
-    fn service_by_suffix(&self, host: &str) -> Option<ServiceId> {
-        let mut best: Option<(usize, ServiceId)> = None;
-        for (index, service) in self.parts.services.iter().enumerate() {
-            let covering = service.hosts.iter().filter_map(|pattern| match pattern {
-                HostPattern::Suffix(suffix) if pattern.matches(host) => Some(suffix.len()),
-                _ => None,
-            });
-            if let (Some(length), Ok(id)) = (covering.max(), u16::try_from(index))
-                && best.is_none_or(|(longest, _)| length > longest)
-            {
-                best = Some((length, ServiceId(id)));
-            }
-        }
-        best.map(|(_, id)| id)
+    fn service_named(&self, host: &str) -> Option<ServiceId> {
+        let at = self.hosts.binary_search_by(|(known, _)| known.as_str().cmp(host)).ok()?;
+        self.hosts.get(at).map(|(_, id)| *id)
     }
 
     pub(crate) fn service(&self, id: ServiceId) -> Option<&Service> {
@@ -112,5 +96,46 @@ impl Route {
     pub fn judges_like(&self, other: &Self) -> bool {
         let rules = |route: &Self| (route.protocol, route.opaque_bodies, route.batches, route.opaque_numbers);
         rules(self) == rules(other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Policy, PolicyParts, Service};
+    use super::*;
+    use alloc::format;
+    use proptest::prelude::*;
+
+    /// The service that a plain scan finds: the longest pattern that covers the host, an exact one before all.
+    fn scanned(parts: &PolicyParts, host: &str) -> Option<ServiceId> {
+        let hosts = parts.services.iter().zip(0..).flat_map(|(service, id)| {
+            service
+                .hosts
+                .iter()
+                .map(move |pattern| (matches!(pattern, HostPattern::Exact(_)), pattern, ServiceId(id)))
+        });
+        let covering = hosts.filter(|(_, pattern, _)| pattern.matches(host));
+        covering.max_by_key(|(exact, pattern, _)| (*exact, pattern.to_string().len())).map(|(.., id)| id)
+    }
+
+    proptest! {
+        #[test]
+        fn the_service_is_the_one_that_a_scan_finds(
+            names in prop::collection::btree_set("(\\*\\.)?[ab](\\.[ab]){0,3}", 0..20),
+            hosts in prop::collection::vec("[abc](\\.[ab]){0,4}", 20),
+        ) {
+            let service = |(number, name): (usize, &String)| Service {
+                name: format!("s{number}"),
+                hosts: [HostPattern::parse(name).unwrap()].into(),
+                ports: Vec::new(),
+                routes: Vec::new(),
+            };
+            let services = names.iter().enumerate().map(service).collect();
+            let policy = Policy::new(PolicyParts { services, ..PolicyParts::default() }).unwrap();
+            for host in hosts {
+                let authority = Authority::parse(&host).unwrap();
+                prop_assert_eq!(policy.service_at(&authority), scanned(policy.parts(), &host), "{}", host);
+            }
+        }
     }
 }

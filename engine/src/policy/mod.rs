@@ -4,6 +4,7 @@
 //! bundle alike. Looking a caller, a host or a mission up never scans all of policy.
 
 mod arguments;
+mod callers;
 mod conditions;
 mod index;
 mod lookup;
@@ -28,7 +29,7 @@ use alloc::vec::Vec;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
     parts: PolicyParts,
-    /// Exact hosts, sorted. Derived, so that it is never out of step.
+    /// Hosts, and suffixes of hosts with their dot, sorted. Derived, so that it is never out of step.
     hosts: Vec<(alloc::string::String, ServiceId)>,
     /// By mission: the index of one that is large. Derived as well.
     indexes: Vec<Option<index::MissionIndex>>,
@@ -39,7 +40,7 @@ impl Policy {
     pub fn new(mut parts: PolicyParts) -> Result<Self, InvalidPolicy> {
         lookup::sort(&mut parts);
         validate::check(&parts)?;
-        let hosts = lookup::exact_hosts(&parts);
+        let hosts = lookup::hosts(&parts);
         let indexes = parts.missions.iter().map(index::MissionIndex::new).collect();
         Ok(Self { parts, hosts, indexes })
     }

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct Automaton {
     /// The class of each byte: 256 entries, or none.
     pub classes: Vec<u8>,
-    /// How many classes there are: the width of a row.
+    /// The width of a row: at least as many as there are classes. The compiler makes it a power of two: finding a row's state is a
+    /// shift then, and a division otherwise.
     pub width: u16,
     /// `states × width` next states, each as the offset of its row; the first row is the start.
     pub next: Vec<u32>,
@@ -33,10 +34,14 @@ pub struct Anchor {
 impl Automaton {
     /// Calls `found` with every anchor in `text` and the byte after it.
     pub(super) fn run(&self, text: &[u8], mut found: impl FnMut(Anchor, usize)) {
-        let width = usize::from(self.width);
-        if width == 0 {
+        if self.width == 0 {
             return;
         }
+        let shift = self.width.is_power_of_two().then(|| self.width.trailing_zeros());
+        let state_of = |row: usize| match shift {
+            Some(shift) => row.checked_shr(shift),
+            None => row.checked_div(usize::from(self.width)),
+        };
         let mut row = 0_usize;
         for (at, &byte) in text.iter().enumerate() {
             let class = self.classes.get(usize::from(byte)).copied().unwrap_or(0);
@@ -45,7 +50,7 @@ impl Automaton {
             if row == 0 {
                 continue;
             }
-            for &anchor in self.ends_of(row.checked_div(width).unwrap_or(0)) {
+            for &anchor in self.ends_of(state_of(row).unwrap_or(0)) {
                 found(anchor, at.saturating_add(1));
             }
         }

@@ -42,7 +42,8 @@ fn classes(anchors: &[(Anchor, Vec<u8>)]) -> (Vec<u8>, u16) {
             width += 1;
         }
     }
-    (classes, width)
+    // The engine shifts where it would have to divide.
+    (classes, width.next_power_of_two())
 }
 
 fn trie(anchors: &[(Anchor, Vec<u8>)], classes: &[u8]) -> Vec<State> {

@@ -1,10 +1,12 @@
-//! CPU time per request in a real Envoy: without a filter, with the module, and with `ext_authz` that is given the body.
+//! CPU time per request in a real Envoy: without a filter, with the module, with a filter made with the SDK that does nothing, and
+//! with `ext_authz` that is given the body.
 //!
-//! Three Envoys, one worker each, same listener, same mutual TLS, same upstream, same request: a tool call of 1 KiB on
+//! Four Envoys, one worker each, same listener, same mutual TLS, same upstream, same request: a tool call of 1 KiB on
 //! kept-alive connections. Rounds are short and interleaved, each set-up beginning in turn, so that a machine that changes its
 //! speed changes it for all; what is added is the median of the differences within a round. The module's info log is off, as it is under Istio by default; `ext_authz` includes the authorizer's CPU time.
 
 use std::error::Error;
+use std::path::Path;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -16,7 +18,7 @@ use sallyport_playground::upstream::{Answer, Upstream};
 use sallyport_playground::{Body, Request, Response};
 
 use super::authorizer::Authorizer;
-use super::report::{CpuRow, EnvoyCpu};
+use super::report::{AUTHZ, CpuRow, EnvoyCpu, OURS, SDK};
 use super::subjects::{AUTHORITY, CALLER, SMALL, subjects};
 use super::{cpu, load};
 use crate::wasm_host::Module;
@@ -32,6 +34,9 @@ const REQUESTS: usize = 300;
 
 /// How much of a body the authorizer is given: all of it.
 const AUTHZ_BODY_BYTES: u32 = 64 << 10;
+
+/// Where `scripts/build-module --noop` leaves the filter that does nothing.
+const NOOP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/noop.wasm");
 
 /// One way to set Envoy up, running.
 struct Contender {
@@ -56,7 +61,7 @@ pub(super) fn measure(bundle: &[u8]) -> Result<EnvoyCpu, Box<dyn Error>> {
         let why = format!("CPU time of an Envoy in the container image {image} is not seen from here");
         return Ok(EnvoyCpu::NotMeasured(why));
     }
-    eprintln!("==> CPU per request in {program}: starting three Envoys");
+    eprintln!("==> CPU per request in {program}: starting four Envoys");
     let ca = Ca::new("acme.internal")?;
     let upstream = Upstream::start(Answer::scripted(Response::new(200, "application/json", REPLY)))?;
     let mut contenders = contenders(&program, &ca, &upstream, bundle)?;
@@ -90,7 +95,12 @@ fn contenders(
         Ok(Config::new(program.clone(), server, ca, upstream.address()))
     };
     let configuration = serde_json::json!({"bundle": STANDARD.encode(bundle)}).to_string();
+    let noop = Path::new(NOOP);
+    if !noop.exists() {
+        return Err(format!("there is no {NOOP}: scripts/build-module --noop makes it").into());
+    }
     let module = Wasm { info_log: false, ..Wasm::new(Module::default_path(), configuration) };
+    let noop = Wasm { info_log: false, ..Wasm::new(noop, "") };
     let authorizer = Authorizer::start()?;
     let authz = ExtAuthz {
         authorizer: authorizer.address,
@@ -99,13 +109,9 @@ fn contenders(
     };
     Ok(vec![
         Contender::start("no filter", &config()?, ca, None)?,
-        Contender::start("Sallyport", &Config { wasm: Some(module), ..config()? }, ca, None)?,
-        Contender::start(
-            "ext_authz, no-op",
-            &Config { ext_authz: Some(authz), ..config()? },
-            ca,
-            Some(authorizer),
-        )?,
+        Contender::start(OURS, &Config { wasm: Some(module), ..config()? }, ca, None)?,
+        Contender::start(SDK, &Config { wasm: Some(noop), ..config()? }, ca, None)?,
+        Contender::start(AUTHZ, &Config { ext_authz: Some(authz), ..config()? }, ca, Some(authorizer))?,
     ])
 }
 

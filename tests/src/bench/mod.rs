@@ -4,7 +4,7 @@
 //! ```text
 //!  subjects ──► decisions     time per decision: engine, module in wasmtime
 //!     │    └──► instructions  instructions per decision of the engine, counted by valgrind
-//!     └───────► envoy         CPU per request: no filter, the module, ext_authz to an authorizer that does nothing
+//!     └───────► envoy         CPU per request: no filter, the module, and peers that do nothing
 //! ```
 //!
 //! Budgets stand beside the numbers. A number over its budget is shown as such and is no error: machines differ.
