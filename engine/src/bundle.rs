@@ -29,6 +29,8 @@ pub enum BundleError {
     Format(u16),
     /// Shorter or longer than it says of itself, or longer than [`MAX_LEN`].
     Length,
+    /// The policy is too large for a bundle of [`MAX_LEN`].
+    TooLong,
     /// The payload does not decode.
     Payload,
     /// The payload decodes to something that is no policy.
@@ -38,13 +40,13 @@ pub enum BundleError {
 /// Writes a policy. The same policy gives the same bytes.
 pub fn encode(policy: &Policy) -> Result<Vec<u8>, BundleError> {
     let payload = postcard::to_allocvec(policy.parts()).map_err(|_| BundleError::Payload)?;
-    let length = u32::try_from(payload.len()).map_err(|_| BundleError::Length)?;
+    let length = u32::try_from(payload.len()).map_err(|_| BundleError::TooLong)?;
     let mut bundle = Vec::with_capacity(payload.len().saturating_add(HEADER_LEN));
     bundle.extend_from_slice(MAGIC);
     bundle.extend_from_slice(&FORMAT.to_le_bytes());
     bundle.extend_from_slice(&length.to_le_bytes());
     bundle.extend_from_slice(&payload);
-    if bundle.len() > MAX_LEN { Err(BundleError::Length) } else { Ok(bundle) }
+    if bundle.len() > MAX_LEN { Err(BundleError::TooLong) } else { Ok(bundle) }
 }
 
 /// Reads a policy, and checks everything in it before it is used.
@@ -81,6 +83,9 @@ impl fmt::Display for BundleError {
                 )
             }
             Self::Length => f.write_str("the bundle is cut short, or longer than it says"),
+            Self::TooLong => f.write_str(
+                "the policy is too large for a bundle, of at most 32 MiB: compile it for one audience",
+            ),
             Self::Payload => f.write_str("the bundle's payload is damaged"),
             Self::Policy(why) => write!(f, "the bundle holds no valid policy: {why}"),
         }

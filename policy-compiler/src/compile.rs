@@ -22,8 +22,14 @@ pub fn compile(paths: &[PathBuf]) -> (Option<Policy>, Report) {
 
 /// The same, for one workload or namespace: the policy carries only what concerns it.
 pub fn compile_for(paths: &[PathBuf], audience: &Audience) -> (Option<Policy>, Report) {
-    let (checked, report) = check_all(paths);
+    let (checked, mut report) = check_all(paths);
     let policy = checked.and_then(|Checked { policy, audiences }| {
+        if !audiences.iter().flatten().any(|one| one.concerns(audience)) {
+            let at = report.sources.add("--audience", "");
+            let message = "no Service has this audience, so the bundle holds only what is for everyone";
+            let help = "compare it with `audiences` of the Services";
+            report.diagnostics.push(Diagnostic::new(Id::Unused, Span::start_of(at), message).help(help));
+        }
         // A slice of a policy that holds refers to nothing outside of itself.
         Policy::new(slice::slice(policy.parts(), &audiences, audience)).ok()
     });

@@ -294,7 +294,7 @@ static ROUTE: Object = Object {
             ty: Ty::Choice(&["refuse", "pass"]),
             need: Need::Default("refuse"),
             doc: "Whether JSON bodies may hold numbers that parsers read differently: integers beyond ±(2^53 − 1), more than 17 \
-                  digits, `-0`. Where they pass, nobody here reads them, and no constraint on arguments is satisfied by one.",
+                  digits, `-0`. Where they pass, nobody here reads them, and no constraint on the value of an argument is satisfied by one.",
         },
         Field {
             name: "batches",

@@ -1,11 +1,12 @@
 //! The part of a policy that concerns one workload.
 //!
-//! INVARIANT: for a request that reaches the workload, the slice gives the verdict of the whole. What is left out could only have
-//! refused: an agent without a rule here is refused as unknown instead of as out of its mission. So an agent stays where that
+//! INVARIANT: for a request to a Service of the workload, by any of its hosts, the slice gives the verdict of the whole; for any other
+//! host, that or a refusal. What is left out could only have refused: an agent without a rule here is refused as unknown instead of as out of its mission. So an agent stays where that
 //! would not be so: where callers that are no agent pass, and where the gate or the agent only observes.
 
 use std::fmt;
 
+use sallyport_engine::http::HostPattern;
 use sallyport_engine::identity::SpiffeId;
 use sallyport_engine::policy::{
     Agent, AgentId, Mission, MissionId, Mode, Otherwise, PolicyParts, ProfileId, Rule, ServiceId,
@@ -38,7 +39,7 @@ impl Audience {
     }
 
     /// Whether what is meant for `self` concerns `other`: the same workload, or one is a namespace that the other lies in.
-    fn concerns(&self, other: &Self) -> bool {
+    pub(crate) fn concerns(&self, other: &Self) -> bool {
         let same = match (&self.workload, &other.workload) {
             (Some(mine), Some(theirs)) => mine == theirs,
             _ => true,
@@ -70,7 +71,8 @@ pub(crate) fn slice(parts: &PolicyParts, of_services: &[Vec<Audience>], audience
         let of_service = of_services.get(index).map_or(&[][..], Vec::as_slice);
         of_service.is_empty() || of_service.iter().any(|one| one.concerns(audience))
     };
-    let services = Kept::of(parts.services.len(), concerned);
+    let services =
+        Kept::of(parts.services.len(), |index| concerned(index) || is_within(parts, index, concerned));
     let speaks = |rule: &Rule| services.has(usize::from(rule.service.0));
     let spoken: Vec<bool> = parts.missions.iter().map(|mission| mission.rules.iter().any(speaks)).collect();
     let stays = |id: &MissionId| spoken.get(usize::from(id.0)).copied().unwrap_or(false);
@@ -134,6 +136,20 @@ pub(crate) fn slice(parts: &PolicyParts, of_services: &[Vec<Audience>], audience
         profiles: profiles.pick(&parts.profiles, Clone::clone),
         ..parts.clone()
     }
+}
+
+/// Whether a host of a service lies below a suffix of one that stays. Without it, a request for that host would fall to the other.
+fn is_within(parts: &PolicyParts, index: usize, stays: impl Fn(usize) -> bool) -> bool {
+    let Some(service) = parts.services.get(index) else { return false };
+    let others = parts.services.iter().enumerate().filter(|(other, _)| stays(*other));
+    let mut suffixes =
+        others.flat_map(|(_, other)| &other.hosts).filter(|host| matches!(host, HostPattern::Suffix(_)));
+    suffixes.any(|suffix| {
+        service.hosts.iter().any(|host| match host {
+            HostPattern::Exact(host) => suffix.matches(host),
+            HostPattern::Suffix(below) => suffix.matches(below),
+        })
+    })
 }
 
 /// A rule with the numbers that it refers to in the slice.

@@ -122,3 +122,39 @@ fn an_exact_identity_never_falls_to_another_agents_pattern() {
     let (cases, _) = cases::load(&[case_path]);
     assert_eq!(ask(&docs, &cases[0]).record.verdict, "deny");
 }
+
+#[test]
+fn a_host_never_falls_to_the_suffix_of_another_service() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("policy.yaml");
+    let service = |name: &str, host: &str| {
+        format!(
+            "---\napiVersion: sallyport.dev/v1\nkind: Service\nmetadata: {{name: {name}}}\nspec:\n  hosts: ['{host}']\n  audiences: [{name}]\n  routes: [{{path: '/**', protocol: http}}]\n"
+        )
+    };
+    let text = [
+        "apiVersion: sallyport.dev/v1\nkind: TrustDomain\nmetadata: {name: acme.internal}\n".to_owned(),
+        "---\napiVersion: sallyport.dev/v1\nkind: Agent\nmetadata: {name: one}\nspec: {identities: ['spiffe://acme.internal/sa/one'], missions: [m]}\n".to_owned(),
+        "---\napiVersion: sallyport.dev/v1\nkind: Mission\nmetadata: {name: m}\nspec:\n  allow:\n    - {name: get, service: all, http: {methods: [GET], paths: ['/**']}}\n    - {name: look, service: admin, http: {methods: [GET], paths: [/status]}}\n".to_owned(),
+        service("all", "*.tools"),
+        service("admin", "admin.tools"),
+        service("below", "*.admin.tools"),
+        service("far", "far.example"),
+    ];
+    std::fs::write(&path, text.concat()).unwrap();
+    let (whole, part) = (compile(slice::from_ref(&path)).0.unwrap(), sliced(&path, "all"));
+    let kept: Vec<_> = part.parts().services.iter().map(|service| service.name.as_str()).collect();
+    assert_eq!(kept, ["admin", "all", "below"]);
+    for (authority, target) in
+        [("x.tools", "/x"), ("admin.tools", "/x"), ("admin.tools", "/status"), ("a.admin.tools", "/x")]
+    {
+        let case = format!(
+            "name: c\nrequest: {{peer: spiffe://acme.internal/sa/one, method: GET, authority: {authority}, path: {target}}}\n"
+        );
+        let file = directory.path().join("c.cases.yaml");
+        std::fs::write(&file, case).unwrap();
+        let (cases, _) = cases::load(&[file]);
+        let (whole, part) = (ask(&whole, &cases[0]).record, ask(&part, &cases[0]).record);
+        assert_eq!((part.verdict, part.reason), (whole.verdict, whole.reason), "{authority}{target}");
+    }
+}

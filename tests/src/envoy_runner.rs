@@ -17,6 +17,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use policy_compiler::cases::Case;
 use policy_compiler::decide::{Observed, Runner};
+use sallyport_engine::bundle;
 use sallyport_playground::Response;
 use sallyport_playground::client::{Client, Protocol};
 use sallyport_playground::envoy::{ClientCertificates, Config, Envoy, LogLine, Program, Wasm};
@@ -50,7 +51,9 @@ pub struct EnvoyRunner {
     bundle: Vec<u8>,
     /// Where the module's clock stands still.
     at: Option<SystemTime>,
-    /// Whether a case has counted towards limits.
+    /// Whether policy has limits at all.
+    limited: bool,
+    /// Whether a case may have counted towards them.
     counted: bool,
 }
 
@@ -78,8 +81,11 @@ impl EnvoyRunner {
             let told: String = lines.map(|line| format!("\n  {line}")).collect();
             return Err(format!("the module does not accept the bundle:{told}").into());
         }
+        let policy = bundle::decode(bundle)?;
+        let mut rules = policy.parts().missions.iter().flat_map(|mission| &mission.rules);
+        let limited = rules.any(|rule| rule.limit.is_some());
         let (bundle, clients) = (bundle.to_vec(), HashMap::new());
-        Ok(Self { ca, envoy, upstream, clients, bundle, at, counted: false })
+        Ok(Self { ca, envoy, upstream, clients, bundle, at, limited, counted: false })
     }
 
     fn client(&mut self, peers: &Option<Vec<String>>, protocol: Protocol) -> Result<&Client, Box<dyn Error>> {
@@ -146,10 +152,10 @@ impl EnvoyRunner {
 impl Runner for EnvoyRunner {
     /// Another clock, and counters at zero, need another Envoy.
     fn begin(&mut self, case: &Case) -> Result<(), Box<dyn Error>> {
-        if case.at != self.at || (case.repeat > 1 && self.counted) {
+        if case.at != self.at || (self.limited && self.counted) {
             *self = Self::start_at(&self.bundle, case.at)?;
         }
-        self.counted |= case.repeat > 1;
+        self.counted = true;
         Ok(())
     }
 

@@ -6,9 +6,7 @@ use super::{Asked, Miss};
 use crate::glob::Glob;
 use crate::http::{PathTemplate, RequestPath, Url};
 use crate::operation::{A2aCall, Call, Feature, LlmCall, Message};
-use crate::policy::{A2aMatch, Effect, HttpMatch, LlmMatch, McpMatch, Operations, Rule};
-use alloc::borrow::Cow;
-use alloc::format;
+use crate::policy::{A2aMatch, Effect, HttpMatch, LlmApi, LlmMatch, McpMatch, Operations, Rule};
 
 type Coverage = Result<(), Miss>;
 
@@ -31,6 +29,7 @@ pub(super) fn cover(rule: &Rule, asked: Asked<'_>) -> Coverage {
         (Operations::Llm(covered), Asked::LlmApi(api)) => {
             when(grants && covered.apis.contains(&api), Miss::Method)
         }
+        (Operations::Llm(covered), Asked::LlmModels(model)) => cover_models(covered, rule.effect, model),
         (Operations::Llm(covered), Asked::Llm(call)) => cover_llm(covered, rule.effect, call),
         _ => Err(Miss::Path),
     }
@@ -114,6 +113,16 @@ fn cover_a2a(covered: &A2aMatch, effect: Effect, call: &A2aCall<'_>) -> Coverage
     when(call.push_urls.iter().all(|url| leads_there(url)), Miss::Arguments)
 }
 
+/// The list of models is about none in particular: what allows some allows it, and only what refuses them all refuses it.
+fn cover_models(covered: &LlmMatch, effect: Effect, model: Option<&str>) -> Coverage {
+    when(covered.apis.contains(&LlmApi::Models), Miss::Method)?;
+    let covered = match model {
+        Some(model) => fits(&covered.models, model, effect),
+        None => effect == Effect::Allow || covered.models.iter().any(|glob| glob.as_str() == "*"),
+    };
+    when(covered, Miss::Resource)
+}
+
 fn cover_llm(covered: &LlmMatch, effect: Effect, call: &LlmCall<'_>) -> Coverage {
     when(covered.apis.contains(&call.api), Miss::Method)?;
     when(fits(&covered.models, &call.model, effect), Miss::Resource)?;
@@ -141,30 +150,34 @@ pub(super) fn carries(rule: &Rule, asked: Asked<'_>) -> bool {
     }
 }
 
-/// The name under which a limit counts an operation: the first of the rule's own names that covers it. `None` for what a grant only
-/// carries along.
-pub(super) fn counted_name<'r>(rule: &'r Rule, asked: Asked<'_>) -> Option<Cow<'r, str>> {
+/// The name under which a limit counts an operation, and what it is a name of: the first of the rule's own names that covers it.
+/// `None` for what a grant only carries along.
+pub(super) fn counted_name<'r>(rule: &'r Rule, asked: Asked<'_>) -> Option<(&'static str, &'r str)> {
     let of = |globs: &'r [Glob], text: &str| {
         let exact = globs.iter().find(|glob| glob.as_str() == text);
-        exact
-            .or_else(|| globs.iter().find(|glob| glob.matches(text)))
-            .map(|glob| Cow::Borrowed(glob.as_str()))
+        exact.or_else(|| globs.iter().find(|glob| glob.matches(text))).map(Glob::as_str)
     };
     match (&rule.operations, asked) {
-        (Operations::Http(covered), Asked::Http { method, path }) => {
+        (Operations::Http(covered), Asked::Http { path, .. }) => {
             let template = covered.paths.iter().find(|template| template.matches(path))?;
-            Some(Cow::Owned(format!("{method} {}", template.as_str())))
+            Some(("path", template.as_str()))
         }
-        (Operations::Mcp(covered), Asked::Mcp(Message::Request { method, call, .. })) => match call {
-            Call::Tool { name, .. } => of(&covered.tools, name),
-            Call::Resource { uri, .. } => of(&covered.resources, uri),
-            Call::Prompt { name } => of(&covered.prompts, name),
-            Call::Other => of(&covered.methods, method),
-            Call::Housekeeping | Call::List(_) => None,
-        },
-        (Operations::A2a(_), Asked::A2a(call)) => Some(Cow::Borrowed(call.method.name())),
-        (Operations::Grpc(covered), Asked::Grpc(method)) => of(&covered.methods, method),
-        (Operations::Llm(covered), Asked::Llm(call)) => of(&covered.models, &call.model),
+        (Operations::Mcp(covered), Asked::Mcp(Message::Notification { method, .. })) => {
+            Some(("method", of(&covered.methods, method)?))
+        }
+        (Operations::Mcp(covered), Asked::Mcp(Message::Request { method, call, .. })) => Some(match call {
+            Call::Tool { name, .. } => ("tool", of(&covered.tools, name)?),
+            Call::Resource { uri, .. } => ("resource", of(&covered.resources, uri)?),
+            Call::Prompt { name } => ("prompt", of(&covered.prompts, name)?),
+            Call::Other | Call::Housekeeping | Call::List(_) => ("method", of(&covered.methods, method)?),
+        }),
+        (Operations::A2a(_), Asked::A2a(call)) => Some(("method", call.method.name())),
+        (Operations::Grpc(covered), Asked::Grpc(method)) => Some(("method", of(&covered.methods, method)?)),
+        (Operations::Llm(covered), Asked::Llm(call)) => Some(("model", of(&covered.models, &call.model)?)),
+        (Operations::Llm(covered), Asked::LlmModels(Some(model))) => {
+            Some(("models", of(&covered.models, model)?))
+        }
+        (Operations::Llm(_), Asked::LlmModels(None)) => Some(("models", "")),
         _ => None,
     }
 }

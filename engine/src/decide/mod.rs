@@ -74,6 +74,8 @@ pub(crate) enum Asked<'a> {
     Grpc(&'a str),
     /// An API of a model, its body not yet read.
     LlmApi(LlmApi),
+    /// The list of models, or one of them by its id.
+    LlmModels(Option<&'a str>),
     /// A request to a model.
     Llm(&'a LlmCall<'a>),
 }
@@ -170,7 +172,9 @@ impl Asked<'_> {
                 Call::Housekeeping | Call::List(_) | Call::Other => Key::new(Named::Method, method),
             }),
             Self::Grpc(method) => Lookup::Name(Key::new(Named::Grpc, method)),
-            Self::A2aCard | Self::A2a(_) | Self::LlmApi(_) | Self::Llm(_) => Lookup::Everything,
+            Self::A2aCard | Self::A2a(_) | Self::LlmApi(_) | Self::LlmModels(_) | Self::Llm(_) => {
+                Lookup::Everything
+            }
         }
     }
 }

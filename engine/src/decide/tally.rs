@@ -7,7 +7,7 @@ use crate::reason::Reason;
 use crate::surroundings::{Spent, Surroundings};
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 /// A rule with the mission it belongs to.
@@ -38,7 +38,9 @@ impl<'p> Tally<'p> {
         outcome: Result<(), Miss>,
     ) {
         let trial = is_on_trial(mission);
-        self.has_trial |= trial;
+        // A rule for other callers, another place or another time does not speak of this request.
+        let speaks = !matches!(outcome, Err(Miss::Source | Miss::Host | Miss::Time));
+        self.has_trial |= trial && speaks;
         // What is held can be granted one day, so its session can be begun.
         let effect =
             if rule.effect == Effect::Hold && carries(rule, asked) { Effect::Allow } else { rule.effect };
@@ -72,6 +74,17 @@ impl<'p> Tally<'p> {
         if let Some(rule) = self.refused {
             return refuse(said_by(rule), Some(rule), false);
         }
+        // What is enforced comes before what is on trial: a trial must not make another mission's limit void.
+        let mut counters = Counters::default();
+        let limits =
+            |trial| self.limited.iter().filter(move |((mission, _), _)| is_on_trial(mission) == trial);
+        for &(rule, limit) in limits(false) {
+            match counters.spend(policy, around, origin, rule, limit, asked) {
+                Spent::Within => {}
+                Spent::Over => return refuse(Reason::LimitRate, Some(rule), false),
+                Spent::Unknown => return refuse(Reason::Internal, None, false),
+            }
+        }
         if let Some(rule) = self.on_trial {
             // Without the trial the request might still be refused, because nobody allows it; the trial covers that as well.
             return refuse(said_by(rule), Some(rule), true);
@@ -80,12 +93,9 @@ impl<'p> Tally<'p> {
             let reason = self.nearest.unwrap_or(Miss::Host).into();
             return refuse(reason, None, self.has_trial);
         };
-        for &(rule, limit) in &self.limited {
-            let Some(counter) = counter(policy, origin, rule, asked) else { continue };
-            match around.spend(&counter, limit) {
-                Spent::Within => {}
-                Spent::Over => return refuse(Reason::LimitRate, Some(rule), is_on_trial(rule.0)),
-                Spent::Unknown => return refuse(Reason::Internal, None, false),
+        for &(rule, limit) in limits(true) {
+            if counters.spend(policy, around, origin, rule, limit, asked) != Spent::Within {
+                return refuse(Reason::LimitRate, Some(rule), true);
             }
         }
         Decision::Allow(name(allowed, asked))
@@ -99,17 +109,35 @@ fn said_by((_, rule): Named<'_>) -> Reason {
     }
 }
 
-/// The counter of a rule's limit: one for each agent and each name that the rule lists. Names that a pattern covers are counted
-/// together, so that callers cannot make counters by making names up. `None` for what a grant only carries along.
-fn counter(
-    policy: &Policy,
-    origin: &Origin,
-    (mission, rule): Named<'_>,
-    asked: Asked<'_>,
-) -> Option<alloc::string::String> {
-    let agent = &policy.agent(origin.agent)?.name;
-    let counted = counted_name(rule, asked)?;
-    Some(format!("{agent}\n{}\n{}\n{counted}", mission.name, rule.name))
+/// The counters that a request has spent from. A rule that names several capabilities is several rules here, and counts once.
+#[derive(Default)]
+struct Counters(Vec<String>);
+
+impl Counters {
+    /// Spends from the counter of a rule's limit: one for each agent and each name that the rule lists. Names that a pattern covers are
+    /// counted together, so that callers cannot make counters by making names up.
+    fn spend(
+        &mut self,
+        policy: &Policy,
+        around: &dyn Surroundings,
+        origin: &Origin,
+        (mission, rule): Named<'_>,
+        limit: Limit,
+        asked: Asked<'_>,
+    ) -> Spent {
+        // What a grant only carries along is not counted.
+        let Some((of, counted)) = counted_name(rule, asked) else { return Spent::Within };
+        let names = policy.agent(origin.agent).zip(policy.service(origin.service));
+        let Some((agent, service)) = names else { return Spent::Unknown };
+        let counter =
+            format!("{}\n{}\n{}\n{}\n{of} {counted}", agent.name, mission.name, rule.name, service.name);
+        if self.0.contains(&counter) {
+            return Spent::Within;
+        }
+        let spent = around.spend(&counter, limit);
+        self.0.push(counter);
+        spent
+    }
 }
 
 fn name((mission, rule): Named<'_>, asked: Asked<'_>) -> Box<RuleName> {

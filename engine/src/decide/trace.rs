@@ -7,7 +7,7 @@ use crate::http::{Authority, RequestPath};
 use crate::json::Value;
 use crate::operation::{Call, Message};
 use crate::policy::{
-    Arguments, Constraint, Element, Field, Operations, Policy, Presence, Protocol, Route, Service,
+    Arguments, Constraint, Element, Field, LlmApi, Operations, Policy, Presence, Protocol, Route, Service,
 };
 use crate::reason::Reason;
 use alloc::format;
@@ -126,6 +126,10 @@ impl Question {
             Asked::A2a(call) => plain(Protocol::A2a, call.method.name()),
             Asked::Grpc(method) => plain(Protocol::Grpc, method),
             Asked::LlmApi(api) => Self { is_preliminary: true, ..plain(Protocol::Llm, api.name()) },
+            Asked::LlmModels(model) => Self {
+                name: model.unwrap_or_default().to_string(),
+                ..plain(Protocol::Llm, LlmApi::Models.name())
+            },
             Asked::Llm(call) => Self {
                 name: call.model.to_string(),
                 tools: call.tools.iter().map(ToString::to_string).collect(),

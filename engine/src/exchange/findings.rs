@@ -1,30 +1,35 @@
 //! Scanning what a granted request carries.
 
 use super::{Exchange, Pending};
-use crate::json::Document;
+use crate::json::{Document, Numbers, unescape_loosely};
 use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::record::{Direction, FindingRecord, MAX_FINDINGS};
-use crate::scan::{Action, Match, Profile};
+use crate::scan::{Action, Catalogue, Match, Profile};
 use alloc::string::{String, ToString};
 
 impl Exchange {
-    /// Text is scanned as it stands, and as JSON where it happens to be JSON.
+    /// Text is scanned as it stands, and as JSON where it happens to be JSON, or nearly so.
     pub(super) fn scan_text(
         &mut self,
         policy: &Policy,
         pending: &Pending,
         body: &[u8],
     ) -> Result<(), Reason> {
-        if let Ok(document) = Document::parse_with(body, pending.numbers) {
+        if let Ok(document) = Document::parse_with(body, Numbers::Opaque) {
             return self.scan_document(policy, pending, &document);
         }
         let profile = profile(policy, pending)?;
         let mut blocked = None;
-        policy.parts().catalogue.scan(profile, body, |found| {
+        let mut report = |found| {
             let action = self.note_finding(policy, profile, found, String::new);
             blocked = blocked.take().or_else(|| refusal(policy, found, action));
-        });
+        };
+        let catalogue = &policy.parts().catalogue;
+        catalogue.scan(profile, body, &mut report);
+        if let Ok(text) = core::str::from_utf8(body) {
+            scan_escaped(catalogue, profile, text, &mut report);
+        }
         blocked.map_or(Ok(()), Err)
     }
 
@@ -46,10 +51,14 @@ impl Exchange {
                 blocked = blocked.take().or_else(|| refusal(policy, found, action));
             };
             catalogue.scan(profile, text.as_bytes(), &mut report);
-            if matches!(text.trim_start().as_bytes().first(), Some(b'{' | b'['))
-                && let Ok(inner) = Document::parse(text.as_bytes())
-            {
-                inner.strings().for_each(|(_, text)| catalogue.scan(profile, text.as_bytes(), &mut report));
+            if matches!(text.trim_start().as_bytes().first(), Some(b'{' | b'[')) {
+                match Document::parse_with(text.as_bytes(), Numbers::Opaque) {
+                    Ok(inner) => inner
+                        .strings()
+                        .for_each(|(_, text)| catalogue.scan(profile, text.as_bytes(), &mut report)),
+                    // Whoever reads it is more lenient than we are.
+                    Err(_) => scan_escaped(catalogue, profile, &text, &mut report),
+                }
             }
         }
         blocked.map_or(Ok(()), Err)
@@ -75,6 +84,13 @@ impl Exchange {
             });
         }
         action
+    }
+}
+
+/// Scans a text with its escapes resolved, where it has any.
+fn scan_escaped(catalogue: &Catalogue, profile: &Profile, text: &str, report: impl FnMut(Match)) {
+    if text.contains('\\') {
+        catalogue.scan(profile, unescape_loosely(text).as_bytes(), report);
     }
 }
 

@@ -321,6 +321,11 @@ impl Exchange {
         self.record.operation = Some(format!("llm {}", api.name()));
         self.ask(policy, request, Asked::LlmApi(api)).map_err(|refused| refused.reason)?;
         if api == LlmApi::Models {
+            let id = match request.path.segments() {
+                [.., parent, id] if parent == "models" => Some(id.as_ref()),
+                _ => None,
+            };
+            self.ask(policy, request, Asked::LlmModels(id)).map_err(|refused| refused.reason)?;
             return Ok(Some(request.pending(Expected::Empty, None)));
         }
         media_type(request.head)?;

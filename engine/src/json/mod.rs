@@ -11,7 +11,7 @@ mod reader;
 mod text;
 mod write;
 
-pub use text::unescape;
+pub use text::{unescape, unescape_loosely};
 pub use write::write_string;
 
 use alloc::borrow::Cow;

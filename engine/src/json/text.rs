@@ -92,6 +92,19 @@ pub fn unescape(mut raw: &str) -> Option<String> {
     Some(out)
 }
 
+/// Resolves what escapes there are in any text, and leaves everything else as it is: for looking into what is nearly JSON.
+pub fn unescape_loosely(mut text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    while let Some((plain, rest)) = text.find('\\').and_then(|at| text.split_at_checked(at)) {
+        out.push_str(plain);
+        let (character, length) = escape(rest.as_bytes()).unwrap_or(('\\', 1));
+        out.push(character);
+        text = rest.get(length..).unwrap_or_default();
+    }
+    out.push_str(text);
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::plain;

@@ -180,7 +180,15 @@ impl Reader<'_> {
                 self.out.push(Diagnostic::new(Id::Malformed, text.at, message).help(help));
             })
             .ok()
-            .map(SystemTime::from)
+            .and_then(|time| {
+                let fits = u64::try_from(time.unix_timestamp()).is_ok();
+                if !fits {
+                    let message = format!("`{}` is before 1970, where no gate's clock stands", text.text);
+                    let help = "write a time as in \"2026-11-21T10:00:00Z\"";
+                    self.out.push(Diagnostic::new(Id::Malformed, text.at, message).help(help));
+                }
+                fits.then(|| SystemTime::from(time))
+            })
     }
 }
 

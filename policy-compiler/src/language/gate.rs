@@ -41,7 +41,8 @@ pub(super) static SPEC: Object = Object {
             ty: Ty::Choice(&["deny", "allow"]),
             need: Need::Default("deny"),
             doc: "What becomes of bodies over `maxBodyBytes` on `http` routes, where method and path grant the request: `deny` \
-                  answers `request.too_large`, `allow` lets them pass unscanned. Where the body decides, they are always refused.",
+                  answers `request.too_large`, `allow` lets them pass unread: what detectors would find, or a form that overrides the \
+                  method, is not seen then. Where the body decides, they are always refused.",
         },
         Field {
             name: "opaqueBodies",
