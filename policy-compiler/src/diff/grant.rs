@@ -18,7 +18,7 @@ pub(super) struct Operation {
     pub(super) kind: Kind,
     /// A method, an API; empty where the kind needs none.
     pub(super) verb: &'static str,
-    /// The method where it is any word: of plain HTTP.
+    /// The method where it is any word, of plain HTTP; empty for any method.
     pub(super) method: String,
     /// What it is done to: a tool, a path, a model.
     pub(super) name: String,
@@ -79,12 +79,14 @@ fn parts(rule: &Rule, service: &str) -> Vec<(Operation, Asks)> {
     };
     match &rule.operations {
         Operations::Http(http) => {
+            // A rule that refuses and names no method is about any: told as the method without a name.
+            let any = [String::new()];
+            let methods = if http.methods.is_empty() { &any[..] } else { &http.methods };
             let each = |method| http.paths.iter().map(move |path| (method, path));
-            let pairs = http.methods.iter().flat_map(each);
             let part = |(method, path): (&String, &sallyport_engine::http::PathTemplate)| {
                 (operation(Kind::Http, "", method, &plain_path(path.as_str())), Asks::new())
             };
-            pairs.map(part).collect()
+            methods.iter().flat_map(each).map(part).collect()
         }
         Operations::Mcp(mcp) => mcp_parts(mcp, rule.effect, |kind, name| operation(kind, "", "", name)),
         Operations::A2a(a2a) => {
@@ -214,11 +216,15 @@ impl Operation {
         let loosely = effect != Effect::Allow;
         let alike = self.service == other.service && self.kind == other.kind && self.verb == other.verb;
         alike
-            && self.method == other.method
+            && (self.method == other.method || self.is_any_method())
             && match self.kind {
                 Kind::Http => covers_path(&self.name, &other.name, loosely),
                 _ => covers_glob(&self.name, &other.name, loosely),
             }
+    }
+
+    fn is_any_method(&self) -> bool {
+        self.kind == Kind::Http && self.method.is_empty()
     }
 
     /// Whether every request for `other` is one for this, to the letter.
@@ -230,6 +236,7 @@ impl Operation {
     pub(super) fn words(&self) -> String {
         let Self { service: _, kind, verb, method, name } = self;
         match kind {
+            Kind::Http if self.is_any_method() => format!("use any method on `{name}`"),
             Kind::Http => format!("{method} `{name}`"),
             Kind::McpTool => format!("call MCP tool `{name}`"),
             Kind::McpResource => format!("read MCP resource `{name}`"),

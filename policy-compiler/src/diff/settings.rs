@@ -73,7 +73,7 @@ fn answers(old: &Settings, new: &Settings) -> Vec<(Direction, String)> {
     let observes = |mode| mode == Mode::Observe;
     // Every setting is told of: one that is new is named here, or this does not compile.
     let Settings { mode, unmapped, oversize, staleness: _ } = *new;
-    lets(observes(old.mode), observes(mode), "everything that it would refuse");
+    lets(observes(old.mode), observes(mode), "what it would refuse of callers that are no agent");
     lets(passes(old.unmapped), passes(unmapped), "callers that are no agent");
     lets(passes(old.oversize), passes(oversize), "granted requests whose body is over the limit");
     if old.staleness != new.staleness {
