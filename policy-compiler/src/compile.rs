@@ -1,6 +1,9 @@
 //! Files to policy to bundle.
 
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use sallyport_engine::Policy;
 use sallyport_engine::bundle;
@@ -49,10 +52,13 @@ pub fn compile_files(sources: &Sources, ids: &[FileId], out: &mut Diagnostics) -
 }
 
 fn check_files(sources: &Sources, ids: &[FileId], out: &mut Diagnostics) -> Option<Checked> {
-    let parsed: Vec<_> = ids.iter().map(|&file| files::parse(sources, file, out)).collect();
+    let (parsed, told): (Vec<_>, Vec<_>) =
+        in_parallel(ids, |&file| reported(|out| files::parse(sources, file, out))).into_iter().unzip();
+    told.into_iter().for_each(|of_file| out.append(of_file));
     let mut source = Source::default();
-    for nodes in &parsed {
-        source.add(nodes, out);
+    for (of_file, told) in in_parallel(&parsed, |nodes| reported(|out| Source::of(nodes, out))) {
+        source.append(of_file);
+        out.append(told);
     }
     let at = Span::start_of(*ids.first()?);
     if source.is_empty() && !out.has_errors() {
@@ -64,6 +70,30 @@ fn check_files(sources: &Sources, ids: &[FileId], out: &mut Diagnostics) -> Opti
     lint::run(&source, checked.as_ref().map(|checked| &checked.policy), out);
     out.drop_consequences();
     checked.filter(|_| !out.has_errors())
+}
+
+/// What `read` makes, and what it reports.
+fn reported<T>(read: impl FnOnce(&mut Diagnostics) -> T) -> (T, Diagnostics) {
+    let mut out = Diagnostics::default();
+    (read(&mut out), out)
+}
+
+/// What `make` makes of each item, in their order, by as many threads as the machine has.
+fn in_parallel<'t, T: Sync, R: Send>(items: &'t [T], make: impl Fn(&'t T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let take = || items.iter().enumerate().nth(next.fetch_add(1, Ordering::Relaxed));
+    let work = || -> Vec<_> { std::iter::from_fn(take).map(|(at, item)| (at, make(item))).collect() };
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(items.len());
+    let mut made = thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut made = work();
+        for other in others {
+            made.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        made
+    });
+    made.sort_by_key(|&(at, _)| at);
+    made.into_iter().map(|(_, made)| made).collect()
 }
 
 /// The bundle at a path: compiled from a directory or a file of policy, or as it stands if it is a bundle.

@@ -29,16 +29,18 @@ pub(crate) struct Document<'n, 's> {
 }
 
 impl<'n, 's> Source<'n, 's> {
-    /// Takes in the documents of one file; a list stands for its items.
-    pub(crate) fn add(&mut self, nodes: &'n [Node<'s>], out: &mut Diagnostics) {
-        for node in nodes {
-            match &node.value {
-                Value::List(items) => {
-                    self.documents.extend(items.iter().filter_map(|node| document(node, out)))
-                }
-                _ => self.documents.extend(document(node, out)),
-            }
-        }
+    /// The documents of one file; a list stands for its items.
+    pub(crate) fn of(nodes: &'n [Node<'s>], out: &mut Diagnostics) -> Self {
+        let items = nodes.iter().flat_map(|node| match &node.value {
+            Value::List(items) => items.as_slice(),
+            _ => std::slice::from_ref(node),
+        });
+        Self { documents: items.filter_map(|node| document(node, out)).collect() }
+    }
+
+    /// Takes in the documents of another file.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.documents.extend(other.documents);
     }
 
     /// Whether there is nothing at all.

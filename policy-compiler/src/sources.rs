@@ -3,7 +3,7 @@
 //! A [`Span`] is three small numbers and is carried by everything that was read; lines and columns are worked out only
 //! when something is printed. Limits: 4 MiB a file ([`MAX_FILE_BYTES`]), so that every offset fits `u32`.
 
-use std::cell::OnceCell;
+use std::sync::OnceLock;
 
 /// The largest policy or case file that is read, in bytes.
 pub const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
@@ -43,7 +43,7 @@ struct SourceFile {
     name: String,
     text: String,
     /// Byte offset of each line's start; filled when first asked for.
-    lines: OnceCell<Vec<u32>>,
+    lines: OnceLock<Vec<u32>>,
 }
 
 // === impl Span ===
@@ -67,7 +67,7 @@ impl Sources {
     /// Adds a file by the name that diagnostics shall show.
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> FileId {
         let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
-        self.files.push(SourceFile { name: name.into(), text: text.into(), lines: OnceCell::new() });
+        self.files.push(SourceFile { name: name.into(), text: text.into(), lines: OnceLock::new() });
         id
     }
 

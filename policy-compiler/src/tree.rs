@@ -84,11 +84,15 @@ impl Scalar<'_> {
         if self.quoted {
             return None;
         }
-        match self.text.to_ascii_lowercase().as_str() {
-            "" => Some("nothing"),
-            "~" | "null" => Some("null"),
-            "true" | "false" | "yes" | "no" | "on" | "off" => Some("a boolean"),
-            word if is_number(word) => Some("a number"),
+        let text = &*self.text;
+        let is = |word: &&str| text.eq_ignore_ascii_case(word);
+        match text.bytes().next() {
+            None => Some("nothing"),
+            Some(b'0'..=b'9' | b'+' | b'-' | b'.') => {
+                is_number(&text.to_ascii_lowercase()).then_some("a number")
+            }
+            _ if ["~", "null"].iter().any(is) => Some("null"),
+            _ if ["true", "false", "yes", "no", "on", "off"].iter().any(is) => Some("a boolean"),
             _ => None,
         }
     }

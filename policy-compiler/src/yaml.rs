@@ -12,6 +12,9 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::sources::{FileId, Sources, Span};
 use crate::tree::{Entry, MAX_DEPTH, Node, Scalar, Value};
 
+/// Mappings with at most this many keys are compared pair by pair; the keys of larger ones are sorted.
+const FEW_KEYS: usize = 8;
+
 /// Reads every document of a file. Documents that hold nothing are left out.
 pub(crate) fn parse<'s>(sources: &'s Sources, file: FileId, out: &mut Diagnostics) -> Vec<Node<'s>> {
     let text = sources.text(file);
@@ -184,6 +187,13 @@ impl<'s> Builder<'s, '_> {
     }
 
     fn report_duplicates(&mut self, entries: &[Entry<'s>]) {
+        // Most mappings are short and without; then nothing is sorted.
+        let stands_again = |(at, entry): (usize, &Entry<'s>)| {
+            entries.iter().skip(at + 1).any(|other| other.key == entry.key)
+        };
+        if entries.len() <= FEW_KEYS && !entries.iter().enumerate().any(stands_again) {
+            return;
+        }
         let mut by_key: Vec<_> = entries.iter().map(|entry| (entry.key.as_ref(), entry.at)).collect();
         by_key.sort_by_key(|&(key, _)| key);
         for pair in by_key.windows(2) {
@@ -228,7 +238,6 @@ impl<'s> Builder<'s, '_> {
 /// Reads a node as a key, and reports it if it is not one.
 fn as_key<'s>(node: Node<'s>, out: &mut Diagnostics) -> Key<'s> {
     let at = node.span;
-    let what = node.describe();
     let text = match node.value {
         Value::Scalar(scalar) if !scalar.quoted && scalar.text == "<<" => {
             out.push(anchor_diagnostic("merge key", at));
@@ -236,7 +245,7 @@ fn as_key<'s>(node: Node<'s>, out: &mut Diagnostics) -> Key<'s> {
         }
         Value::Scalar(scalar) => match scalar.misread_as() {
             None => Some(scalar.text),
-            Some(_) => {
+            Some(what) => {
                 let shown = scalar.text;
                 let message = format!("a key must be text, and YAML readers take `{shown}` for {what}");
                 out.push(
@@ -248,7 +257,7 @@ fn as_key<'s>(node: Node<'s>, out: &mut Diagnostics) -> Key<'s> {
         },
         Value::Invalid => None,
         Value::List(_) | Value::Map(_) => {
-            let message = format!("a key must be text, not {what}");
+            let message = format!("a key must be text, not {}", node.describe());
             out.push(
                 Diagnostic::new(Id::NonStringKey, at, message)
                     .help("quote it if `[` or `{` is part of the text"),
