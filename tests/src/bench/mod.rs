@@ -4,7 +4,8 @@
 //! ```text
 //!  subjects ──► decisions     time per decision: engine, module in wasmtime
 //!     │    └──► instructions  instructions per decision of the engine, counted by valgrind
-//!     └───────► envoy         CPU per request: no filter, the module, and peers that do nothing
+//!     ├───────► envoy         CPU per request: no filter, the module, and peers that do nothing
+//!     └───────► scale         10 000 agents: compiling, loading, deciding
 //! ```
 //!
 //! Budgets stand beside the numbers. A number over its budget is shown as such and is no error: machines differ.
@@ -16,6 +17,7 @@ mod envoy;
 pub mod instructions;
 mod load;
 mod report;
+mod scale;
 mod subjects;
 
 use std::error::Error;
@@ -34,6 +36,8 @@ pub enum Part {
     Decisions,
     /// Only the real Envoy.
     Envoy,
+    /// Only what many agents cost.
+    Scale,
 }
 
 /// The policy that everything is measured under: the example's.
@@ -43,13 +47,16 @@ const POLICY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/tool-api/
 pub fn run(part: Part) -> Result<Report, Box<dyn Error>> {
     let bundle = bundle()?;
     let mut report = Report::new();
-    if part != Part::Envoy {
+    if matches!(part, Part::All | Part::Decisions) {
         eprintln!("==> decisions, natively and in wasm");
         report.decisions = decisions::measure(&bundle)?;
         eprintln!("==> instructions per decision");
         report.instructions = Some(instructions::measure(&bundle)?);
     }
-    if part != Part::Decisions {
+    if matches!(part, Part::All | Part::Scale) {
+        report.scale = scale::measure()?;
+    }
+    if matches!(part, Part::All | Part::Envoy) {
         report.envoy = Some(envoy::measure(&bundle)?);
     }
     Ok(report)

@@ -26,7 +26,19 @@ pub struct Report {
     machine: String,
     pub(super) decisions: Vec<Decision>,
     pub(super) instructions: Option<Instructions>,
+    pub(super) scale: Vec<ScaleRow>,
     pub(super) envoy: Option<EnvoyCpu>,
+}
+
+/// One figure of what many agents cost.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ScaleRow {
+    what: String,
+    value: f64,
+    unit: &'static str,
+    budget: Option<f64>,
+    within_budget: Option<bool>,
 }
 
 /// Time per decision, in microseconds.
@@ -82,7 +94,7 @@ pub(super) struct CpuRow {
 
 impl Report {
     pub(super) fn new() -> Self {
-        Self { machine: machine(), decisions: Vec::new(), instructions: None, envoy: None }
+        Self { machine: machine(), decisions: Vec::new(), instructions: None, scale: Vec::new(), envoy: None }
     }
 }
 
@@ -110,6 +122,12 @@ impl Decision {
     }
 }
 
+impl ScaleRow {
+    pub(super) fn new(what: String, value: f64, unit: &'static str, budget: Option<f64>) -> Self {
+        Self { what, value, unit, budget, within_budget: budget.map(|most| value <= most) }
+    }
+}
+
 impl Instructions {
     pub(super) fn not_counted(why: &'static str) -> Self {
         Self::NotCounted(why)
@@ -133,6 +151,9 @@ impl fmt::Display for Report {
                 }
                 Instructions::NotCounted(why) => writeln!(f, "not counted: {why}")?,
             }
+        }
+        if !self.scale.is_empty() {
+            scale(f, &self.scale)?;
         }
         match &self.envoy {
             None => Ok(()),
@@ -172,6 +193,18 @@ fn decisions(f: &mut fmt::Formatter<'_>, rows: &[Decision]) -> fmt::Result {
             f,
             "(the machine was busy: up to {shown:.0} % of the batches were interrupted and do not count)"
         )?;
+    }
+    Ok(())
+}
+
+fn scale(f: &mut fmt::Formatter<'_>, rows: &[ScaleRow]) -> fmt::Result {
+    writeln!(f, "\n{:<56} {:>9}       budget", "scale", "")?;
+    for row in rows {
+        write!(f, "{:<56} {:>9.2} {:<4}", row.what, row.value, row.unit)?;
+        if let (Some(budget), Some(within)) = (row.budget, row.within_budget) {
+            write!(f, "  {budget}: {}", verdict(within))?;
+        }
+        writeln!(f)?;
     }
     Ok(())
 }
@@ -227,7 +260,9 @@ mod tests {
         assert_eq!(Decision::new("a", "b", &samples, None).within_budget, None);
         let mut report = Report::new();
         report.decisions = vec![over];
+        report.scale = vec![ScaleRow::new("load".to_owned(), 30.0, "ms", Some(20.0))];
         let table = report.to_string();
+        assert!(table.contains("30.00 ms    20: OVER"), "{table}");
         assert!(table.contains("50 / 98: OVER") && table.contains("50 % of the batches"), "{table}");
     }
 

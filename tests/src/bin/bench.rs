@@ -31,6 +31,7 @@ enum Format {
 enum Only {
     Decisions,
     Envoy,
+    Scale,
 }
 
 /// What this program is when it starts itself again.
@@ -66,6 +67,7 @@ fn run(line: &CommandLine) -> Result<(), Box<dyn Error>> {
         None => Part::All,
         Some(Only::Decisions) => Part::Decisions,
         Some(Only::Envoy) => Part::Envoy,
+        Some(Only::Scale) => Part::Scale,
     })?;
     match line.format {
         Format::Text => print!("{report}"),
