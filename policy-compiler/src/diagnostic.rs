@@ -137,8 +137,6 @@ ids! {
     UndeclaredTrustDomain = "undeclared-trust-domain", Error;
     /// Two Agents share a SPIFFE ID, or have patterns that some SPIFFE ID fits both of.
     SharedIdentity = "shared-identity", Error;
-    /// A rule's `to` names a host or port that its Service does not have, so it could never apply.
-    Elsewhere = "elsewhere", Error;
     /// A rule is for a protocol that no route of its Service speaks, so it could never apply.
     NoRoute = "no-route", Error;
     /// An MCP method stands in `methods` that rules grant by tool, resource or prompt.

@@ -76,7 +76,7 @@ fn a_slice_carries_only_what_concerns_it() {
     };
     assert_eq!(
         (names(&whole), names(&tools)),
-        (vec!["ledger".into(), "tool-api".into()], vec!["tool-api".into()])
+        (vec!["ledger".into(), "models".into(), "tool-api".into()], vec!["models".into(), "tool-api".into()])
     );
     let missions = |policy: &Policy| {
         policy.parts().missions.iter().map(|mission| mission.name.clone()).collect::<Vec<_>>()
@@ -85,7 +85,8 @@ fn a_slice_carries_only_what_concerns_it() {
     // Callers that are no agent pass this gate, so nobody may cease to be one.
     assert_eq!(tools.parts().agents.len(), whole.parts().agents.len());
     let nobody = sliced(&path, "elsewhere");
-    assert!(nobody.parts().services.is_empty() && nobody.parts().missions.is_empty());
+    assert_eq!(names(&nobody), ["models"], "which is for everyone");
+    assert_eq!(missions(&nobody), ["work"]);
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! Missions: rules, and what they are made of.
 
-use sallyport_engine::http::HostPattern;
 use sallyport_engine::policy::{Conditions, Effect, Limit, Mission, Mode, Protocol, Rule};
 use sallyport_engine::scan::Profile;
 
@@ -27,8 +26,6 @@ pub(super) struct Read {
 pub(super) struct Context<'c, 'n> {
     pub(super) services: &'c mut Names<'n>,
     pub(super) spoken: &'c [Vec<Protocol>],
-    /// The hosts and ports of each service, by number.
-    pub(super) places: &'c [(Vec<HostPattern>, Vec<u16>)],
     pub(super) capabilities: &'c mut Capabilities<'n>,
     pub(super) callers: Callers<'c, 'n>,
 }
@@ -89,7 +86,6 @@ impl Context<'_, '_> {
         let covered = self.covered(effect, fields, out);
         let conditions = circumstances::read(fields, &mut self.callers, out).map(Box::new);
         let limit = limit(effect, fields, out);
-        self.check_destination(fields, &covered, out);
         if read.len().saturating_add(covered.len()) > MOST_RULES {
             let message = format!(
                 "this Mission has more than {MOST_RULES} rules, those of capabilities counted one by one"
@@ -109,34 +105,6 @@ impl Context<'_, '_> {
         }));
     }
 
-    /// Reports hosts and ports that none of the rule's services has: the rule would never count there.
-    fn check_destination(&self, fields: Fields<'_, '_>, covered: &[Covered], out: &mut Diagnostics) {
-        let places = || covered.iter().filter_map(|one| self.places.get(usize::from(one.service.0)));
-        if covered.is_empty() {
-            return;
-        }
-        let to = fields.object("to");
-        for text in to.texts("hosts") {
-            let Ok(host) = HostPattern::parse(text.text) else { continue };
-            if !places().any(|(hosts, _)| hosts.iter().any(|known| overlap(known, &host))) {
-                let message = format!("`{}` is no host of the rule's service", text.text);
-                let help =
-                    "the rule would never count there: name one of the service's `hosts`, or leave it out";
-                out.push(Diagnostic::new(Id::Elsewhere, text.at, message).help(help));
-            }
-        }
-        for node in to.list("ports") {
-            let port = crate::shape::number(node).and_then(|port| u16::try_from(port).ok());
-            let has = |port| places().any(|(_, ports)| ports.is_empty() || ports.contains(&port));
-            if let Some(port) = port.filter(|port| !has(*port)) {
-                let message = format!("{port} is no port of the rule's service");
-                let help =
-                    "the rule would never count there: name one of the service's `ports`, or leave it out";
-                out.push(Diagnostic::new(Id::Elsewhere, node.span, message).help(help));
-            }
-        }
-    }
-
     fn covered(&mut self, effect: Effect, fields: Fields<'_, '_>, out: &mut Diagnostics) -> Vec<Covered> {
         if fields.entry("capabilities").is_none() {
             let mut reader = Reader { services: &mut *self.services, spoken: self.spoken, out };
@@ -149,16 +117,6 @@ impl Context<'_, '_> {
         }
         let named = distinct(fields.texts("capabilities"), "capabilities", out);
         named.into_iter().flat_map(|name| self.capabilities.resolve(name, effect, out)).collect()
-    }
-}
-
-/// Whether some host is covered by both patterns.
-fn overlap(one: &HostPattern, other: &HostPattern) -> bool {
-    match (one, other) {
-        (HostPattern::Exact(host), pattern) | (pattern, HostPattern::Exact(host)) => pattern.matches(host),
-        (HostPattern::Suffix(one), HostPattern::Suffix(other)) => {
-            one.ends_with(other) || other.ends_with(one)
-        }
     }
 }
 

@@ -54,13 +54,11 @@ pub(crate) fn policy(source: &Source<'_, '_>, at: Span, out: &mut Diagnostics) -
     let mut mission_names = Names::new(Kind::Mission, &missions, out);
 
     let spoken = services::protocols(&services);
-    let places = services::places(&services);
     let mut capabilities = Capabilities::read(&capabilities, &mut service_names, &spoken, out);
     let domain_names: Vec<_> = trust_domains.iter().map(|domain| domain.name.text).collect();
     let mut context = missions::Context {
         services: &mut service_names,
         spoken: &spoken,
-        places: &places,
         capabilities: &mut capabilities,
         callers: Callers { agents: Names::new(Kind::Agent, &agents, out), trust_domains: &domain_names },
     };

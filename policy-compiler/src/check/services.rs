@@ -20,14 +20,6 @@ pub(super) fn protocols(services: &[Document<'_, '_>]) -> Vec<Vec<Protocol>> {
     services.iter().map(spoken).collect()
 }
 
-/// The hosts and ports of each service, by the service's number; what is bad is reported by [`read`].
-pub(super) fn places(services: &[Document<'_, '_>]) -> Vec<(Vec<HostPattern>, Vec<u16>)> {
-    let hosts = |service: &Document<'_, '_>| {
-        service.spec.texts("hosts").filter_map(|host| HostPattern::parse(host.text).ok()).collect()
-    };
-    services.iter().map(|service| (hosts(service), ports(service))).collect()
-}
-
 /// Whom each service is for, by the service's number.
 pub(super) fn audiences(services: &[Document<'_, '_>], out: &mut Diagnostics) -> Vec<Vec<Audience>> {
     let mut read = |text: Text<'_>| {
