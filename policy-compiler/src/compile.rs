@@ -69,17 +69,24 @@ fn check_files(sources: &Sources, ids: &[FileId], out: &mut Diagnostics) -> Opti
     let checked = check::policy(&source, at, out);
     lint::run(&source, checked.as_ref().map(|checked| &checked.policy), out);
     out.drop_consequences();
+    drop(source);
+    drop_in_parallel(parsed);
     checked.filter(|_| !out.has_errors())
 }
 
+/// Lets go of the trees, each file's for itself: those of a large policy are millions of small pieces.
+fn drop_in_parallel<T: Send>(items: Vec<T>) {
+    thread::scope(|scope| items.into_iter().for_each(|item| drop(scope.spawn(move || drop(item)))));
+}
+
 /// What `read` makes, and what it reports.
-fn reported<T>(read: impl FnOnce(&mut Diagnostics) -> T) -> (T, Diagnostics) {
+pub(crate) fn reported<T>(read: impl FnOnce(&mut Diagnostics) -> T) -> (T, Diagnostics) {
     let mut out = Diagnostics::default();
     (read(&mut out), out)
 }
 
 /// What `make` makes of each item, in their order, by as many threads as the machine has.
-fn in_parallel<'t, T: Sync, R: Send>(items: &'t [T], make: impl Fn(&'t T) -> R + Sync) -> Vec<R> {
+pub(crate) fn in_parallel<'t, T: Sync, R: Send>(items: &'t [T], make: impl Fn(&'t T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let take = || items.iter().enumerate().nth(next.fetch_add(1, Ordering::Relaxed));
     let work = || -> Vec<_> { std::iter::from_fn(take).map(|(at, item)| (at, make(item))).collect() };

@@ -16,6 +16,7 @@ mod waivers;
 
 use sallyport_engine::Policy;
 
+use crate::compile::{in_parallel, reported};
 use crate::diagnostic::{Diagnostics, Id};
 use crate::source::Source;
 use view::View;
@@ -25,13 +26,18 @@ use view::View;
 pub(crate) fn run(source: &Source<'_, '_>, policy: Option<&Policy>, out: &mut Diagnostics) {
     let Some(policy) = policy else { return waivers::apply(source, out) };
     let view = View::new(source, policy);
-    broad::report(&view, out);
-    never::report(&view, out);
-    shadowed::report(&view, out);
-    similar::report(&view, out);
-    patterns::report(&view, out);
-    settings::report(&view, out);
-    install::report(&view, out);
+    let lints: [fn(&View<'_, '_, '_>, &mut Diagnostics); 7] = [
+        broad::report,
+        never::report,
+        shadowed::report,
+        similar::report,
+        patterns::report,
+        settings::report,
+        install::report,
+    ];
+    for told in in_parallel(&lints, |lint| reported(|out| lint(&view, out)).1) {
+        out.append(told);
+    }
     // What stands in a capability is looked at once for each rule that names it.
     out.drop_repeated();
     waivers::apply(source, out);
