@@ -277,7 +277,9 @@ impl Exchange {
         route: &Route,
         request: &Request<'_>,
     ) -> Result<Option<Pending>, Refused<'static>> {
-        self.ask_entry(policy, request, Asked::A2aCard)?;
+        if let Some(rule) = self.ask_entry(policy, request, Asked::A2aCard)? {
+            self.note_grant(*rule);
+        }
         let endpoint = Endpoint::of(request.method, request.path.segments()).ok_or(Reason::ScopeMethod)?;
         let body = match endpoint {
             Endpoint::Card => Expected::Empty,

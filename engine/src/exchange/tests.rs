@@ -442,3 +442,15 @@ fn an_exchange_that_was_never_judged_is_recorded_as_refused() {
         crate::record::Verdict::Deny
     );
 }
+
+#[test]
+fn what_a_grant_carries_along_is_recorded_under_its_rule() {
+    let card = Ask {
+        sans: &["spiffe://acme.internal/sa/mixed"],
+        authority: "mixed",
+        path: "/a2a/.well-known/agent-card.json",
+        ..Ask::default()
+    };
+    let record = card.judge().2;
+    assert_eq!((record.mission.as_deref(), record.rule.as_deref()), (Some("mixed"), Some("a2a")));
+}
