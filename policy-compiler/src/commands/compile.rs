@@ -57,6 +57,9 @@ pub(super) fn run(args: &Args) -> ExitCode {
 
 /// The policy as a bundle with the given serial.
 fn with_serial(policy: &Policy, serial: u64) -> Result<Vec<u8>, String> {
+    if policy.parts().serial == serial {
+        return bundle::encode(policy).map_err(|why| why.to_string());
+    }
     let parts = PolicyParts { serial, ..policy.parts().clone() };
     let policy = Policy::new(parts).map_err(|why| why.to_string())?;
     bundle::encode(&policy).map_err(|why| why.to_string())

@@ -167,16 +167,16 @@ impl Walk<'_> {
             Together::Beside(..) => return,
         };
         let present: Vec<_> = keys.iter().filter_map(|key| fields.entry(key)).collect();
-        let alternatives = either(keys.iter().copied());
+        let alternatives = || either(keys.iter().copied());
         if present.len() < least && !keys.iter().any(|key| meant.contains(key)) {
             let message = format!("{label} has none of {}", listing(keys.iter().copied()));
-            self.out.push(Diagnostic::new(Id::MissingKey, at, message).help(format!("add {alternatives}")));
+            self.out.push(Diagnostic::new(Id::MissingKey, at, message).help(format!("add {}", alternatives())));
         }
         if let [first, .., last] = present.as_slice()
             && present.len() > most
         {
             let message = format!("`{}` and `{}` exclude each other in {label}", first.key, last.key);
-            let help = format!("keep only {alternatives}");
+            let help = format!("keep only {}", alternatives());
             let diagnostic = Diagnostic::new(Id::ConflictingKeys, last.at, message).help(help);
             self.out.push(diagnostic.also(first.at, "the other one"));
         }
