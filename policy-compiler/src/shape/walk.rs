@@ -170,7 +170,8 @@ impl Walk<'_> {
         let alternatives = || either(keys.iter().copied());
         if present.len() < least && !keys.iter().any(|key| meant.contains(key)) {
             let message = format!("{label} has none of {}", listing(keys.iter().copied()));
-            self.out.push(Diagnostic::new(Id::MissingKey, at, message).help(format!("add {}", alternatives())));
+            self.out
+                .push(Diagnostic::new(Id::MissingKey, at, message).help(format!("add {}", alternatives())));
         }
         if let [first, .., last] = present.as_slice()
             && present.len() > most
