@@ -5,9 +5,15 @@
 //! [`MAX_MATCH_LEN`].
 
 mod automaton;
+mod checks;
 mod detector;
+mod entropy;
+mod fold;
+pub mod hosts;
+mod placeholder;
 
 pub use automaton::{Anchor, Automaton};
+pub use checks::Check;
 pub use detector::{Action, ByteSet, Detector, DetectorId, Profile, Segment};
 
 use alloc::vec::Vec;

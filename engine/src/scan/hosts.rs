@@ -1,0 +1,290 @@
+//! Where a text points: hosts that only attackers and insiders ask for, in any of their spellings (server-side request forgery).
+//!
+//! Patterns of text cannot do this: `169.254.169.254` is also `2852039166`, `0251.0376.0251.0376`, `[::ffff:a9fe:a9fe]`,
+//! `①⑥⑨。②⑤④。169.254` and `a9fea9fe.nip.io`. So every host is read as a URL's host is, then classified as the address that it is.
+//!
+//! Three places hold one: after `scheme:` and slashes, or slashes alone; the whole text; and, for metadata services alone, any
+//! word of the text.
+
+mod reading;
+mod risk;
+
+pub use risk::HostRisk;
+
+use alloc::vec::Vec;
+use reading::{host_char, read_host};
+use risk::{Reason, classify, is_dangerous_scheme};
+
+/// The longest text that is read as a host: a name, percent-encoded in part, and a port.
+const MAX_HOST_LEN: usize = 300;
+/// The longest text that can be a host as a whole.
+const MAX_BARE_LEN: usize = 2048;
+/// The shortest word that is looked at: `0xa9fe`.
+const MIN_WORD_LEN: usize = 6;
+/// Schemes of which browsers and others read the host with any number of slashes, none among them.
+const LAX_SCHEMES: [&str; 5] = ["http", "https", "ws", "wss", "ftp"];
+/// The most findings in one text.
+const MAX_FINDINGS: usize = 32;
+/// The longest scheme of interest.
+const MAX_SCHEME_LEN: usize = 24;
+
+/// Something to look for in ASCII, in any case, before [`find`] is worth its cost. A text that is short and a host as a whole needs
+/// none of them: see [`worth_a_look`].
+pub const ANCHORS: &[&str] = &[
+    "://",
+    ":/",
+    ":\\",
+    "//",
+    "\\\\",
+    "/\\",
+    "\\/",
+    "http:",
+    "https:",
+    "ftp:",
+    "ws:",
+    "wss:",
+    "jar:",
+    "169.",
+    "0xa9",
+    "0251",
+    "::",
+    "fd00:",
+    "fd20:",
+    "100.100.",
+    "0x64.",
+    "0144.",
+    "168.63",
+    "0xa8",
+    "0250.",
+    "192.0.",
+    "0xc0",
+    "0300.",
+    "metadata",
+    "instance-data",
+    "nip.io",
+    "sslip.io",
+    "xip.io",
+    "2852039166",
+];
+
+/// A place in the text that points to where it should not.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct HostFinding {
+    /// The first byte of the host; of the scheme, where that is the risk.
+    pub start: usize,
+    /// The byte after the last.
+    pub end: usize,
+    /// Why.
+    pub risk: HostRisk,
+}
+
+/// Whether [`find`] could find anything, judged by a quick look at the bytes. It errs on the side of `true`.
+pub fn worth_a_look(text: &[u8]) -> bool {
+    let hint = |pair: &[u8]| match pair {
+        [b':' | b'/' | b'\\', b'/' | b'\\'] | [b':', b':'] => true,
+        // `http:host`; `1.2`; `0x7f`
+        [b'p' | b'P' | b's' | b'S' | b'r' | b'R', b':'] => true,
+        [b'0'..=b'9', b'.' | b'x' | b'X' | b'%'] => true,
+        // metadata, instance-data
+        [b'd' | b'D' | b'-', b'a' | b'A' | b'd' | b'D'] => true,
+        _ => false,
+    };
+    text.len() <= MAX_HOST_LEN || !text.is_ascii() || text.windows(2).any(hint)
+}
+
+/// Finds every host and scheme that is a risk. The text may be folded or not. The work is linear in the text's length.
+pub fn find(text: &str) -> Vec<HostFinding> {
+    let mut search = Search { text, found: Vec::new(), authority: (0, 0), at_sign: 0, url_end: 0 };
+    search.urls();
+    search.words();
+    search.whole();
+    search.found.sort_unstable_by_key(|finding| (finding.start, finding.end, finding.risk));
+    search.found
+}
+
+struct Search<'t> {
+    text: &'t str,
+    found: Vec<HostFinding>,
+    /// The authority that was read last: nested starts share its end.
+    authority: (usize, usize),
+    /// The byte after the last `@` of that authority, or its start.
+    at_sign: usize,
+    /// The end of the last URL with a dangerous scheme.
+    url_end: usize,
+}
+
+impl Search<'_> {
+    fn bytes(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+
+    fn byte(&self, at: usize) -> Option<u8> {
+        self.bytes().get(at).copied()
+    }
+
+    /// Looks after each `scheme:` and each pair of slashes.
+    fn urls(&mut self) {
+        let mut at = 0_usize;
+        while let Some(byte) = self.byte(at) {
+            let next = at.saturating_add(1);
+            match byte {
+                b':' => self.after_colon(at),
+                b'/' | b'\\' if is_slash(self.byte(next)) => {
+                    let before = at.checked_sub(1).and_then(|before| self.byte(before));
+                    let start = self.after_slashes(at);
+                    if before != Some(b':') && !before.is_some_and(is_word) {
+                        self.authority(start, Reason::Alone);
+                    }
+                    at = start;
+                    continue;
+                }
+                _ => {}
+            }
+            at = next;
+        }
+    }
+
+    fn after_slashes(&self, at: usize) -> usize {
+        let slashes = self.bytes().iter().skip(at).take_while(|&&byte| is_slash(Some(byte))).count();
+        at.saturating_add(slashes)
+    }
+
+    fn after_colon(&mut self, colon: usize) {
+        let before = self.bytes().get(colon.saturating_sub(MAX_SCHEME_LEN)..colon).unwrap_or_default();
+        let length = before.iter().rev().take_while(|&&byte| is_word(byte)).count();
+        let start = colon.saturating_sub(length);
+        let scheme = self.bytes().get(start..colon).unwrap_or_default();
+        // Of `git+file`, the last part says how it is fetched.
+        let scheme = scheme.rsplit(|&byte| byte == b'+').next().unwrap_or_default();
+        if !scheme.first().is_some_and(u8::is_ascii_alphabetic) {
+            return;
+        }
+        let next = colon.saturating_add(1);
+        let after = self.after_slashes(next);
+        let slashes = after.saturating_sub(next);
+        let start = colon.saturating_sub(scheme.len());
+        let rest = self.bytes().get(after..).unwrap_or_default();
+        let lax = LAX_SCHEMES.iter().any(|lax| scheme.eq_ignore_ascii_case(lax.as_bytes()));
+        if start >= self.url_end && is_dangerous_scheme(scheme, slashes, rest) {
+            let length = rest.iter().take(MAX_BARE_LEN).take_while(|&&byte| !ends_url(byte)).count();
+            self.url_end = after.saturating_add(length);
+            self.report(start, self.url_end, HostRisk::DangerousScheme);
+        }
+        // To other schemes a third slash is the path, after a host that is empty.
+        if slashes == 2 || lax {
+            self.authority(after, Reason::Scheme);
+        }
+    }
+
+    /// Classifies the host of an authority that starts here: user information ends at the last `@`, and a backslash is a slash to
+    /// some and a part of the user information to others.
+    fn authority(&mut self, start: usize, reason: Reason) {
+        if start >= self.authority.1 || start < self.authority.0 {
+            let length = self.bytes().iter().skip(start).take_while(|&&byte| !ends_authority(byte)).count();
+            let end = start.saturating_add(length);
+            let part = self.bytes().get(start..end).unwrap_or_default();
+            let sign = part.iter().rposition(|&byte| byte == b'@');
+            self.authority = (start, end);
+            self.at_sign = sign.map_or(start, |sign| start.saturating_add(sign).saturating_add(1));
+        }
+        let end = self.authority.1;
+        self.host(start.max(self.at_sign), end, reason);
+        if matches!(self.byte(end), Some(b'\\' | b'#')) {
+            self.other_reading(end, reason);
+        }
+    }
+
+    /// Classifies the host behind an `@` that some readers see after a backslash or a `#`, where others saw the authority end.
+    fn other_reading(&mut self, from: usize, reason: Reason) {
+        let rest = self.bytes().iter().skip(from).take(MAX_HOST_LEN);
+        let length = rest.take_while(|&&byte| byte != b'/' && !ends_url(byte)).count();
+        let end = from.saturating_add(length);
+        let part = self.bytes().get(from..end).unwrap_or_default();
+        if let Some(sign) = part.iter().rposition(|&byte| byte == b'@') {
+            self.host(from.saturating_add(sign).saturating_add(1), end, reason);
+        }
+    }
+
+    /// Classifies the host that a text begins with.
+    fn host(&mut self, start: usize, end: usize, reason: Reason) {
+        let Some(text) = self.text.get(start..end) else { return };
+        let Some(read) = read_host(text) else { return };
+        let Some(risk) = classify(&read.host, text, reason) else { return };
+        self.report(start, start.saturating_add(read.host_len), risk);
+    }
+
+    /// Looks at each word for a metadata service.
+    fn words(&mut self) {
+        let mut start = 0_usize;
+        for (at, c) in self.text.char_indices().chain([(self.text.len(), ' ')]) {
+            if host_char(c).is_none() {
+                self.word(start, at);
+                start = at.saturating_add(c.len_utf8());
+            }
+        }
+    }
+
+    fn word(&mut self, start: usize, end: usize) {
+        let word = self.bytes().get(start..end).unwrap_or_default();
+        if word.len() < MIN_WORD_LEN {
+            return;
+        }
+        if word.iter().filter(|&&byte| byte == b':').count() > 1 {
+            self.host(start, end, Reason::Word);
+        }
+        let mut at = start;
+        // `host:169.254.169.254:80`
+        for end in
+            (start..=end).filter(|&end_of| end_of == end || self.text.as_bytes().get(end_of) == Some(&b':'))
+        {
+            let part = self.bytes().get(at..end).unwrap_or_default();
+            if part.contains(&b'.') || part.starts_with(b"0x") || part.starts_with(b"0X") || !part.is_ascii()
+            {
+                self.host(at, end, Reason::Word);
+            }
+            at = end.saturating_add(1);
+        }
+    }
+
+    /// Looks at the text as a whole: a host, perhaps a port, perhaps a path.
+    fn whole(&mut self) {
+        let trimmed = self.text.trim();
+        let start = self.text.len().saturating_sub(self.text.trim_start().len());
+        let length = trimmed.bytes().take(MAX_BARE_LEN).take_while(|&byte| !ends_authority(byte)).count();
+        let path = matches!(trimmed.as_bytes().get(length), None | Some(b'/' | b'?' | b'#' | b'\\'));
+        let Some(authority) = trimmed.get(..length).filter(|_| path) else { return };
+        if read_host(authority).is_some_and(|read| read.whole_len == authority.len()) {
+            self.host(start, start.saturating_add(length), Reason::Alone);
+        }
+    }
+
+    fn report(&mut self, start: usize, end: usize, risk: HostRisk) {
+        let known = self
+            .found
+            .iter()
+            .any(|finding| finding.risk == risk && finding.start < end && start < finding.end);
+        if !known && self.found.len() < MAX_FINDINGS {
+            self.found.push(HostFinding { start, end, risk });
+        }
+    }
+}
+
+fn is_slash(byte: Option<u8>) -> bool {
+    matches!(byte, Some(b'/' | b'\\'))
+}
+
+/// Whether the byte can be part of a scheme.
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')
+}
+
+fn ends_authority(byte: u8) -> bool {
+    matches!(byte, b'/' | b'\\' | b'?' | b'#') || ends_url(byte)
+}
+
+fn ends_url(byte: u8) -> bool {
+    byte <= b' ' || matches!(byte, b'"' | b'<' | b'>' | b'`' | 0x7f)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! Reading a host in all the forms that some client accepts.
+
+use super::MAX_HOST_LEN;
+use crate::http::Host;
+use crate::scan::fold::{Fold, fold_char};
+use alloc::string::String;
+
+/// A host at the start of a text.
+pub(super) struct HostText {
+    pub(super) host: Host,
+    /// The length of the host.
+    pub(super) host_len: usize,
+    /// The length with the port.
+    pub(super) whole_len: usize,
+}
+
+/// What a character of a host, a port or their brackets counts as; `None` for others, and `Some(None)` for one that counts as nothing.
+pub(super) fn host_char(c: char) -> Option<Option<u8>> {
+    let byte = match fold_char(c) {
+        Fold::Drop => return Some(None),
+        Fold::Ascii(byte) => byte,
+        // The full stops of IDNA (Unicode technical standard 46).
+        Fold::Keep if matches!(c, '\u{3002}' | '\u{ff61}') => b'.',
+        Fold::Keep => u8::try_from(u32::from(c)).ok().filter(u8::is_ascii)?,
+    };
+    let known = byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'%' | b':');
+    known.then_some(Some(byte))
+}
+
+/// Reads the host that a text begins with.
+pub(super) fn read_host(text: &str) -> Option<HostText> {
+    let (inner, brackets) = match text.strip_prefix('[') {
+        Some(inner) => (inner.split(']').next()?, true),
+        None => (text, false),
+    };
+    let mut plain = String::new();
+    let (mut colons, mut first_colon, mut end) = (0_usize, None, 0_usize);
+    for (at, c) in inner.char_indices() {
+        let Some(byte) = host_char(c) else { break };
+        end = at.saturating_add(c.len_utf8());
+        if end > MAX_HOST_LEN {
+            return None;
+        }
+        if byte == Some(b':') {
+            colons = colons.saturating_add(1);
+            first_colon = first_colon.or(Some((at, plain.len())));
+        }
+        plain.extend(byte.map(char::from));
+    }
+    if brackets {
+        let closed = text.as_bytes().get(end.saturating_add(1)) == Some(&b']');
+        let host = v6(&plain).filter(|_| closed)?;
+        let host_len = end.saturating_add(2);
+        let port = text
+            .get(host_len..)
+            .and_then(|rest| rest.strip_prefix(':'))
+            .map_or(0, |port| port.len().saturating_add(1));
+        return Some(HostText { host, host_len, whole_len: host_len.saturating_add(port) });
+    }
+    if colons > 1 {
+        return v6(&plain).map(|host| HostText { host, host_len: end, whole_len: end });
+    }
+    let (host_len, length) = first_colon.unwrap_or((end, plain.len()));
+    let (name, port) = plain.split_at_checked(length)?;
+    let port_is_number = port.bytes().skip(1).all(|byte| byte.is_ascii_digit());
+    // A sentence may end after it.
+    let host = Host::parse(name.trim_end_matches('.'))?;
+    Some(HostText { host, host_len, whole_len: if port_is_number { end } else { host_len } })
+}
+
+/// An IPv6 address without brackets; its zone is left out.
+fn v6(text: &str) -> Option<Host> {
+    let address = text.split('%').next()?;
+    let mut bracketed = String::with_capacity(address.len().saturating_add(2));
+    bracketed.push('[');
+    bracketed.push_str(address);
+    bracketed.push(']');
+    Host::parse(&bracketed)
+}

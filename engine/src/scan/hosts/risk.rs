@@ -1,0 +1,195 @@
+//! What a host is to whoever must not reach it.
+
+use crate::http::Host;
+use alloc::vec::Vec;
+use core::net::{Ipv4Addr, Ipv6Addr};
+
+/// Why a host or scheme is a risk.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum HostRisk {
+    /// A cloud's metadata service, which hands out credentials.
+    Metadata,
+    /// The machine itself.
+    Loopback,
+    /// The link: neighbours, and services of the platform.
+    LinkLocal,
+    /// An address or a name that only exists inside.
+    Private,
+    /// A scheme that reads files, runs commands or speaks to internal services.
+    DangerousScheme,
+}
+
+/// Why a text is taken for a host; the better the reason, the more it can be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Reason {
+    /// It stands where a URL with a scheme has its host.
+    Scheme,
+    /// It stands after slashes, or it is the whole text.
+    Alone,
+    /// It is a word of the text.
+    Word,
+}
+
+/// The metadata services of AWS (EC2, ECS, EKS), Google, Azure (and its wire server), Alibaba, Oracle, Tencent, Scaleway, IBM, Equinix
+/// and Rancher; of many others, 169.254.169.254.
+const METADATA_V4: [Ipv4Addr; 9] = [
+    Ipv4Addr::new(169, 254, 169, 254),
+    Ipv4Addr::new(169, 254, 170, 2),
+    Ipv4Addr::new(169, 254, 170, 23),
+    Ipv4Addr::new(100, 100, 100, 200),
+    Ipv4Addr::new(168, 63, 129, 16),
+    Ipv4Addr::new(192, 0, 0, 192),
+    Ipv4Addr::new(169, 254, 0, 23),
+    Ipv4Addr::new(169, 254, 42, 42),
+    Ipv4Addr::new(169, 254, 169, 250),
+];
+const METADATA_V6: [Ipv6Addr; 5] = [
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23),
+    Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42),
+    // OpenStack, by its link-local address.
+    Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0xa9fe, 0xa9fe),
+];
+/// Names of such services; those of one label only count after a scheme or alone.
+const METADATA_NAMES: [&str; 11] = [
+    "metadata.google.internal",
+    "metadata.goog",
+    "metadata",
+    "metadata.azure.internal",
+    "instance-data",
+    "instance-data.ec2.internal",
+    "metadata.tencentyun.com",
+    "api.metadata.cloud.ibm.com",
+    "metadata.packet.net",
+    "metadata.platformequinix.com",
+    "rancher-metadata",
+];
+/// Domains whose names resolve to the address that they spell.
+const EMBEDDING_DOMAINS: [&str; 4] = [".nip.io", ".sslip.io", ".xip.io", ".traefik.me"];
+/// Domains that resolve to the machine itself.
+const LOOPBACK_DOMAINS: [&str; 3] = ["localhost", "localtest.me", "lvh.me"];
+
+/// The schemes; how many slashes make one dangerous is decided below.
+const DANGEROUS_SCHEMES: [&[u8]; 13] = [
+    b"file", b"gopher", b"dict", b"ldap", b"ldaps", b"ldapi", b"netdoc", b"phar", b"expect", b"php", b"tftp",
+    b"smb", b"jar",
+];
+
+/// Whether a scheme, with so many slashes and this after them, is one that reads files, runs commands or reaches inside.
+pub(super) fn is_dangerous_scheme(scheme: &[u8], slashes: usize, rest: &[u8]) -> bool {
+    let is = |name: &[u8]| scheme.eq_ignore_ascii_case(name);
+    let needed = if is(b"file") || is(b"netdoc") {
+        1
+    } else if is(b"jar") {
+        // `jar:` wraps another URL: `jar:file:/a.jar!/b`.
+        let wraps = |url: &[u8]| rest.get(..url.len()).is_some_and(|start| start.eq_ignore_ascii_case(url));
+        let wrapped = [&b"file:"[..], b"http:", b"https:", b"ftp:"].iter().any(|url| wraps(url));
+        if wrapped { 0 } else { 2 }
+    } else {
+        2
+    };
+    // A scheme alone, as in a text about schemes, points nowhere.
+    let points = rest.first().is_some_and(|byte| byte.is_ascii_graphic() && !b"\"'`<>),;".contains(byte));
+    slashes >= needed && points && DANGEROUS_SCHEMES.iter().any(|name| is(name))
+}
+
+/// The risk of a host, written so, if it is one for that reason.
+pub(super) fn classify(host: &Host, text: &str, reason: Reason) -> Option<HostRisk> {
+    let risk = match host {
+        Host::V4(address) => v4_risk(*address),
+        Host::V6(address) => v6_risk(*address),
+        Host::Name(name) => name_risk(name, reason),
+    }?;
+    let believed = match (reason, risk) {
+        (Reason::Scheme, _) | (_, HostRisk::Metadata) => true,
+        (Reason::Word, _) => false,
+        // Numbers and versions are read as addresses as well: `10`, `127.1`.
+        (Reason::Alone, _) => match host {
+            Host::V4(_) => {
+                text.bytes().filter(|&byte| byte == b'.').count() >= 3
+                    || text.contains("0x")
+                    || text.contains(':')
+            }
+            Host::V6(address) => !address.is_unspecified(),
+            Host::Name(_) => true,
+        },
+    };
+    believed.then_some(risk)
+}
+
+fn v4_risk(address: Ipv4Addr) -> Option<HostRisk> {
+    if METADATA_V4.contains(&address) {
+        Some(HostRisk::Metadata)
+    } else if matches!(address.octets(), [0 | 127, ..]) {
+        // All of 0.0.0.0/8 reaches the machine itself on some systems.
+        Some(HostRisk::Loopback)
+    } else if address.is_link_local() {
+        Some(HostRisk::LinkLocal)
+    } else {
+        Host::V4(address).is_private().then_some(HostRisk::Private)
+    }
+}
+
+fn v6_risk(address: Ipv6Addr) -> Option<HostRisk> {
+    if METADATA_V6.contains(&address) {
+        Some(HostRisk::Metadata)
+    } else if address.is_loopback() || address.is_unspecified() {
+        Some(HostRisk::Loopback)
+    } else if address.is_unicast_link_local() {
+        Some(HostRisk::LinkLocal)
+    } else {
+        Host::V6(address).is_private().then_some(HostRisk::Private)
+    }
+}
+
+/// The name is in lower case and without a trailing dot.
+fn name_risk(name: &str, reason: Reason) -> Option<HostRisk> {
+    let within = |domain: &str| {
+        name.strip_suffix(domain).is_some_and(|front| front.is_empty() || front.ends_with('.'))
+    };
+    let label = !name.contains('.');
+    if METADATA_NAMES.contains(&name) {
+        // `metadata` is a word like others.
+        let said = reason == Reason::Scheme || !label || (reason == Reason::Alone && name == "instance-data");
+        return said.then_some(HostRisk::Metadata);
+    }
+    if let Some(front) = EMBEDDING_DOMAINS.iter().find_map(|domain| name.strip_suffix(domain)) {
+        return Some(embedded_risk(front));
+    }
+    if LOOPBACK_DOMAINS.iter().any(|domain| within(domain)) {
+        return Some(HostRisk::Loopback);
+    }
+    let inside = Host::Name(name.into()).is_private();
+    (inside && (!label || reason == Reason::Scheme)).then_some(HostRisk::Private)
+}
+
+/// The risk of the address that a name spells: `169.254.169.254`, `app-169-254-169-254`, `a9fea9fe`, `fd00-ec2--254`. A name that spells
+/// none is taken for private, since it can be changed to.
+fn embedded_risk(front: &str) -> HostRisk {
+    let parts: Vec<&str> = front.split(['.', '-']).collect();
+    let decimal = parts.windows(4).filter_map(|four| {
+        let mut octets = [0_u8; 4];
+        for (octet, part) in octets.iter_mut().zip(four) {
+            *octet = part.parse().ok()?;
+        }
+        v4_risk(Ipv4Addr::from(octets))
+    });
+    let hex = parts
+        .iter()
+        .filter(|part| part.len() == 8)
+        .filter_map(|part| v4_risk(Ipv4Addr::from(u32::from_str_radix(part, 16).ok()?)));
+    let v6 = front.split('.').filter_map(|label| {
+        let bracketed: alloc::string::String = ['[']
+            .into_iter()
+            .chain(label.chars().map(|c| if c == '-' { ':' } else { c }))
+            .chain([']'])
+            .collect();
+        match Host::parse(&bracketed)? {
+            Host::V4(address) => v4_risk(address),
+            Host::V6(address) => v6_risk(address),
+            Host::Name(_) => None,
+        }
+    });
+    decimal.chain(hex).chain(v6).min().unwrap_or(HostRisk::Private)
+}
