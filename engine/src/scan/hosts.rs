@@ -172,7 +172,7 @@ impl Search<'_> {
         }
         // To other schemes a third slash is the path, after a host that is empty.
         if slashes == 2 || lax {
-            self.authority(after, Reason::Scheme);
+            self.authority(after, if lax { Reason::Web } else { Reason::Scheme });
         }
     }
 

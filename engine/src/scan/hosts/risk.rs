@@ -22,7 +22,9 @@ pub enum HostRisk {
 /// Why a text is taken for a host; the better the reason, the more it can be.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Reason {
-    /// It stands where a URL with a scheme has its host.
+    /// It stands where a URL of the web has its host.
+    Web,
+    /// It stands where another URL has its host, if that is what the scheme has there: `docs://readme`.
     Scheme,
     /// It stands after slashes, or it is the whole text.
     Alone,
@@ -102,7 +104,7 @@ pub(super) fn classify(host: &Host, text: &str, reason: Reason) -> Option<HostRi
         Host::Name(name) => name_risk(name, reason),
     }?;
     let believed = match (reason, risk) {
-        (Reason::Scheme, _) | (_, HostRisk::Metadata) => true,
+        (Reason::Web | Reason::Scheme, _) | (_, HostRisk::Metadata) => true,
         (Reason::Word, _) => false,
         // Numbers and versions are read as addresses as well: `10`, `127.1`.
         (Reason::Alone, _) => match host {
@@ -151,7 +153,7 @@ fn name_risk(name: &str, reason: Reason) -> Option<HostRisk> {
     let label = !name.contains('.');
     if METADATA_NAMES.contains(&name) {
         // `metadata` is a word like others.
-        let said = reason == Reason::Scheme || !label || (reason == Reason::Alone && name == "instance-data");
+        let said = reason == Reason::Web || !label || (reason == Reason::Alone && name == "instance-data");
         return said.then_some(HostRisk::Metadata);
     }
     if let Some(front) = EMBEDDING_DOMAINS.iter().find_map(|domain| name.strip_suffix(domain)) {
@@ -161,7 +163,7 @@ fn name_risk(name: &str, reason: Reason) -> Option<HostRisk> {
         return Some(HostRisk::Loopback);
     }
     let inside = Host::Name(name.into()).is_private();
-    (inside && (!label || reason == Reason::Scheme)).then_some(HostRisk::Private)
+    (inside && (!label || reason == Reason::Web)).then_some(HostRisk::Private)
 }
 
 /// The risk of the address that a name spells: `169.254.169.254`, `app-169-254-169-254`, `a9fea9fe`, `fd00-ec2--254`. A name that spells

@@ -145,6 +145,8 @@ fn plain_text_points_nowhere() {
         "a: b",
         "key:value",
         "profile://x",
+        "docs://readme",
+        "ui://widget/a",
         "file: a",
         "the file:// scheme",
         "https://example.com/a?b=c@d.internal",
