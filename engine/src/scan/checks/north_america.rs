@@ -3,7 +3,7 @@
 use super::digits::{decimal, digits, holds, letters_and_digits, luhn, value, weighted};
 
 /// Numbers that were published, in advertisements and examples, and so are nobody's.
-const SAMPLE_SSNS: [u64; 5] = [78_05_1120, 219_09_9999, 457_55_5462, 123_45_6789, 111_11_1111];
+const SAMPLE_SSNS: [u64; 5] = [78_051_120, 219_099_999, 457_555_462, 123_456_789, 111_111_111];
 
 pub(super) fn is_ssn(text: &[u8]) -> bool {
     holds(digits::<9>(text, b" -.").map(|digits| {

@@ -32,8 +32,8 @@ pub(super) enum Reason {
     Word,
 }
 
-/// The metadata services of AWS (EC2, ECS, EKS), Google, Azure (and its wire server), Alibaba, Oracle, Tencent, Scaleway, IBM, Equinix
-/// and Rancher; of many others, 169.254.169.254.
+/// The metadata services of AWS (EC2, ECS, EKS), Alibaba, Azure (its wire server), Oracle, Tencent and Scaleway; of Google, Azure and
+/// many others, 169.254.169.254.
 const METADATA_V4: [Ipv4Addr; 9] = [
     Ipv4Addr::new(169, 254, 169, 254),
     Ipv4Addr::new(169, 254, 170, 2),
@@ -43,13 +43,17 @@ const METADATA_V4: [Ipv4Addr; 9] = [
     Ipv4Addr::new(192, 0, 0, 192),
     Ipv4Addr::new(169, 254, 0, 23),
     Ipv4Addr::new(169, 254, 42, 42),
-    Ipv4Addr::new(169, 254, 169, 250),
+    Ipv4Addr::new(169, 254, 10, 10),
 ];
-const METADATA_V6: [Ipv6Addr; 5] = [
+/// Those of AWS (EC2, EKS), Google, Scaleway, Oracle, Linode, Alibaba and OpenStack.
+const METADATA_V6: [Ipv6Addr; 8] = [
     Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
     Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23),
     Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
     Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42),
+    Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe),
+    Ipv6Addr::new(0xfd00, 0xa9fe, 0xa9fe, 0, 0, 0, 0, 1),
+    Ipv6Addr::new(0xfd00, 0x100, 0, 0, 0, 0, 0x100, 0x200),
     // OpenStack, by its link-local address.
     Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0xa9fe, 0xa9fe),
 ];
