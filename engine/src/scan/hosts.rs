@@ -23,13 +23,15 @@ const MAX_BARE_LEN: usize = 2048;
 const MIN_WORD_LEN: usize = 6;
 /// Schemes of which browsers and others read the host with any number of slashes, none among them.
 const LAX_SCHEMES: [&str; 5] = ["http", "https", "ws", "wss", "ftp"];
+/// Names of one label that point inside even alone.
+const BARE_NAMES: [&str; 2] = ["localhost", "instance-data"];
 /// The most findings in one text.
 const MAX_FINDINGS: usize = 32;
 /// The longest scheme of interest.
 const MAX_SCHEME_LEN: usize = 24;
 
-/// Something to look for in ASCII, in any case, before [`find`] is worth its cost. A text that is short and a host as a whole needs
-/// none of them: see [`worth_a_look`].
+/// One of these, in any case, stands in every folded text in which [`find`] finds anything, unless that [could be a host](could_be_host)
+/// as a whole.
 pub const ANCHORS: &[&str] = &[
     "://",
     ":/",
@@ -64,7 +66,7 @@ pub const ANCHORS: &[&str] = &[
     "nip.io",
     "sslip.io",
     "xip.io",
-    "2852039166",
+    "traefik.me",
 ];
 
 /// A place in the text that points to where it should not.
@@ -78,18 +80,16 @@ pub struct HostFinding {
     pub risk: HostRisk,
 }
 
-/// Whether [`find`] could find anything, judged by a quick look at the bytes. It errs on the side of `true`.
-pub fn worth_a_look(text: &[u8]) -> bool {
-    let hint = |pair: &[u8]| match pair {
-        [b':' | b'/' | b'\\', b'/' | b'\\'] | [b':', b':'] => true,
-        // `http:host`; `1.2`; `0x7f`
-        [b'p' | b'P' | b's' | b'S' | b'r' | b'R', b':'] => true,
-        [b'0'..=b'9', b'.' | b'x' | b'X' | b'%'] => true,
-        // metadata, instance-data
-        [b'd' | b'D' | b'-', b'a' | b'A' | b'd' | b'D'] => true,
-        _ => false,
-    };
-    text.len() <= MAX_HOST_LEN || !text.is_ascii() || text.windows(2).any(hint)
+/// Whether a text could be a host as a whole, or begin with one, judged by its first bytes.
+pub fn could_be_host(text: &[u8]) -> bool {
+    let text = text.trim_ascii();
+    let host = |byte: &u8| byte.is_ascii_alphanumeric() || b".-_%:[]".contains(byte) || !byte.is_ascii();
+    let length = text.iter().take(MAX_HOST_LEN.saturating_mul(2)).take_while(|byte| host(byte)).count();
+    let part = text.get(..length).unwrap_or_default();
+    let marked = part.iter().any(|byte| b".:".contains(byte) || !byte.is_ascii())
+        || part.first().is_some_and(u8::is_ascii_digit);
+    let named = || BARE_NAMES.iter().any(|name| part.eq_ignore_ascii_case(name.as_bytes()));
+    matches!(text.get(length), None | Some(b'/' | b'?' | b'#' | b'\\')) && (marked || named())
 }
 
 /// Finds every host and scheme that is a risk. The text may be folded or not. The work is linear in the text's length.

@@ -49,13 +49,7 @@ pub(super) fn read_host(text: &str) -> Option<HostText> {
     }
     if brackets {
         let closed = text.as_bytes().get(end.saturating_add(1)) == Some(&b']');
-        let host = v6(&plain).filter(|_| closed)?;
-        let host_len = end.saturating_add(2);
-        let port = text
-            .get(host_len..)
-            .and_then(|rest| rest.strip_prefix(':'))
-            .map_or(0, |port| port.len().saturating_add(1));
-        return Some(HostText { host, host_len, whole_len: host_len.saturating_add(port) });
+        return bracketed(text, v6(&plain).filter(|_| closed)?, end.saturating_add(2));
     }
     if colons > 1 {
         return v6(&plain).map(|host| HostText { host, host_len: end, whole_len: end });
@@ -66,6 +60,12 @@ pub(super) fn read_host(text: &str) -> Option<HostText> {
     // A sentence may end after it.
     let host = Host::parse(name.trim_end_matches('.'))?;
     Some(HostText { host, host_len, whole_len: if port_is_number { end } else { host_len } })
+}
+
+/// A host in brackets of this length, and what follows.
+fn bracketed(text: &str, host: Host, host_len: usize) -> Option<HostText> {
+    let port = text.get(host_len..)?.strip_prefix(':').map_or(0, |port| port.len().saturating_add(1));
+    Some(HostText { host, host_len, whole_len: host_len.saturating_add(port) })
 }
 
 /// An IPv6 address without brackets; its zone is left out.

@@ -157,7 +157,8 @@ fn name_risk(name: &str, reason: Reason) -> Option<HostRisk> {
     let label = !name.contains('.');
     if METADATA_NAMES.contains(&name) {
         // `metadata` is a word like others.
-        let said = reason == Reason::Web || !label || (reason == Reason::Alone && name == "instance-data");
+        let said =
+            reason == Reason::Web || !label || (reason == Reason::Alone && super::BARE_NAMES.contains(&name));
         return said.then_some(HostRisk::Metadata);
     }
     if let Some(front) = EMBEDDING_DOMAINS.iter().find_map(|domain| name.strip_suffix(domain)) {
