@@ -119,6 +119,7 @@ fn is_far(code: u32) -> bool {
 }
 
 /// What becomes of a character: the one definition of folding.
+#[inline(never)]
 pub(crate) fn fold_char(c: char) -> Fold {
     let code = u32::from(c);
     if code < 0x80 || is_far(code) {

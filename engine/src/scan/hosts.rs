@@ -98,7 +98,6 @@ pub fn find(text: &str) -> Vec<HostFinding> {
     search.urls();
     search.words();
     search.whole();
-    search.found.sort_unstable_by_key(|finding| (finding.start, finding.end, finding.risk));
     search.found
 }
 
@@ -144,6 +143,7 @@ impl Search<'_> {
         }
     }
 
+    #[inline(never)]
     fn after_slashes(&self, at: usize) -> usize {
         let slashes = self.bytes().iter().skip(at).take_while(|&&byte| is_slash(Some(byte))).count();
         at.saturating_add(slashes)
@@ -206,6 +206,7 @@ impl Search<'_> {
     }
 
     /// Classifies the host that a text begins with.
+    #[inline(never)]
     fn host(&mut self, start: usize, end: usize, reason: Reason) {
         let Some(text) = self.text.get(start..end) else { return };
         let Some(read) = read_host(text) else { return };
@@ -258,13 +259,15 @@ impl Search<'_> {
         }
     }
 
+    #[inline(never)]
     fn report(&mut self, start: usize, end: usize, risk: HostRisk) {
         let known = self
             .found
             .iter()
             .any(|finding| finding.risk == risk && finding.start < end && start < finding.end);
         if !known && self.found.len() < MAX_FINDINGS {
-            self.found.push(HostFinding { start, end, risk });
+            let at = self.found.partition_point(|finding| (finding.start, finding.end) < (start, end));
+            self.found.insert(at, HostFinding { start, end, risk });
         }
     }
 }

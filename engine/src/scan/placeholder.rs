@@ -101,6 +101,7 @@ fn is_template(value: &[u8]) -> bool {
 }
 
 /// Whether the value holds the word, in small letters, in capitals or with one capital in front; with `front`, only where no letter or digit stands before it.
+#[inline(never)]
 fn holds(value: &[u8], word: &[u8], front: bool) -> bool {
     let mut before = b' ';
     value.windows(word.len()).any(|part| {
@@ -130,7 +131,8 @@ fn is_filler(value: &[u8]) -> bool {
 }
 
 /// Whether stretches of at least `least` bytes, each of which is linked to the next, make up a third of the value's letters and digits.
-fn covers_much(value: &[u8], least: usize, linked: impl Fn(u8, u8) -> bool) -> bool {
+#[inline(never)]
+fn covers_much(value: &[u8], least: usize, linked: fn(u8, u8) -> bool) -> bool {
     let (mut covered, mut stretch, mut last) = (0_usize, 1_usize, None);
     for &byte in value {
         if last.is_some_and(|last| linked(last, byte)) {
@@ -159,6 +161,7 @@ fn follows(a: u8, b: u8) -> bool {
 }
 
 /// Whether the value is one piece over and over, at least three times, or twice when the piece is long.
+#[inline(never)]
 fn repeats(value: &[u8], period: usize) -> bool {
     let times = if period < 6 { 3 } else { 2 };
     let shifted = value.get(period..).unwrap_or_default();

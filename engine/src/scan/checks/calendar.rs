@@ -3,6 +3,7 @@
 use super::digits::{decimal, holds, value};
 
 /// Whether the day is in the calendar.
+#[inline(never)]
 pub(super) fn is_date(year: u64, month: u64, day: u64) -> bool {
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let last = match month {
@@ -16,6 +17,7 @@ pub(super) fn is_date(year: u64, month: u64, day: u64) -> bool {
 }
 
 /// Whether `yymmdd` is a date in some century. Of the years `00`, 2000 has a leap day.
+#[inline(never)]
 pub(super) fn is_short_date(yymmdd: [u8; 6]) -> bool {
     let [y1, y2, m1, m2, d1, d2] = yymmdd;
     is_date(decimal(&[2, 0, y1, y2]), decimal(&[m1, m2]), decimal(&[d1, d2]))
@@ -47,6 +49,7 @@ fn is_plausible(year: u64) -> bool {
     (1850..=2100).contains(&year)
 }
 
+#[inline(never)]
 fn number(text: &[u8]) -> Option<u64> {
     if text.len() > 4 {
         return None;

@@ -57,6 +57,7 @@ pub(super) fn is_payment_card(text: &[u8]) -> bool {
     )
 }
 
+#[inline(never)]
 fn is_card_number(digits: &[u8]) -> bool {
     let Some(first) = digits.first_chunk::<4>().map(|four| decimal(four)) else { return false };
     let bit = u32::try_from(digits.len()).ok().and_then(|length| 1_u32.checked_shl(length)).unwrap_or(0);

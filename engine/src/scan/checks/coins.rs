@@ -35,14 +35,20 @@ pub(super) fn is_btc_xprv(text: &[u8]) -> bool {
 }
 
 /// Whether the text is base58check, and what it holds is wanted.
-fn has_payload(text: &[u8], wanted: impl FnOnce(&[u8]) -> bool) -> bool {
+fn has_payload(text: &[u8], wanted: fn(&[u8]) -> bool) -> bool {
     let mut number = [0_u8; MAX_DECODED_LEN];
     let Some(bytes) = decode_base58(text, &mut number) else { return false };
     let Some((payload, sum)) = bytes.split_last_chunk::<4>() else { return false };
-    wanted(payload) && !payload.is_empty() && Sha256::digest(Sha256::digest(payload)).starts_with(sum)
+    wanted(payload) && !payload.is_empty() && is_sum(payload, sum)
+}
+
+#[inline(never)]
+fn is_sum(payload: &[u8], sum: &[u8]) -> bool {
+    Sha256::digest(Sha256::digest(payload)).starts_with(sum)
 }
 
 /// Decodes into the end of `number`.
+#[inline(never)]
 fn decode_base58<'n>(text: &[u8], number: &'n mut [u8; MAX_DECODED_LEN]) -> Option<&'n [u8]> {
     if text.len() > MAX_BASE58_LEN {
         return None;
@@ -89,6 +95,7 @@ pub(super) fn is_bech32(text: &[u8]) -> bool {
     BECH32_SUMS.contains(&sum)
 }
 
+#[inline(never)]
 fn bech32_step(sum: u32, value: u8) -> u32 {
     let top = sum >> 25;
     let shifted = ((sum & 0x01ff_ffff) << 5) ^ u32::from(value);

@@ -82,6 +82,7 @@ pub(super) fn is_nanp(text: &[u8]) -> bool {
 
 /// Area code and exchange start at 2 and are no service (N11); area codes with a 9 in the middle, 37x and 96x are kept free; 555-0100 to 555-0199 are for
 /// fiction.
+#[inline(never)]
 fn is_nanp_number(number: &[u8]) -> bool {
     let &[a1, a2, a3, e1, e2, e3, l1, l2, ..] = number else { return false };
     let area = a1 >= 2 && [a2, a3] != [1, 1] && a2 != 9 && !matches!([a1, a2], [3, 7] | [9, 6]);
@@ -90,6 +91,7 @@ fn is_nanp_number(number: &[u8]) -> bool {
     number.len() == 10 && area && exchange && !fictional && !is_uniform(number)
 }
 
+#[inline(never)]
 fn ipv4(text: &[u8]) -> Option<Host> {
     core::str::from_utf8(text).ok()?.parse::<Ipv4Addr>().ok().map(Host::V4)
 }

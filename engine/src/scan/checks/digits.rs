@@ -1,4 +1,6 @@
 //! Numbers as people write them, and sums over their digits.
+//!
+//! What many checks share stays out of line: copies of it, unrolled for each length, would double the size of the checks.
 
 /// The most letters and digits of a number.
 const MAX_LEN: usize = 40;
@@ -18,6 +20,7 @@ pub(super) struct Number {
 
 impl Number {
     /// Reads a number; `None` for anything but letters and digits with single separators between them.
+    #[inline(never)]
     pub(super) fn read(text: &[u8], separators: &[u8]) -> Option<Self> {
         let mut number = Self {
             bytes: [0; MAX_LEN],
@@ -63,6 +66,7 @@ impl Number {
     }
 
     /// Turns digits into their values; `None` when there are letters.
+    #[inline(never)]
     pub(super) fn into_values(mut self) -> Option<Self> {
         for byte in self.bytes.iter_mut().take(self.length) {
             *byte = byte.checked_sub(b'0').filter(|&value| value < 10)?;
@@ -73,9 +77,12 @@ impl Number {
 
 /// The values of exactly `N` digits, with the same separator throughout.
 pub(super) fn digits<const N: usize>(text: &[u8], separators: &[u8]) -> Option<[u8; N]> {
-    let number = Number::read(text, separators)?.into_values()?;
-    (!number.mixed).then_some(())?;
-    number.bytes().try_into().ok()
+    plain_digits(text, separators)?.bytes().try_into().ok()
+}
+
+#[inline(never)]
+fn plain_digits(text: &[u8], separators: &[u8]) -> Option<Number> {
+    Number::read(text, separators)?.into_values().filter(|number| !number.mixed)
 }
 
 /// Exactly `N` letters and digits, with the same separator throughout.
@@ -96,11 +103,13 @@ pub(super) fn values<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
 }
 
 /// The number that digits write; at most 19 of them.
+#[inline(never)]
 pub(super) fn decimal(values: &[u8]) -> u64 {
     values.iter().fold(0_u64, |sum, &digit| sum.wrapping_mul(10).wrapping_add(u64::from(digit)))
 }
 
 /// The sum of the digits times their weights.
+#[inline(never)]
 pub(super) fn weighted(values: &[u8], weights: &[u8]) -> u32 {
     values.iter().zip(weights).fold(0_u32, |sum, (&digit, &weight)| {
         sum.wrapping_add(u32::from(digit).wrapping_mul(u32::from(weight)))
@@ -108,6 +117,7 @@ pub(super) fn weighted(values: &[u8], weights: &[u8]) -> u32 {
 }
 
 /// Whether the Luhn check digit is right.
+#[inline(never)]
 pub(super) fn luhn(values: &[u8]) -> bool {
     let sum = values.iter().rev().enumerate().fold(0_u32, |sum, (place, &digit)| {
         let doubled = u32::from(digit).wrapping_mul(2);
@@ -118,6 +128,7 @@ pub(super) fn luhn(values: &[u8]) -> bool {
 }
 
 /// Whether all bytes are the same.
+#[inline(never)]
 pub(super) fn is_uniform(bytes: &[u8]) -> bool {
     bytes.iter().zip(bytes.iter().skip(1)).all(|(a, b)| a == b)
 }

@@ -1,5 +1,7 @@
 //! Keccak-256 as Ethereum uses it: the original padding, not that of SHA-3.
 
+use core::hint::black_box;
+
 /// The bytes of a block: 1600 bits less twice 256.
 const RATE: usize = 136;
 /// The lanes in the order of the ρ and π steps, and the distance each is rotated by.
@@ -27,9 +29,14 @@ pub(super) fn keccak256(text: &[u8]) -> [u8; 32] {
     hash
 }
 
+/// The state, of a length that the compiler does not know, so that it does not unroll loops: here size counts, not speed.
+fn rolled(state: &mut [u64; 25]) -> &mut [u64] {
+    state.get_mut(..black_box(25)).unwrap_or_default()
+}
+
 fn permute(state: &mut [u64; 25]) {
     let mut register = 1_u8;
-    for _ in 0..24 {
+    for _ in 0..black_box(24) {
         theta(state);
         rho_and_pi(state);
         chi(state);
@@ -40,13 +47,13 @@ fn permute(state: &mut [u64; 25]) {
 
 fn theta(state: &mut [u64; 25]) {
     let mut parity = [0_u64; 5];
-    for row in state.chunks_exact(5) {
+    for row in rolled(state).chunks_exact(5) {
         parity.iter_mut().zip(row).for_each(|(sum, lane)| *sum ^= lane);
     }
     let [a, b, c, d, e] = parity;
     let left = [e, a, b, c, d];
     let right = [b, c, d, e, a];
-    for row in state.chunks_exact_mut(5) {
+    for row in rolled(state).chunks_exact_mut(5) {
         for ((lane, left), right) in row.iter_mut().zip(left).zip(right) {
             *lane ^= left ^ right.rotate_left(1);
         }
@@ -55,7 +62,8 @@ fn theta(state: &mut [u64; 25]) {
 
 fn rho_and_pi(state: &mut [u64; 25]) {
     let [_, mut moved, ..] = *state;
-    for (&to, &by) in LANES.iter().zip(&ROTATIONS) {
+    let state = rolled(state);
+    for (&to, &by) in LANES.iter().zip(&ROTATIONS).take(black_box(24)) {
         if let Some(lane) = state.get_mut(usize::from(to)) {
             moved = core::mem::replace(lane, moved.rotate_left(u32::from(by)));
         }
@@ -63,7 +71,7 @@ fn rho_and_pi(state: &mut [u64; 25]) {
 }
 
 fn chi(state: &mut [u64; 25]) {
-    for row in state.chunks_exact_mut(5) {
+    for row in rolled(state).chunks_exact_mut(5) {
         if let [a, b, c, d, e] = row {
             let (a0, b0) = (*a, *b);
             *a ^= !*b & *c;
@@ -77,7 +85,7 @@ fn chi(state: &mut [u64; 25]) {
 
 /// The next constant of the ι step: a bit at each place 2^j − 1, from a shift register of eight bits.
 fn round_constant(register: &mut u8) -> u64 {
-    [0_u32, 1, 3, 7, 15, 31, 63].iter().fold(0, |constant, &place| {
+    [0_u32, 1, 3, 7, 15, 31, 63].iter().take(black_box(7)).fold(0, |constant, &place| {
         let bit = u64::from(*register & 1).rotate_left(place);
         let carry = if *register & 0x80 == 0 { 0 } else { 0x71 };
         *register = register.wrapping_shl(1) ^ carry;

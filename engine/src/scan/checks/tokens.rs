@@ -1,7 +1,6 @@
 //! The structure of tokens and keys.
 
 use crate::json::{Document, Kind};
-use alloc::vec::Vec;
 use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::{alphabet, engine::DecodePaddingMode};
@@ -60,6 +59,7 @@ pub(super) fn is_base64_of_64(text: &[u8]) -> bool {
 }
 
 /// The number of bytes that base64 or base64url stands for; `None` when it is neither, or its last character has bits over.
+#[inline(never)]
 fn decoded_len(text: &[u8]) -> Option<usize> {
     let padding = text.iter().rev().take(2).take_while(|&&byte| byte == b'=').count();
     let body = text.get(..text.len().wrapping_sub(padding))?;
@@ -96,7 +96,9 @@ fn value(byte: u8) -> u8 {
 }
 
 pub(super) fn is_no_uuid(text: &[u8]) -> bool {
-    let sizes: Vec<usize> = text.split(|&byte| byte == b'-').map(<[u8]>::len).take(6).collect();
-    let hex = text.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-');
-    !(text.len() == 36 && hex && sizes == [8, 4, 4, 4, 12])
+    let fits = |(at, byte): (usize, &u8)| match at {
+        8 | 13 | 18 | 23 => *byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    };
+    !(text.len() == 36 && text.iter().enumerate().all(fits))
 }

@@ -35,6 +35,7 @@ pub(super) fn is_verhoeff(text: &[u8]) -> bool {
     )
 }
 
+#[inline(never)]
 fn verhoeff(digits: &[u8]) -> bool {
     let check = digits.iter().rev().zip(PLACES.iter().cycle()).try_fold(0_u8, |check, (&digit, place)| {
         let permuted = place.get(usize::from(digit))?;

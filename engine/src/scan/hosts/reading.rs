@@ -15,6 +15,7 @@ pub(super) struct HostText {
 }
 
 /// What a character of a host, a port or their brackets counts as; `None` for others, and `Some(None)` for one that counts as nothing.
+#[inline(never)]
 pub(super) fn host_char(c: char) -> Option<Option<u8>> {
     let byte = match fold_char(c) {
         Fold::Drop => return Some(None),
@@ -69,7 +70,8 @@ fn bracketed(text: &str, host: Host, host_len: usize) -> Option<HostText> {
 }
 
 /// An IPv6 address without brackets; its zone is left out.
-fn v6(text: &str) -> Option<Host> {
+#[inline(never)]
+pub(super) fn v6(text: &str) -> Option<Host> {
     let address = text.split('%').next()?;
     let mut bracketed = String::with_capacity(address.len().saturating_add(2));
     bracketed.push('[');

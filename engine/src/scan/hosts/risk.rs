@@ -1,7 +1,7 @@
 //! What a host is to whoever must not reach it.
 
+use super::reading::v6;
 use crate::http::Host;
-use alloc::vec::Vec;
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 /// Why a host or scheme is a risk.
@@ -124,6 +124,7 @@ pub(super) fn classify(host: &Host, text: &str, reason: Reason) -> Option<HostRi
     believed.then_some(risk)
 }
 
+#[inline(never)]
 fn v4_risk(address: Ipv4Addr) -> Option<HostRisk> {
     if METADATA_V4.contains(&address) {
         Some(HostRisk::Metadata)
@@ -137,6 +138,7 @@ fn v4_risk(address: Ipv4Addr) -> Option<HostRisk> {
     }
 }
 
+#[inline(never)]
 fn v6_risk(address: Ipv6Addr) -> Option<HostRisk> {
     if METADATA_V6.contains(&address) {
         Some(HostRisk::Metadata)
@@ -174,29 +176,29 @@ fn name_risk(name: &str, reason: Reason) -> Option<HostRisk> {
 /// The risk of the address that a name spells: `169.254.169.254`, `app-169-254-169-254`, `a9fea9fe`, `fd00-ec2--254`. A name that spells
 /// none is taken for private, since it can be changed to.
 fn embedded_risk(front: &str) -> HostRisk {
-    let parts: Vec<&str> = front.split(['.', '-']).collect();
-    let decimal = parts.windows(4).filter_map(|four| {
-        let mut octets = [0_u8; 4];
-        for (octet, part) in octets.iter_mut().zip(four) {
-            *octet = part.parse().ok()?;
+    let mut worst = HostRisk::Private;
+    // The last four numbers in a row.
+    let (mut address, mut numbers) = (0_u32, 0_u32);
+    for part in front.split(['.', '-']) {
+        if let Ok(octet) = part.parse::<u8>() {
+            address = (address << 8) | u32::from(octet);
+            numbers = numbers.saturating_add(1);
+        } else {
+            numbers = 0;
         }
-        v4_risk(Ipv4Addr::from(octets))
-    });
-    let hex = parts
-        .iter()
-        .filter(|part| part.len() == 8)
-        .filter_map(|part| v4_risk(Ipv4Addr::from(u32::from_str_radix(part, 16).ok()?)));
-    let v6 = front.split('.').filter_map(|label| {
-        let bracketed: alloc::string::String = ['[']
-            .into_iter()
-            .chain(label.chars().map(|c| if c == '-' { ':' } else { c }))
-            .chain([']'])
-            .collect();
-        match Host::parse(&bracketed)? {
-            Host::V4(address) => v4_risk(address),
-            Host::V6(address) => v6_risk(address),
-            Host::Name(_) => None,
-        }
-    });
-    decimal.chain(hex).chain(v6).min().unwrap_or(HostRisk::Private)
+        let hex = if part.len() == 8 { u32::from_str_radix(part, 16).ok() } else { None };
+        let spelled = if numbers >= 4 { Some(address) } else { hex };
+        worst = spelled
+            .and_then(|address| v4_risk(Ipv4Addr::from(address)))
+            .map_or(worst, |risk| worst.min(risk));
+    }
+    for label in front.split('.').filter(|label| label.contains("--")) {
+        let risk = match v6(&label.replace('-', ":")) {
+            Some(Host::V4(address)) => v4_risk(address),
+            Some(Host::V6(address)) => v6_risk(address),
+            _ => None,
+        };
+        worst = risk.map_or(worst, |risk| worst.min(risk));
+    }
+    worst
 }
