@@ -13,7 +13,7 @@ pub use risk::HostRisk;
 
 use alloc::vec::Vec;
 use reading::{host_char, read_host};
-use risk::{Reason, classify, is_dangerous_scheme};
+use risk::{Reason, classify, is_dangerous_scheme, is_one_of};
 
 /// The longest text that is read as a host: a name, percent-encoded in part, and a port.
 const MAX_HOST_LEN: usize = 300;
@@ -88,7 +88,7 @@ pub fn could_be_host(text: &[u8]) -> bool {
     let part = text.get(..length).unwrap_or_default();
     let marked = part.iter().any(|byte| b".:".contains(byte) || !byte.is_ascii())
         || part.first().is_some_and(u8::is_ascii_digit);
-    let named = || BARE_NAMES.iter().any(|name| part.eq_ignore_ascii_case(name.as_bytes()));
+    let named = || is_one_of(part, &BARE_NAMES);
     matches!(text.get(length), None | Some(b'/' | b'?' | b'#' | b'\\')) && (marked || named())
 }
 
@@ -164,7 +164,7 @@ impl Search<'_> {
         let slashes = after.saturating_sub(next);
         let start = colon.saturating_sub(scheme.len());
         let rest = self.bytes().get(after..).unwrap_or_default();
-        let lax = LAX_SCHEMES.iter().any(|lax| scheme.eq_ignore_ascii_case(lax.as_bytes()));
+        let lax = is_one_of(scheme, &LAX_SCHEMES);
         if start >= self.url_end && is_dangerous_scheme(scheme, slashes, rest) {
             let length = rest.iter().take(MAX_BARE_LEN).take_while(|&&byte| !ends_url(byte)).count();
             self.url_end = after.saturating_add(length);

@@ -130,15 +130,20 @@ pub(super) fn is_mac(text: &[u8]) -> bool {
 /// The values of the letters from A to Z; I, O and Q are not used.
 const VIN_VALUES: [u8; 26] = [1, 2, 3, 4, 5, 6, 7, 8, 0, 1, 2, 3, 4, 5, 0, 7, 0, 9, 2, 3, 4, 5, 6, 7, 8, 9];
 
+#[inline(never)]
+fn vin_value(byte: u8) -> Option<u8> {
+    match byte {
+        b'I' | b'O' | b'Q' => None,
+        b'0'..=b'9' => Some(byte.wrapping_sub(b'0')),
+        _ => VIN_VALUES.get(usize::from(byte.wrapping_sub(b'A'))).copied(),
+    }
+}
+
 pub(super) fn is_vin(text: &[u8]) -> bool {
     holds(letters_and_digits::<17>(text, b"").and_then(|vin| {
         let mut values = [0_u8; 17];
         for (value, byte) in values.iter_mut().zip(vin) {
-            *value = match byte {
-                b'I' | b'O' | b'Q' => return None,
-                b'0'..=b'9' => byte.wrapping_sub(b'0'),
-                _ => *VIN_VALUES.get(usize::from(byte.wrapping_sub(b'A')))?,
-            };
+            *value = vin_value(byte)?;
         }
         let sum = weighted(&values, &[8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2]) % 11;
         let expected = b"0123456789X".get(usize::try_from(sum).ok()?)?;

@@ -62,14 +62,20 @@ pub(super) fn is_fiscal_code(text: &[u8]) -> bool {
         let (body, _) = code.split_at(15);
         let mut sum = 0_u32;
         for (place, &byte) in body.iter().enumerate() {
-            let value = value(byte).unwrap_or_else(|| byte.wrapping_sub(b'A'));
-            let odd = FISCAL_ODD.get(usize::from(value)).copied()?;
-            sum = sum.wrapping_add(u32::from(if place & 1 == 0 { odd } else { value }));
+            sum = sum.wrapping_add(u32::from(fiscal_value(byte, place & 1 == 0)?));
         }
         Some(formed && sum % 26 == u32::from(check.wrapping_sub(b'A')))
     }))
 }
 
+/// What a capital or digit adds, in a place that is counted odd or even.
+#[inline(never)]
+fn fiscal_value(byte: u8, odd: bool) -> Option<u8> {
+    let value = value(byte).unwrap_or_else(|| byte.wrapping_sub(b'A'));
+    if odd { FISCAL_ODD.get(usize::from(value)).copied() } else { Some(value) }
+}
+
+#[inline(never)]
 fn omocodia(byte: u8) -> Option<u8> {
     let letter = || OMOCODIA.iter().position(|&letter| letter == byte);
     value(byte).or_else(|| letter().and_then(|at| u8::try_from(at).ok()))

@@ -29,9 +29,22 @@ pub(super) fn keccak256(text: &[u8]) -> [u8; 32] {
     hash
 }
 
-/// The state, of a length that the compiler does not know, so that it does not unroll loops: here size counts, not speed.
-fn rolled(state: &mut [u64; 25]) -> &mut [u64] {
-    state.get_mut(..black_box(25)).unwrap_or_default()
+/// A lane. Out of line, as its counterpart below: the steps are small then, and here size counts, not speed.
+#[inline(never)]
+fn lane(state: &[u64; 25], at: usize) -> u64 {
+    state.get(at).copied().unwrap_or(0)
+}
+
+#[inline(never)]
+fn set(state: &mut [u64; 25], at: usize, value: u64) {
+    if let Some(lane) = state.get_mut(at) {
+        *lane = value;
+    }
+}
+
+/// Where a lane is, by column and row; columns wrap.
+fn place(column: usize, row: usize) -> usize {
+    (column % 5).wrapping_add(row.wrapping_mul(5))
 }
 
 fn permute(state: &mut [u64; 25]) {
@@ -39,47 +52,42 @@ fn permute(state: &mut [u64; 25]) {
     for _ in 0..black_box(24) {
         theta(state);
         rho_and_pi(state);
-        chi(state);
-        let [first, ..] = state;
-        *first ^= round_constant(&mut register);
+        for row in 0..black_box(5) {
+            chi(state, row);
+        }
+        let first = lane(state, 0) ^ round_constant(&mut register);
+        set(state, 0, first);
     }
 }
 
+#[inline(never)]
+fn column(state: &[u64; 25], column: usize) -> u64 {
+    (0..black_box(5)).fold(0, |sum, row| sum ^ lane(state, place(column, row)))
+}
+
 fn theta(state: &mut [u64; 25]) {
-    let mut parity = [0_u64; 5];
-    for row in rolled(state).chunks_exact(5) {
-        parity.iter_mut().zip(row).for_each(|(sum, lane)| *sum ^= lane);
-    }
-    let [a, b, c, d, e] = parity;
-    let left = [e, a, b, c, d];
-    let right = [b, c, d, e, a];
-    for row in rolled(state).chunks_exact_mut(5) {
-        for ((lane, left), right) in row.iter_mut().zip(left).zip(right) {
-            *lane ^= left ^ right.rotate_left(1);
-        }
+    let before = *state;
+    for at in 0..black_box(25_usize) {
+        let (left, right) = (column(&before, at.wrapping_add(4)), column(&before, at.wrapping_add(1)));
+        set(state, at, lane(&before, at) ^ left ^ right.rotate_left(1));
     }
 }
 
 fn rho_and_pi(state: &mut [u64; 25]) {
-    let [_, mut moved, ..] = *state;
-    let state = rolled(state);
+    let mut moved = lane(state, 1);
     for (&to, &by) in LANES.iter().zip(&ROTATIONS).take(black_box(24)) {
-        if let Some(lane) = state.get_mut(usize::from(to)) {
-            moved = core::mem::replace(lane, moved.rotate_left(u32::from(by)));
-        }
+        let next = lane(state, usize::from(to));
+        set(state, usize::from(to), moved.rotate_left(u32::from(by)));
+        moved = next;
     }
 }
 
-fn chi(state: &mut [u64; 25]) {
-    for row in rolled(state).chunks_exact_mut(5) {
-        if let [a, b, c, d, e] = row {
-            let (a0, b0) = (*a, *b);
-            *a ^= !*b & *c;
-            *b ^= !*c & *d;
-            *c ^= !*d & *e;
-            *d ^= !*e & a0;
-            *e ^= !a0 & b0;
-        }
+#[inline(never)]
+fn chi(state: &mut [u64; 25], row: usize) {
+    let before = *state;
+    for at in 0..black_box(5_usize) {
+        let of = |by: usize| lane(&before, place(at.wrapping_add(by), row));
+        set(state, place(at, row), of(0) ^ (!of(1) & of(2)));
     }
 }
 

@@ -36,6 +36,7 @@ pub(super) fn read_host(text: &str) -> Option<HostText> {
     };
     let mut plain = String::new();
     let (mut colons, mut first_colon, mut end) = (0_usize, None, 0_usize);
+    let mut named = false;
     for (at, c) in inner.char_indices() {
         let Some(byte) = host_char(c) else { break };
         end = at.saturating_add(c.len_utf8());
@@ -45,6 +46,13 @@ pub(super) fn read_host(text: &str) -> Option<HostText> {
         if byte == Some(b':') {
             colons = colons.saturating_add(1);
             first_colon = first_colon.or(Some((at, plain.len())));
+        }
+        // Of what has two colons, only an address in hex is a host.
+        named |= byte.is_some_and(|byte| {
+            byte.is_ascii_alphabetic() && !byte.is_ascii_hexdigit() && !plain.contains('%')
+        });
+        if named && colons > 1 {
+            return None;
         }
         plain.extend(byte.map(char::from));
     }

@@ -77,27 +77,43 @@ const EMBEDDING_DOMAINS: [&str; 4] = [".nip.io", ".sslip.io", ".xip.io", ".traef
 const LOOPBACK_DOMAINS: [&str; 3] = ["localhost", "localtest.me", "lvh.me"];
 
 /// The schemes; how many slashes make one dangerous is decided below.
-const DANGEROUS_SCHEMES: [&[u8]; 13] = [
-    b"file", b"gopher", b"dict", b"ldap", b"ldaps", b"ldapi", b"netdoc", b"phar", b"expect", b"php", b"tftp",
-    b"smb", b"jar",
+const DANGEROUS_SCHEMES: [&str; 13] = [
+    "file", "gopher", "dict", "ldap", "ldaps", "ldapi", "netdoc", "phar", "expect", "php", "tftp", "smb",
+    "jar",
 ];
+
+/// Whether a name is one of these, in any case.
+#[inline(never)]
+pub(super) fn is_one_of(name: &[u8], names: &[&str]) -> bool {
+    names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+}
+
+/// What stands before one of these domains.
+#[inline(never)]
+fn before_domain<'n>(name: &'n str, domains: &[&str]) -> Option<&'n str> {
+    domains.iter().find_map(|domain| name.strip_suffix(domain))
+}
 
 /// Whether a scheme, with so many slashes and this after them, is one that reads files, runs commands or reaches inside.
 pub(super) fn is_dangerous_scheme(scheme: &[u8], slashes: usize, rest: &[u8]) -> bool {
-    let is = |name: &[u8]| scheme.eq_ignore_ascii_case(name);
-    let needed = if is(b"file") || is(b"netdoc") {
+    if !is_one_of(scheme, &DANGEROUS_SCHEMES) {
+        return false;
+    }
+    let needed = if is_one_of(scheme, &["file", "netdoc"]) {
         1
-    } else if is(b"jar") {
+    } else if is_one_of(scheme, &["jar"]) {
         // `jar:` wraps another URL: `jar:file:/a.jar!/b`.
-        let wraps = |url: &[u8]| rest.get(..url.len()).is_some_and(|start| start.eq_ignore_ascii_case(url));
-        let wrapped = [&b"file:"[..], b"http:", b"https:", b"ftp:"].iter().any(|url| wraps(url));
+        let wrapped = rest.iter().position(|&byte| byte == b':');
+        let wrapped = wrapped
+            .and_then(|colon| rest.get(..colon))
+            .is_some_and(|scheme| is_one_of(scheme, &["file", "http", "https", "ftp"]));
         if wrapped { 0 } else { 2 }
     } else {
         2
     };
     // A scheme alone, as in a text about schemes, points nowhere.
     let points = rest.first().is_some_and(|byte| byte.is_ascii_graphic() && !b"\"'`<>),;".contains(byte));
-    slashes >= needed && points && DANGEROUS_SCHEMES.iter().any(|name| is(name))
+    slashes >= needed && points
 }
 
 /// The risk of a host, written so, if it is one for that reason.
@@ -153,20 +169,18 @@ fn v6_risk(address: Ipv6Addr) -> Option<HostRisk> {
 
 /// The name is in lower case and without a trailing dot.
 fn name_risk(name: &str, reason: Reason) -> Option<HostRisk> {
-    let within = |domain: &str| {
-        name.strip_suffix(domain).is_some_and(|front| front.is_empty() || front.ends_with('.'))
-    };
     let label = !name.contains('.');
-    if METADATA_NAMES.contains(&name) {
+    if is_one_of(name.as_bytes(), &METADATA_NAMES) {
         // `metadata` is a word like others.
-        let said =
-            reason == Reason::Web || !label || (reason == Reason::Alone && super::BARE_NAMES.contains(&name));
+        let said = reason == Reason::Web
+            || !label
+            || (reason == Reason::Alone && is_one_of(name.as_bytes(), &super::BARE_NAMES));
         return said.then_some(HostRisk::Metadata);
     }
-    if let Some(front) = EMBEDDING_DOMAINS.iter().find_map(|domain| name.strip_suffix(domain)) {
+    if let Some(front) = before_domain(name, &EMBEDDING_DOMAINS) {
         return Some(embedded_risk(front));
     }
-    if LOOPBACK_DOMAINS.iter().any(|domain| within(domain)) {
+    if before_domain(name, &LOOPBACK_DOMAINS).is_some_and(|front| front.is_empty() || front.ends_with('.')) {
         return Some(HostRisk::Loopback);
     }
     let inside = Host::Name(name.into()).is_private();
