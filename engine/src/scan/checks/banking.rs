@@ -44,7 +44,7 @@ pub(super) fn is_aba(text: &[u8]) -> bool {
     holds(digits::<9>(text, b" -").map(|digits| {
         let [a, b, ..] = digits;
         let issued = matches!(decimal(&[a, b]), 0..=12 | 21..=32 | 61..=72 | 80);
-        issued && !is_uniform(&digits) && weighted(&digits, &[3, 7, 1, 3, 7, 1, 3, 7, 1]) % 10 == 0
+        issued && !is_uniform(&digits) && weighted(&digits, &[3, 7, 1, 3, 7, 1, 3, 7, 1]).is_multiple_of(10)
     }))
 }
 

@@ -85,7 +85,7 @@ pub(super) fn is_bech32(text: &[u8]) -> bool {
     }
     let high = prefix.iter().map(|byte| byte.to_ascii_lowercase() >> 5);
     let low = prefix.iter().map(|byte| byte.to_ascii_lowercase() & 31);
-    let mut sum = high.chain([0]).chain(low).fold(1, |sum, value| bech32_step(sum, value));
+    let mut sum = high.chain([0]).chain(low).fold(1, bech32_step);
     for byte in data {
         let Some(value) = BECH32.iter().position(|&known| known == byte.to_ascii_lowercase()) else {
             return false;

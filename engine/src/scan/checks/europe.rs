@@ -8,7 +8,7 @@ use super::digits::{
 pub(super) fn is_nhs(text: &[u8]) -> bool {
     holds(digits::<10>(text, b" -").map(|digits| {
         // The check digit has the weight 1, so that the whole is a multiple of 11; none is 10.
-        weighted(&digits, &[10, 9, 8, 7, 6, 5, 4, 3, 2, 1]) % 11 == 0 && !is_uniform(&digits)
+        weighted(&digits, &[10, 9, 8, 7, 6, 5, 4, 3, 2, 1]).is_multiple_of(11) && !is_uniform(&digits)
     }))
 }
 
@@ -132,7 +132,7 @@ pub(super) fn is_pesel(text: &[u8]) -> bool {
         };
         let year = decimal(&[y1, y2]).wrapping_add(century);
         is_date(year, month % 20, decimal(&[d1, d2]))
-            && weighted(&digits, &[1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1]) % 10 == 0
+            && weighted(&digits, &[1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1]).is_multiple_of(10)
     }))
 }
 

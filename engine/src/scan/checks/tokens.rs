@@ -78,7 +78,7 @@ fn decoded_len(text: &[u8]) -> Option<usize> {
         3 => 3,
         _ => return None,
     };
-    let padded = padding == 0 || (text.len() % 4 == 0 && over != 0);
+    let padded = padding == 0 || (text.len().is_multiple_of(4) && over != 0);
     let last = body.last().map_or(0, |&byte| value(byte));
     let whole = last & over == 0;
     (padded && whole && !(standard && url_safe)).then(|| body.len().wrapping_mul(3) / 4)

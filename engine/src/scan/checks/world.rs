@@ -60,10 +60,9 @@ pub(super) fn is_pan(text: &[u8]) -> bool {
 }
 
 pub(super) fn is_tfn(text: &[u8]) -> bool {
-    holds(
-        digits::<9>(text, b" -")
-            .map(|digits| weighted(&digits, &[1, 4, 3, 7, 5, 8, 6, 9, 10]) % 11 == 0 && !is_uniform(&digits)),
-    )
+    holds(digits::<9>(text, b" -").map(|digits| {
+        weighted(&digits, &[1, 4, 3, 7, 5, 8, 6, 9, 10]).is_multiple_of(11) && !is_uniform(&digits)
+    }))
 }
 
 pub(super) fn is_abn(text: &[u8]) -> bool {
