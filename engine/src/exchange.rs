@@ -18,6 +18,7 @@ use crate::policy::{A2aMethod, LlmApi, Mode, Otherwise, Policy};
 use crate::reason::Reason;
 use crate::record::Record;
 use crate::reply::{Reply, Shape};
+use crate::scan::Edit;
 use crate::surroundings::Surroundings;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -73,6 +74,8 @@ pub struct Exchange {
     /// Whether the gate or the agent only observes: then every refusal is noted, and the request goes on.
     observes: bool,
     state: State,
+    /// What detectors ask to have replaced in the request's body.
+    edits: Vec<Edit>,
     record: Record,
 }
 
@@ -110,6 +113,8 @@ enum Expected {
     Llm(LlmApi),
     /// JSON on a route that is already granted.
     Json,
+    /// A form (WHATWG URL section 5.1) on a route that is already granted, by this method.
+    Form { method: String },
     /// Text on a route that is already granted, by this method.
     Text { method: String },
     /// A body whose head does not say what it is, on a route that is already granted: JSON if it begins like JSON, else text.
@@ -129,6 +134,7 @@ impl Expected {
             Self::A2aOpaque(_) => Shape::Grpc,
             Self::A2aRest(_)
             | Self::Json
+            | Self::Form { .. }
             | Self::Text { .. }
             | Self::Untyped { .. }
             | Self::Empty
@@ -155,7 +161,11 @@ impl Pending {
     fn is_granted(&self) -> bool {
         let read = matches!(
             self.body,
-            Expected::Json | Expected::Text { .. } | Expected::Untyped { .. } | Expected::Opaque
+            Expected::Json
+                | Expected::Form { .. }
+                | Expected::Text { .. }
+                | Expected::Untyped { .. }
+                | Expected::Opaque
         );
         read && self.coding.is_none()
     }
@@ -164,8 +174,14 @@ impl Pending {
 impl Exchange {
     /// Begins an exchange. It stays with this policy to its end. Without a policy it refuses everything.
     pub fn new(policy: Option<Rc<Policy>>, around: Rc<dyn Surroundings>) -> Self {
-        let mut exchange =
-            Self { policy, around, observes: false, state: State::Start, record: Record::default() };
+        let mut exchange = Self {
+            policy,
+            around,
+            observes: false,
+            state: State::Start,
+            edits: Vec::new(),
+            record: Record::default(),
+        };
         let mode = exchange.policy.as_ref().map(|policy| policy.parts().settings.mode);
         exchange.observe(mode.unwrap_or_default());
         exchange

@@ -30,6 +30,8 @@ pub enum Verdict {
 pub enum Direction {
     /// From the caller to the upstream.
     Request,
+    /// From the upstream to the caller.
+    Response,
 }
 
 /// One finding of a detector, without the text that was found.
@@ -95,6 +97,7 @@ impl Direction {
     fn as_str(self) -> &'static str {
         match self {
             Self::Request => "request",
+            Self::Response => "response",
         }
     }
 }
