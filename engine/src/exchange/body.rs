@@ -185,6 +185,7 @@ impl Exchange {
         self.record.operation = Some(describe(case.policy, &message));
         let id =
             message.id().filter(|id| !case.policy.parts().catalogue.finds_anything(id.as_json())).cloned();
+        self.memory.note_message(&message, id.clone());
         let refused = match headers.check(&message) {
             Ok(()) => self.ask_rules(case, Asked::Mcp(&message)).err(),
             Err(reason) => Some(reason.into()),
@@ -198,6 +199,7 @@ impl Exchange {
     fn judge_a2a_rpc(&mut self, case: &Case<'_>, body: &[u8]) -> Result<(), Answered> {
         let document = case.parse(body)?;
         let (id, call) = A2aCall::read_rpc(document.root().ok_or(Reason::Internal)?)?;
+        self.memory.note_call(id.clone());
         let judged = self
             .judge_a2a_call(case, &call)
             .and_then(|()| self.scan_document(case.policy, case.pending, &document).map_err(Answered::from));
@@ -239,7 +241,7 @@ impl Exchange {
 }
 
 /// Whether a server that guesses would take a body for JSON.
-fn begins_like_json(body: &[u8]) -> bool {
+pub(crate) fn begins_like_json(body: &[u8]) -> bool {
     matches!(body.trim_ascii_start().first(), Some(b'{' | b'[' | 0xef))
 }
 

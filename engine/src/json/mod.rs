@@ -139,6 +139,11 @@ impl<'a> Document<'a> {
         Ok(Self { text, nodes })
     }
 
+    /// The text.
+    pub fn text(&self) -> &'a str {
+        self.text
+    }
+
     /// The value that the text is. Absent only if the reader is at fault, and then nothing is granted.
     pub fn root(&self) -> Option<Value<'_>> {
         Value::at(self, 0)

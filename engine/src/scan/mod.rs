@@ -5,16 +5,21 @@
 //! [`MAX_MATCH_LEN`].
 
 mod automaton;
+mod channel;
 mod checks;
 mod detector;
 mod entropy;
 mod fold;
 pub mod hosts;
+mod inspect;
 mod placeholder;
 
 pub use automaton::{Anchor, Automaton};
 pub use checks::Check;
+pub(crate) use channel::{Channel, Hit};
 pub use detector::{Action, ByteSet, Detector, DetectorId, Profile, Segment};
+pub use inspect::Place;
+pub(crate) use inspect::{Inspection, Inspector, apply};
 
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};

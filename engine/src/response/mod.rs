@@ -1,0 +1,85 @@
+//! What comes back: how a response is judged, by its head and by what the exchange remembers of its request.
+//!
+//! ```text
+//!  head ──► plan ──┬─ nothing to judge            passes, and is counted
+//!                  ├─ JSON, or anything coded     held whole:  whole, rpc
+//!                  ├─ events                      piece by piece:  sse
+//!                  └─ other text                  piece by piece:  text
+//! ```
+
+mod memory;
+mod plan;
+pub(crate) mod rpc;
+pub(crate) mod sse;
+mod text;
+mod whole;
+
+pub(crate) use memory::Memory;
+pub(crate) use plan::{Body, Plan, narrow_coding, plan};
+pub(crate) use sse::SseStream;
+pub(crate) use text::TextStream;
+pub(crate) use whole::Whole;
+
+use crate::exchange::End;
+use crate::policy::Policy;
+use crate::reason::Reason;
+use crate::record::FindingRecord;
+use crate::scan::{Catalogue, Place, Profile};
+use alloc::vec::Vec;
+
+/// What the judgement of a response goes by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context<'p> {
+    pub(crate) policy: &'p Policy,
+    /// What detectors do with what comes back to this caller.
+    pub(crate) profile: &'p Profile,
+    /// What the exchange remembers of its request.
+    pub(crate) memory: &'p Memory,
+}
+
+/// A response whose body passes in pieces.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    Events(SseStream),
+    Text(TextStream),
+}
+
+/// What came of a piece of a stream.
+#[derive(Debug, Default)]
+pub(crate) struct Pushed {
+    /// What goes on instead of the piece; `None`: the piece, as it came.
+    pub(crate) instead: Option<Vec<u8>>,
+    /// What detectors found, as far as it is decided.
+    pub(crate) findings: Vec<FindingRecord>,
+    /// Why nothing more may go on. What goes on instead of the piece ends in the protocol's own error then, and nothing is pushed
+    /// after it.
+    pub(crate) refusal: Option<Reason>,
+}
+
+impl<'p> Context<'p> {
+    pub(crate) fn catalogue(&self) -> &'p Catalogue {
+        &self.policy.parts().catalogue
+    }
+}
+
+impl Stream {
+    /// Takes the next piece. `End::Last` may come with a piece that is empty.
+    pub(crate) fn push(&mut self, context: &Context<'_>, piece: &[u8], end: End) -> Pushed {
+        match self {
+            Self::Events(events) => events.push(context, piece, end),
+            Self::Text(text) => text.push(context, piece, end),
+        }
+    }
+}
+
+impl Context<'_> {
+    /// Whether the response could be other than the upstream sent it.
+    pub(crate) fn may_change(&self) -> bool {
+        self.watches()
+    }
+}
+
+/// Whether any detector looks at a place.
+pub(crate) fn looks_at(profile: &Profile, _: Place) -> bool {
+    profile.actions.iter().any(|action| *action != crate::scan::Action::Off)
+}

@@ -1,0 +1,200 @@
+//! What is to be done with a response, by its head.
+
+use super::{Context, SseStream, Stream, TextStream, Whole, looks_at};
+use crate::exchange::HeaderEdit;
+use crate::http::{Charset, Coding, Head, MediaType};
+use crate::policy::{Coded, Otherwise, Protocol, Settings};
+use crate::reason::Reason;
+use crate::response::whole::{Read, of_response};
+use crate::scan::Place;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+/// Headers that say something of the body's bytes, which may not be those that the upstream sent.
+const OF_THE_BYTES: [&str; 5] = ["content-length", "content-md5", "content-digest", "digest", "repr-digest"];
+
+/// What is to be done with a response.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) body: Body,
+    /// What passes though it could have been judged, by a setting.
+    pub(crate) passes: Option<Reason>,
+    pub(crate) edits: Vec<HeaderEdit>,
+}
+
+/// How a response's body is judged.
+#[derive(Debug)]
+pub(crate) enum Body {
+    /// Not at all.
+    Passing,
+    /// Once it is there.
+    Held(Whole),
+    /// As it comes.
+    Streamed(Stream),
+}
+
+/// What a body is said to be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Kind {
+    Json,
+    Events,
+    /// Text; `escaped`, where backslashes hide characters.
+    Text {
+        escaped: bool,
+    },
+    /// Text in characters that are not UTF-8.
+    Foreign,
+    Untyped,
+    Opaque,
+}
+
+/// Plans by the head of a response that has a body.
+pub(crate) fn plan(context: &Context<'_>, head: &Head<'_>) -> Result<Plan, Reason> {
+    let settings = &context.policy.parts().settings;
+    let lenient = context.is_lenient();
+    let kind = Kind::of(head);
+    if kind == Kind::Opaque {
+        return if passes_opaque(context, settings) {
+            Ok(Plan::passing(None))
+        } else {
+            Err(Reason::ResponseUnsupported)
+        };
+    }
+    if kind == Kind::Foreign && !passes_opaque(context, settings) {
+        return Err(Reason::ResponseEncoding);
+    }
+    let coding = match Coding::read(head).map_err(of_response) {
+        Ok(None) => None,
+        _ if settings.coded == Coded::Pass && lenient => {
+            return Ok(Plan::passing(Some(Reason::ResponseEncoding)));
+        }
+        _ if settings.coded == Coded::Deny => return Err(Reason::ResponseEncoding),
+        coding => coding?,
+    };
+    let strict = !lenient || settings.unscannable == Otherwise::Deny;
+    let held = |read| Body::Held(Whole { coding, read });
+    let text = |escaped| match coding {
+        Some(_) => held(Read::Text),
+        None => Body::Streamed(Stream::Text(TextStream::new(escaped))),
+    };
+    let body = match kind {
+        Kind::Json => held(Read::Json { strict }),
+        Kind::Events if coding.is_some() => return Err(Reason::ResponseEncoding),
+        Kind::Events => Body::Streamed(Stream::Events(SseStream::new())),
+        Kind::Text { escaped } => text(escaped),
+        Kind::Untyped if lenient => text(true),
+        Kind::Untyped => held(Read::Guess),
+        Kind::Foreign | Kind::Opaque => text(false),
+    };
+    Ok(Plan { body, passes: None, edits: edits(context, head, coding) })
+}
+
+impl Plan {
+    pub(crate) fn passing(passes: Option<Reason>) -> Self {
+        Self { body: Body::Passing, passes, edits: Vec::new() }
+    }
+}
+
+impl Kind {
+    fn of(head: &Head<'_>) -> Self {
+        let media_type = match head.only("content-type") {
+            Ok(None) => return Self::Untyped,
+            Ok(Some(value)) => MediaType::parse(value),
+            Err(reason) => Err(reason),
+        };
+        let Ok(media_type) = media_type else { return Self::Opaque };
+        let kind = if media_type.is_json() {
+            Self::Json
+        } else if media_type.is_events() {
+            Self::Events
+        } else if media_type.is_escaped_text() {
+            Self::Text { escaped: true }
+        } else if media_type.is_text() {
+            Self::Text { escaped: false }
+        } else {
+            return Self::Opaque;
+        };
+        if media_type.charset() == Charset::Other { Self::Foreign } else { kind }
+    }
+}
+
+impl Context<'_> {
+    /// Whether the response may be anything: on plain HTTP. Every other protocol says what it answers with.
+    pub(crate) fn is_lenient(&self) -> bool {
+        matches!(self.memory.protocol, Some(Protocol::Http) | None)
+    }
+
+    /// Whether anything could be found in the response, or taken out of it.
+    pub(crate) fn watches(&self) -> bool {
+        looks_at(self.profile, Place::Response) || self.cuts_lists()
+    }
+
+    /// Whether the response could be a list that is cut to what the caller may use. The session's own stream can bring any answer.
+    fn cuts_lists(&self) -> bool {
+        let calls = &self.memory.calls;
+        self.memory.protocol == Some(Protocol::Mcp)
+            && (calls.is_empty() || calls.iter().any(|call| call.list.is_some()))
+    }
+}
+
+fn passes_opaque(context: &Context<'_>, settings: &Settings) -> bool {
+    context.memory.opaque_bodies || (context.is_lenient() && settings.unscannable == Otherwise::Allow)
+}
+
+/// What of the head would no longer be true of a body that is decoded, or may be changed.
+fn edits(context: &Context<'_>, head: &Head<'_>, coding: Option<Coding>) -> Vec<HeaderEdit> {
+    let mut edits = Vec::new();
+    if coding.is_none() && !context.may_change() {
+        return edits;
+    }
+    let there = |name: &&str| head.all(name).next().is_some();
+    edits.extend(
+        OF_THE_BYTES.iter().filter(|name| there(name)).map(|name| HeaderEdit::Remove((*name).to_string())),
+    );
+    if coding.is_some() {
+        edits.push(HeaderEdit::Remove("content-encoding".to_string()));
+        // The bytes are others than those that the upstream's validator stands for.
+        if let Some(tag) = head.all("etag").next() {
+            edits.push(HeaderEdit::Remove("etag".to_string()));
+            edits.extend(weak(tag).map(|tag| HeaderEdit::Add("etag", tag)));
+        }
+    }
+    edits
+}
+
+/// A weak validator (RFC 9110 section 8.8.3) from any.
+fn weak(tag: &[u8]) -> Option<String> {
+    let tag = core::str::from_utf8(tag).ok()?;
+    Some(if tag.starts_with("W/") { tag.to_string() } else { ["W/", tag].concat() })
+}
+
+/// What is left of an Accept-Encoding header when only what the gate decodes may be answered with; `None` where nothing has to go.
+/// It never asks for more than the caller did.
+pub(crate) fn narrow_coding(head: &Head<'_>, decodes: bool) -> Option<String> {
+    let mut kept: Vec<&str> = Vec::new();
+    let mut dropped = false;
+    for value in head.all("accept-encoding") {
+        let members = core::str::from_utf8(value).unwrap_or("*").split(',');
+        for member in
+            members.map(|member| member.trim_matches([' ', '\t'])).filter(|member| !member.is_empty())
+        {
+            if is_read(member, decodes) {
+                kept.push(member);
+            } else {
+                dropped = true;
+            }
+        }
+    }
+    dropped.then(|| if kept.is_empty() { "identity".to_string() } else { kept.join(", ") })
+}
+
+/// Whether a member of Accept-Encoding names what the gate reads, or only rules something out.
+fn is_read(member: &str, decodes: bool) -> bool {
+    let (name, weight) = member.split_once(';').unwrap_or((member, ""));
+    let name = name.trim_matches([' ', '\t']);
+    let is = |known: &&str| name.eq_ignore_ascii_case(known);
+    let weight = weight.trim_matches([' ', '\t']);
+    let zero = weight.get(..2).is_some_and(|q| q.eq_ignore_ascii_case("q="))
+        && weight.get(2..).is_some_and(|n| n.starts_with('0') && n.bytes().all(|b| matches!(b, b'0' | b'.')));
+    zero || is(&"identity") || (decodes && ["gzip", "x-gzip", "deflate"].iter().any(is))
+}
