@@ -44,6 +44,11 @@ impl Memory {
         self.calls.push(Call { id, list: None });
     }
 
+    /// The request that an answer with this id is to.
+    pub(crate) fn call(&self, id: &str) -> Option<&Call> {
+        self.calls.iter().find(|call| call.id.as_json() == id)
+    }
+
     /// The id to answer with: that of the only request.
     pub(crate) fn only_id(&self) -> Option<&RequestId> {
         match self.calls.as_slice() {

@@ -19,7 +19,7 @@ pub use checks::Check;
 pub(crate) use channel::{Channel, Hit};
 pub use detector::{Action, ByteSet, Detector, DetectorId, Profile, Segment};
 pub use inspect::Place;
-pub(crate) use inspect::{Inspection, Inspector, apply};
+pub(crate) use inspect::{Edit, Inspection, Inspector, apply};
 
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
