@@ -45,6 +45,12 @@ impl Exchange {
         self
     }
 
+    /// Whether the response's head and body are read at all; where they are not, its status is all there is to say.
+    pub fn reads_response(&self) -> bool {
+        let context = || self.context(self.policy.as_ref()?);
+        matches!(self.state, State::Forwarded) && context().is_some_and(|context| context.watches())
+    }
+
     /// Judges a response's head, and says what becomes of the body: `Forward`, it passes; `Hold`, all of it is awaited; `Stream`,
     /// every piece is judged. The gate's own replies pass.
     pub fn response_head(&mut self, head: &Head<'_>, end: End) -> HeadStep {
