@@ -46,6 +46,7 @@ mod record;
 mod reply;
 mod response;
 pub mod scan;
+mod sort;
 mod surroundings;
 
 pub use decide::{Considered, Gap, Miss, Question, is_plain_path, is_tool_name};

@@ -9,6 +9,7 @@ use crate::glob::Glob;
 use crate::json::{Document, Kind, Numbers, Value};
 use crate::operation::Feature;
 use crate::scan::{Edit, Inspection, Inspector, Place, apply};
+use crate::sort::sort_by;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -54,7 +55,7 @@ fn judge_message(context: &Context<'_>, document: &Document<'_>, root: Value<'_>
         return inspect(context, document, Place::Response);
     }
     let mut cuts: Vec<Edit> = lists.flat_map(|(list, of)| cuts(context, list, of)).collect();
-    cuts.sort_unstable_by_key(|cut| cut.start);
+    sort_by(&mut cuts, |a, b| a.start < b.start);
     if cuts.is_empty() {
         return inspect(context, document, Place::Tools);
     }

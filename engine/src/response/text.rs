@@ -6,6 +6,7 @@ use crate::reason::Reason;
 use crate::record::{Direction, FindingRecord};
 use crate::reply::Reply;
 use crate::scan::{Action, Channel, Hit, Place};
+use crate::sort::sort_by;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -71,7 +72,7 @@ impl TextStream {
         pushed: &mut Pushed,
     ) -> bool {
         let mut changed = false;
-        self.hits.sort_by_key(|hit| (hit.start, hit.end));
+        sort_by(&mut self.hits, |a, b| (a.start, a.end) < (b.start, b.end));
         let ready = self.hits.iter().take_while(|hit| hit.end <= decided).count();
         let hits: Vec<Hit> = self.hits.drain(..ready).collect();
         for hit in hits {
