@@ -25,6 +25,7 @@ use crate::decide::{Observed, Runner, rehearse};
 pub struct Native {
     policy: Rc<Policy>,
     world: Rc<World>,
+    holds_heads: bool,
 }
 
 /// A rule that the engine considered for a request, and what came of it.
@@ -109,7 +110,13 @@ impl Surroundings for World {
 impl Native {
     /// Loads a bundle as the filter does.
     pub fn new(bundle: &[u8]) -> Result<Self, Box<dyn Error>> {
-        Ok(Self { policy: Rc::new(bundle::decode(bundle)?), world: Rc::default() })
+        Ok(Self { policy: Rc::new(bundle::decode(bundle)?), world: Rc::default(), holds_heads: false })
+    }
+
+    /// The same, with the headers of responses held until their bodies are judged.
+    #[must_use]
+    pub fn holding_heads(self) -> Self {
+        Self { holds_heads: true, ..self }
     }
 
     /// Puts a case to the engine as often as it says, and tells which rules it considered the last time.
@@ -136,7 +143,8 @@ impl Runner for Native {
     }
 
     fn run(&mut self, case: &Case) -> Result<Observed, Box<dyn Error>> {
-        let mut exchange = Exchange::new(Some(Rc::clone(&self.policy)), Rc::<World>::clone(&self.world));
+        let mut exchange = Exchange::new(Some(Rc::clone(&self.policy)), Rc::<World>::clone(&self.world))
+            .holding_heads(self.holds_heads);
         let mut headers = head(&case.request);
         let (answer, forwarded) = match request(&mut exchange, &case.request, &mut headers) {
             Step::Forward => (respond(&mut exchange, case)?, Some(whole(&case.request.message))),
