@@ -3,6 +3,8 @@
 //! It does what the filter does around the engine, in the same order: the body is collected and judged whole, and the
 //! changes to the head are made before it goes on.
 
+mod response;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::error::Error;
@@ -13,12 +15,12 @@ use sallyport_engine::http::{Head, HeaderPair};
 use sallyport_engine::identity::Peer;
 use sallyport_engine::policy::{Limit, Rule};
 use sallyport_engine::{
-    Chunk, Considered, End, Exchange, Gap, HeaderEdit, Miss, Policy, Question, Reply, Spent, Step,
-    Surroundings, bundle,
+    Considered, End, Exchange, Gap, HeaderEdit, Miss, Policy, Question, Spent, Step, Surroundings, bundle,
 };
 
-use crate::cases::{Case, Header, Message, Request, Response};
+use crate::cases::{Case, Header, Message, Request};
 use crate::decide::{Observed, Runner, rehearse};
+use response::{Answer, respond};
 
 /// The engine under one policy.
 #[derive(Debug)]
@@ -185,96 +187,6 @@ fn request(exchange: &mut Exchange, request: &Request, headers: &mut Vec<Header>
         Step::Hold => exchange.request_body(&whole(message)),
         step => step,
     }
-}
-
-/// What the client receives.
-struct Answer {
-    status: u16,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn of_gate(reply: Reply) -> Self {
-        // gRPC carries the reply's text in a header, and has no body then.
-        let body = if reply.grpc_status.is_some() { Vec::new() } else { reply.body.clone().into() };
-        Self { status: reply.received_status(), body }
-    }
-}
-
-/// Puts the upstream's answer to the exchange, piece by piece. Its headers have gone on when its body is judged, as in a plain
-/// installation.
-fn respond(exchange: &mut Exchange, case: &Case) -> Result<Answer, Box<dyn Error>> {
-    let response = &case.response;
-    // There is no body on the wire in answer to HEAD, nor with 204 and 304.
-    let bodiless = case.request.method == "HEAD" || matches!(response.status, 204 | 304);
-    let message = if bodiless { Message::default() } else { response.message.clone() };
-    let chunks: Vec<&[u8]> = message.chunks().into_iter().filter(|chunk| !chunk.is_empty()).collect();
-    let streamed = !message.cuts.is_empty() || !message.trailers.is_empty();
-    let end = if chunks.is_empty() && !streamed { End::Last } else { End::More };
-    let head = response_head(response, &message, streamed, bodiless);
-    let status = response.status;
-    let passed = |exchange: &mut Exchange, chunks: &[&[u8]]| {
-        chunks.iter().for_each(|chunk| exchange.response_passed(chunk.len()));
-    };
-    match exchange.response_head(&Head::new(&pairs(&head)), end).step {
-        Step::Forward => {
-            passed(exchange, &chunks);
-            Ok(Answer { status, body: whole(&message) })
-        }
-        Step::Stream => Ok(Answer { status, body: stream(exchange, &chunks) }),
-        Step::Hold => {
-            let mut arrived = 0;
-            for (at, chunk) in chunks.iter().enumerate() {
-                arrived += chunk.len();
-                let rest = &chunks[at + 1..];
-                match exchange.response_progress(arrived) {
-                    Step::Hold => {}
-                    Step::Forward => {
-                        passed(exchange, rest);
-                        return Ok(Answer { status, body: whole(&message) });
-                    }
-                    Step::Replace(mut body) => {
-                        body.extend(stream(exchange, rest));
-                        return Ok(Answer { status, body });
-                    }
-                    Step::Reply(reply) => return Ok(Answer::of_gate(reply)),
-                    Step::Stream => return Err("the engine streams what it held".into()),
-                }
-            }
-            match exchange.response_body(&whole(&message)) {
-                Step::Forward => Ok(Answer { status, body: whole(&message) }),
-                Step::Replace(body) => Ok(Answer { status, body }),
-                Step::Reply(reply) => Ok(Answer::of_gate(reply)),
-                Step::Hold | Step::Stream => Err("the engine holds a response that has ended".into()),
-            }
-        }
-        Step::Reply(reply) => Ok(Answer::of_gate(reply)),
-        Step::Replace(_) => Err("the engine replaces a body that has not come".into()),
-    }
-}
-
-/// What goes on for the pieces of a body.
-fn stream(exchange: &mut Exchange, chunks: &[&[u8]]) -> Vec<u8> {
-    let mut body = Vec::new();
-    let pieces = chunks.iter().map(|chunk| (*chunk, End::More)).chain([(&[][..], End::Last)]);
-    for (piece, end) in pieces {
-        match exchange.response_chunk(piece, end) {
-            Chunk::Forward => body.extend_from_slice(piece),
-            Chunk::Replace(bytes) => body.extend(bytes),
-        }
-    }
-    body
-}
-
-/// A response's head as Envoy hands it to a filter, with the length that the framing gives it.
-fn response_head(response: &Response, message: &Message, streamed: bool, bodiless: bool) -> Vec<Header> {
-    let others = response.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
-    let mut head: Vec<Header> = [(":status".to_owned(), response.status.to_string().into_bytes())].into();
-    head.extend(others);
-    if !streamed && !bodiless && !head.iter().any(|(name, _)| name == "content-length") {
-        head.push(("content-length".to_owned(), whole(message).len().to_string().into_bytes()));
-    }
-    head
 }
 
 /// The head as Envoy hands it to a filter: pseudo-headers first, names in lower case.

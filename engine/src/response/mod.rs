@@ -18,13 +18,17 @@ pub(crate) use memory::Memory;
 pub(crate) use plan::{Body, Plan, narrow_coding, plan};
 pub(crate) use sse::SseStream;
 pub(crate) use text::TextStream;
-pub(crate) use whole::Whole;
+pub(crate) use whole::{Whole, of_response};
 
 use crate::exchange::End;
+use crate::http::{Coding, Decoder};
 use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::record::FindingRecord;
+use crate::reply::Reply;
 use crate::scan::{Catalogue, Place, Profile};
+use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// What the judgement of a response goes by.
@@ -39,9 +43,17 @@ pub(crate) struct Context<'p> {
 
 /// A response whose body passes in pieces.
 #[derive(Debug)]
-pub(crate) enum Stream {
+pub(crate) struct Stream {
+    /// Decodes it first, where it is coded.
+    decoder: Option<Box<Decoder>>,
+    texts: Texts,
+}
+
+/// What a body in pieces is.
+#[derive(Debug)]
+pub(crate) enum Texts {
     Events(SseStream),
-    Text(TextStream),
+    One(TextStream),
 }
 
 /// What came of a piece of a stream.
@@ -63,11 +75,42 @@ impl<'p> Context<'p> {
 }
 
 impl Stream {
+    pub(crate) fn new(texts: Texts, coding: Option<Coding>) -> Self {
+        Self { decoder: coding.map(|coding| Box::new(Decoder::new(coding))), texts }
+    }
+
     /// Takes the next piece. `End::Last` may come with a piece that is empty.
     pub(crate) fn push(&mut self, context: &Context<'_>, piece: &[u8], end: End) -> Pushed {
+        let Some(decoder) = &mut self.decoder else { return self.texts.push(context, piece, end) };
+        let mut decoded = Vec::new();
+        let done = decoder.push(piece, end == End::Last, &mut decoded);
+        // What could be decoded goes before the refusal of what could not, however it was cut.
+        let mut pushed = self.texts.push(context, &decoded, if done.is_ok() { end } else { End::More });
+        let mut out = pushed.instead.take().unwrap_or(decoded);
+        if let (Err(reason), None) = (done, &pushed.refusal) {
+            let reason = of_response(reason);
+            out.extend_from_slice(self.texts.refusal(context, &reason).as_bytes());
+            pushed.refusal = Some(reason);
+        }
+        Pushed { instead: Some(out), ..pushed }
+    }
+}
+
+impl Texts {
+    fn push(&mut self, context: &Context<'_>, piece: &[u8], end: End) -> Pushed {
         match self {
             Self::Events(events) => events.push(context, piece, end),
-            Self::Text(text) => text.push(context, piece, end),
+            Self::One(text) => text.push(context, piece, end),
+        }
+    }
+
+    /// How it ends where what follows cannot be read.
+    fn refusal(&self, context: &Context<'_>, reason: &Reason) -> String {
+        let body = Reply::refuse(reason, context.memory.shape(context.memory.only_id())).body;
+        match self {
+            // Only whole events have gone on, so this is another.
+            Self::Events(_) => ["data: ", &body, "\n\n"].concat(),
+            Self::One(_) => body,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What is to be done with a response, by its head.
 
-use super::{Context, SseStream, Stream, TextStream, Whole, looks_at};
+use super::{Context, SseStream, Stream, TextStream, Texts, Whole, looks_at};
 use crate::exchange::HeaderEdit;
 use crate::http::{Charset, Coding, Head, MediaType};
 use crate::policy::{Coded, Otherwise, Protocol, Settings};
@@ -73,14 +73,11 @@ pub(crate) fn plan(context: &Context<'_>, head: &Head<'_>) -> Result<Plan, Reaso
     };
     let strict = !lenient || settings.unscannable == Otherwise::Deny;
     let held = |read| Body::Held(Whole { coding, read });
-    let text = |escaped| match coding {
-        Some(_) => held(Read::Text),
-        None => Body::Streamed(Stream::Text(TextStream::new(escaped))),
-    };
+    let streamed = |texts| Body::Streamed(Stream::new(texts, coding));
+    let text = |escaped| streamed(Texts::One(TextStream::new(escaped)));
     let body = match kind {
         Kind::Json => held(Read::Json { strict }),
-        Kind::Events if coding.is_some() => return Err(Reason::ResponseEncoding),
-        Kind::Events => Body::Streamed(Stream::Events(SseStream::new())),
+        Kind::Events => streamed(Texts::Events(SseStream::new())),
         Kind::Text { escaped } => text(escaped),
         Kind::Untyped if lenient => text(true),
         Kind::Untyped => held(Read::Guess),

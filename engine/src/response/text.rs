@@ -85,10 +85,13 @@ impl TextStream {
                     .map(|detector| Reason::Dlp(detector.id.as_str().into()));
                 return true;
             }
-            if !hit.with.is_empty() && hit.start >= self.base {
-                self.take(hit.start, out);
+            // Of what two detectors share, the first decides what stands there.
+            if !hit.with.is_empty() && hit.end > self.base {
+                if hit.start >= self.base {
+                    self.take(hit.start, out);
+                    out.extend_from_slice(hit.with.as_bytes());
+                }
                 self.take(hit.end, &mut Vec::new());
-                out.extend_from_slice(hit.with.as_bytes());
                 changed = true;
             }
         }

@@ -24,8 +24,6 @@ pub(crate) enum Read {
     Json { strict: bool },
     /// JSON of one reading, if it begins like JSON; else text.
     Guess,
-    /// Text.
-    Text,
 }
 
 /// What came of a body.
@@ -62,23 +60,21 @@ impl Whole {
 
     fn inspect(self, context: &Context<'_>, body: &[u8]) -> Result<Inspection, Reason> {
         // Numbers that parsers read differently are common in answers, and nothing is decided by them.
-        let (json, strict) = match self.read {
-            Read::Json { strict } => (true, strict),
-            Read::Guess => (true, begins_like_json(body)),
-            Read::Text => (false, false),
+        let strict = match self.read {
+            Read::Json { strict } => strict,
+            Read::Guess => begins_like_json(body),
         };
-        let document = if json { Document::parse_with(body, Numbers::Opaque).map(Some) } else { Ok(None) };
-        match document {
-            Ok(Some(document)) if context.memory.protocol == Some(Protocol::Mcp) => {
+        match Document::parse_with(body, Numbers::Opaque) {
+            Ok(document) if context.memory.protocol == Some(Protocol::Mcp) => {
                 Ok(rpc::judge_rpc_message(context, &document))
             }
-            Ok(Some(document)) => {
+            Ok(document) => {
                 let mut inspector = Inspector::new(context.catalogue(), context.profile, Place::Response);
                 inspector.document(&document);
                 Ok(inspector.finish())
             }
             Err(error) if strict => Err(of_response(error.into())),
-            Err(_) | Ok(None) => {
+            Err(_) => {
                 let mut inspector = Inspector::new(context.catalogue(), context.profile, Place::Response);
                 inspector.text(body);
                 Ok(inspector.finish())
