@@ -1,4 +1,5 @@
 mod modes;
+mod responses;
 
 use super::*;
 use crate::http::HeaderPair;
