@@ -61,6 +61,11 @@ impl MediaType {
             || self.essence.ends_with("+xml")
     }
 
+    /// Whether a body of this type has parts of other types.
+    pub(crate) fn is_multipart(&self) -> bool {
+        self.essence.starts_with("multipart/")
+    }
+
     /// Whether a body of this type is a stream of events.
     pub(crate) fn is_events(&self) -> bool {
         self.essence == "text/event-stream"

@@ -3,7 +3,7 @@
 use super::{Context, SseStream, Stream, TextStream, Texts, Whole, looks_at};
 use crate::exchange::HeaderEdit;
 use crate::http::{Charset, Coding, Head, MediaType};
-use crate::policy::{Coded, Otherwise, Protocol, Settings};
+use crate::policy::{Coded, Otherwise, Protocol};
 use crate::reason::Reason;
 use crate::response::whole::{Read, of_response};
 use crate::scan::Place;
@@ -51,38 +51,25 @@ enum Kind {
 /// Plans by the head of a response that has a body.
 pub(crate) fn plan(context: &Context<'_>, head: &Head<'_>) -> Result<Plan, Reason> {
     let settings = &context.policy.parts().settings;
-    let lenient = context.is_lenient();
+    let opaque =
+        context.memory.opaque_bodies || (context.is_lenient() && settings.unscannable == Otherwise::Allow);
     let kind = Kind::of(head);
-    if kind == Kind::Opaque {
-        return if passes_opaque(context, settings) {
-            Ok(Plan::passing(None))
-        } else {
-            Err(Reason::ResponseUnsupported)
-        };
-    }
-    if kind == Kind::Foreign && !passes_opaque(context, settings) {
-        return Err(Reason::ResponseEncoding);
+    match kind {
+        Kind::Opaque if opaque => return Ok(Plan::passing(None)),
+        Kind::Opaque => return Err(Reason::ResponseUnsupported),
+        Kind::Foreign if !opaque => return Err(Reason::ResponseEncoding),
+        _ => {}
     }
     let coding = match Coding::read(head).map_err(of_response) {
         Ok(None) => None,
-        _ if settings.coded == Coded::Pass && lenient => {
+        _ if settings.coded == Coded::Pass && context.is_lenient() => {
             return Ok(Plan::passing(Some(Reason::ResponseEncoding)));
         }
         _ if settings.coded == Coded::Deny => return Err(Reason::ResponseEncoding),
         coding => coding?,
     };
-    let strict = !lenient || settings.unscannable == Otherwise::Deny;
-    let held = |read| Body::Held(Whole { coding, read });
-    let streamed = |texts| Body::Streamed(Stream::new(texts, coding));
-    let text = |escaped| streamed(Texts::One(TextStream::new(escaped)));
-    let body = match kind {
-        Kind::Json => held(Read::Json { strict }),
-        Kind::Events => streamed(Texts::Events(SseStream::new())),
-        Kind::Text { escaped } => text(escaped),
-        Kind::Untyped if lenient => text(true),
-        Kind::Untyped => held(Read::Guess),
-        Kind::Foreign | Kind::Opaque => text(false),
-    };
+    let strict = !context.is_lenient() || settings.unscannable == Otherwise::Deny;
+    let body = kind.body(context.is_lenient(), strict, coding);
     Ok(Plan { body, passes: None, edits: edits(context, head, coding) })
 }
 
@@ -106,12 +93,27 @@ impl Kind {
             Self::Events
         } else if media_type.is_escaped_text() {
             Self::Text { escaped: true }
-        } else if media_type.is_text() {
+        } else if media_type.is_text() || media_type.is_multipart() {
             Self::Text { escaped: false }
         } else {
             return Self::Opaque;
         };
         if media_type.charset() == Charset::Other { Self::Foreign } else { kind }
+    }
+
+    /// How a body of this kind is judged.
+    fn body(self, lenient: bool, strict: bool, coding: Option<Coding>) -> Body {
+        let held = |read| Body::Held(Whole { coding, read });
+        let streamed = |texts| Body::Streamed(Stream::new(texts, coding));
+        let text = |escaped| streamed(Texts::One(TextStream::new(escaped)));
+        match self {
+            Self::Json => held(Read::Json { strict }),
+            Self::Events => streamed(Texts::Events(SseStream::new())),
+            Self::Text { escaped } => text(escaped),
+            Self::Untyped if lenient => text(true),
+            Self::Untyped => held(Read::Guess),
+            Self::Foreign | Self::Opaque => text(false),
+        }
     }
 }
 
@@ -132,10 +134,6 @@ impl Context<'_> {
         self.memory.protocol == Some(Protocol::Mcp)
             && (calls.is_empty() || calls.iter().any(|call| call.list.is_some()))
     }
-}
-
-fn passes_opaque(context: &Context<'_>, settings: &Settings) -> bool {
-    context.memory.opaque_bodies || (context.is_lenient() && settings.unscannable == Otherwise::Allow)
 }
 
 /// What of the head would no longer be true of a body that is decoded, or may be changed.

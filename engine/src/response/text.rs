@@ -142,3 +142,35 @@ fn readable(bytes: &[u8], last: bool) -> (String, usize) {
         rest = bad.get(wrong..).unwrap_or_default();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::readable;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_is_no_text_keeps_its_length() {
+        for (bytes, last, text, unseen) in [
+            (&b"caf\xc3\xa9"[..], false, "caf\u{e9}", 0),
+            (b"caf\xc3", false, "caf", 1),
+            (b"caf\xc3", true, "caf\u{1a}", 0),
+            (b"a\xf0\x9f\x98", false, "a", 3),
+            (b"a\xe9b\xff", false, "a\u{1a}b\u{1a}", 0),
+            (b"\xe2\x82x", false, "\u{1a}\u{1a}x", 0),
+        ] {
+            assert_eq!(readable(bytes, last), (text.into(), unseen), "{bytes:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_does_not_matter_where_bytes_are_cut(bytes in prop::collection::vec(prop_oneof![any::<u8>(), Just(0xe2), Just(0x82), Just(0xac)], 0..40), cut in any::<prop::sample::Index>()) {
+            let (one, rest) = bytes.split_at(cut.index(bytes.len() + 1));
+            let (first, unseen) = readable(one, false);
+            let again = [&one[one.len() - unseen..], rest].concat();
+            let whole = readable(&bytes, true).0;
+            prop_assert_eq!(whole.len(), bytes.len());
+            prop_assert_eq!(first + &readable(&again, true).0, whole);
+        }
+    }
+}
