@@ -23,6 +23,7 @@ use crate::reason::Reason;
 use crate::record::Record;
 use crate::reply::{Reply, Shape};
 use crate::response::Memory;
+use crate::scan::Edit;
 use crate::surroundings::Surroundings;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -87,6 +88,8 @@ pub struct Exchange {
     course: Course,
     /// Whether the response's head waits for its body.
     holds_heads: bool,
+    /// What detectors ask to have replaced in the request's body.
+    edits: Vec<Edit>,
     record: Record,
 }
 
@@ -124,6 +127,8 @@ enum Expected {
     Llm(LlmApi),
     /// JSON on a route that is already granted.
     Json,
+    /// A form (WHATWG URL section 5.1) on a route that is already granted, by this method.
+    Form { method: String },
     /// Text on a route that is already granted, by this method.
     Text { method: String },
     /// A body whose head does not say what it is, on a route that is already granted: JSON if it begins like JSON, else text.
@@ -143,6 +148,7 @@ impl Expected {
             Self::A2aOpaque(_) => Shape::Grpc,
             Self::A2aRest(_)
             | Self::Json
+            | Self::Form { .. }
             | Self::Text { .. }
             | Self::Untyped { .. }
             | Self::Empty
@@ -169,7 +175,11 @@ impl Pending {
     fn is_granted(&self) -> bool {
         let read = matches!(
             self.body,
-            Expected::Json | Expected::Text { .. } | Expected::Untyped { .. } | Expected::Opaque
+            Expected::Json
+                | Expected::Form { .. }
+                | Expected::Text { .. }
+                | Expected::Untyped { .. }
+                | Expected::Opaque
         );
         read && self.coding.is_none()
     }
@@ -186,6 +196,7 @@ impl Exchange {
             memory: Memory::default(),
             course: Course::default(),
             holds_heads: false,
+            edits: Vec::new(),
             record: Record::default(),
         };
         let mode = exchange.policy.as_ref().map(|policy| policy.parts().settings.mode);

@@ -50,6 +50,8 @@ pub enum Reason {
     ScopeTime,
     /// A detector that blocks found something; the detector's id.
     Dlp(Box<str>),
+    /// A detector that blocks found an attack; the detector's id.
+    Threat(Box<str>),
     /// A rule's limit is reached.
     LimitRate,
     /// A hold rule covers the request.
@@ -120,6 +122,7 @@ impl Reason {
             Self::ScopeResource => "scope.resource",
             Self::ScopeArguments => "scope.arguments",
             Self::Dlp(detector) => return Cow::Owned(alloc::format!("dlp.{detector}")),
+            Self::Threat(detector) => return Cow::Owned(alloc::format!("threat.{detector}")),
             Self::ScopeTime => "scope.time",
             Self::LimitRate => "limit.rate",
             Self::ApprovalRequired => "approval.required",
@@ -157,6 +160,7 @@ impl Reason {
             Self::LimitRate => "too many requests",
             Self::ApprovalRequired => "approval required",
             Self::Dlp(_) => "sensitive data",
+            Self::Threat(_) => "attack signature",
             Self::PolicyDenied => "denied by policy",
             Self::PolicyStale => "policy out of date",
             Self::PolicyAbsent => "no policy",
@@ -224,7 +228,10 @@ impl Reason {
             }
             Self::ScopeArguments => "the mission allows this tool with other arguments only",
             Self::Dlp(_) => {
-                "a detector found sensitive data in the request or in its answer: remove it, or change the detector's action in the DlpProfile"
+                "a detector found sensitive data: remove it, or change the detector's action in the DlpProfile"
+            }
+            Self::Threat(_) => {
+                "a detector found what attacks look like: if it is meant, change the detector's action in the DlpProfile"
             }
             Self::ScopeTime => "the mission allows this at other times only: see `when` of its rule",
             Self::LimitRate => {

@@ -115,7 +115,8 @@ impl Record {
 
     /// What the outcome would have been, had everything been enforced.
     pub fn enforced(&self) -> Verdict {
-        verdict_of(self.refusal.as_ref().or(self.passed.as_ref()), self.redacted)
+        let redacts = self.findings.iter().any(|finding| finding.action == Action::Redact);
+        verdict_of(self.refusal.as_ref().or(self.passed.as_ref()), self.redacted || redacts)
     }
 
     /// The stable code of why the request was refused, or would have been; `allowed` where there is nothing to explain.

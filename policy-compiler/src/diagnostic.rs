@@ -229,6 +229,11 @@ impl Diagnostics {
         self.all.push(diagnostic);
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+
     /// Adds all of another's.
     pub(crate) fn append(&mut self, other: Self) {
         self.all.extend(other.all);

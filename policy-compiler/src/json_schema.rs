@@ -122,6 +122,9 @@ impl Definitions {
             Ty::TextOrNull(_) => json!({ "type": ["string", "null"] }),
             Ty::Number { min, max, .. } => json!({ "type": "integer", "minimum": min, "maximum": max }),
             Ty::Decimal => json!({ "type": "number" }),
+            Ty::Parts => {
+                json!({ "type": ["string", "array"], "items": { "type": "string" } })
+            }
             Ty::Choice(words) => {
                 json!({ "enum": words.iter().flat_map(|word| as_read(word)).collect::<Vec<_>>() })
             }

@@ -1,6 +1,7 @@
 //! The policy language: every kind of document, every key. The reader and the reference page both come from here.
 
 pub mod arguments;
+pub mod detectors;
 mod gate;
 pub mod lint;
 mod protocols;
@@ -319,7 +320,7 @@ static DLP_PROFILE_SPEC: Object = Object {
     doc: "",
     fields: &[Field {
         name: "detectors",
-        ty: Ty::Table("detector ids", &Ty::Choice(&["block", "alert", "off"])),
+        ty: Ty::Table("detector ids", &Ty::Choice(&["block", "redact", "alert", "off"])),
         need: Need::Required,
         doc: "`block` refuses the request, `alert` records the finding, `off` does not look.",
     }],

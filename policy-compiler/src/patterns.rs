@@ -11,6 +11,7 @@ use regex_automata::util::primitives::StateID;
 use regex_automata::util::{start, syntax};
 use regex_automata::{Anchored, nfa::thompson};
 use sallyport_engine::policy::Pattern;
+use sallyport_engine::scan::{ByteSet, Dfa};
 
 /// The largest table of one pattern, in bytes.
 pub const MAX_TABLE_BYTES: usize = 64 * 1024;
@@ -24,15 +25,86 @@ pub enum InvalidPattern {
     Syntax(String),
     /// Its table would be larger than [`MAX_TABLE_BYTES`].
     TooLarge,
+    /// It would take a detector's table more than 256 states.
+    TooManyStates,
     /// It asks for something that a table cannot decide.
     Unsupported,
 }
 
 /// Compiles a pattern of the syntax of the `regex` crate, without look-around beyond `^` and `$`; in any case if `fold` says so.
 pub fn compile(pattern: &str, fold: bool) -> Result<Pattern, InvalidPattern> {
+    let Table { classes, width, next, accepts } =
+        determinise(pattern, syntax::Config::new().case_insensitive(fold))?;
+    Ok(Pattern { classes, width, next, accepts })
+}
+
+/// Compiles what a detector's matches look like: the same syntax over bytes, read from the beginning of a match on.
+pub fn dfa(pattern: &str) -> Result<Dfa, InvalidPattern> {
+    let table = determinise(pattern, syntax::Config::new().unicode(false).utf8(false))?;
+    let width = usize::from(table.width);
+    let states = table.accepts.len();
+    let row = |state: usize| &table.next[state * width..(state + 1) * width];
+    let is_dead =
+        |state: usize| !table.accepts[state] && row(state).iter().all(|&to| usize::from(to) == state);
+    // The dead state is first, the start second; the others follow in their order.
+    let dead = (0..states).find(|&state| is_dead(state));
+    let mut order: Vec<Option<usize>> = vec![dead, Some(0)];
+    order.extend((1..states).filter(|&state| Some(state) != dead).map(Some));
+    if order.len() > 256 {
+        return Err(InvalidPattern::TooManyStates);
+    }
+    let mut numbers = vec![0_u8; states];
+    for (state, number) in order.iter().zip(0..=u8::MAX) {
+        if let Some(state) = state {
+            numbers[*state] = number;
+        }
+    }
+    let next = order.iter().flat_map(|state| match state {
+        Some(state) => row(*state).iter().map(|&to| numbers[usize::from(to)]).collect(),
+        None => vec![0; width],
+    });
+    let accepting = |state: &Option<usize>| state.is_some_and(|state| table.accepts[state]);
+    let accepts =
+        order.iter().zip(0..=u8::MAX).filter(|(state, _)| accepting(state)).map(|(_, number)| number);
+    let mut ranges: Vec<(u8, u8)> = Vec::new();
+    for (byte, &class) in (0..=u8::MAX).zip(&table.classes) {
+        if ranges.last().is_none_or(|&(_, last)| last != class) {
+            ranges.push((byte, class));
+        }
+    }
+    Ok(Dfa::new(ranges, table.width, next.collect(), accepts.collect()))
+}
+
+/// The bytes of a set, as `[0-9a-f]`.
+pub fn byte_set(set: &str) -> Result<ByteSet, InvalidPattern> {
+    let dfa = dfa(set)?;
+    let mut bytes = ByteSet::default();
+    for byte in 0..=u8::MAX {
+        let state = dfa.step(dfa.start(), byte);
+        if dfa.accepts_in(state) {
+            bytes.insert(byte);
+        }
+        // Only sets are wanted here, not longer texts.
+        if (0..=u8::MAX).any(|next| dfa.step(state, next) != 0) {
+            return Err(InvalidPattern::Unsupported);
+        }
+    }
+    Ok(bytes)
+}
+
+/// An automaton, written down.
+struct Table {
+    classes: Vec<u8>,
+    width: u16,
+    next: Vec<u16>,
+    accepts: Vec<bool>,
+}
+
+fn determinise(pattern: &str, syntax: syntax::Config) -> Result<Table, InvalidPattern> {
     // Before it is wrapped, so that a stray parenthesis does not close the wrapping.
-    regex_automata::util::syntax::parse(pattern)
+    regex_automata::util::syntax::parse_with(pattern, &syntax)
         .map_err(|error| InvalidPattern::Syntax(first_words(&error.to_string())))?;
+    let utf8 = syntax.get_utf8();
     let dfa = dense::Builder::new()
         .configure(
             dense::Config::new()
@@ -41,8 +113,8 @@ pub fn compile(pattern: &str, fold: bool) -> Result<Pattern, InvalidPattern> {
                 .dfa_size_limit(Some(MAX_WORK_BYTES))
                 .determinize_size_limit(Some(MAX_WORK_BYTES)),
         )
-        .thompson(thompson::Config::new().nfa_size_limit(Some(MAX_WORK_BYTES)))
-        .syntax(syntax::Config::new().case_insensitive(fold))
+        .thompson(thompson::Config::new().utf8(utf8).nfa_size_limit(Some(MAX_WORK_BYTES)))
+        .syntax(syntax)
         .build(&format!(r"\A(?:{pattern})\z"))
         .map_err(|error| {
             if error.is_size_limit_exceeded() {
@@ -58,7 +130,7 @@ pub fn compile(pattern: &str, fold: bool) -> Result<Pattern, InvalidPattern> {
 }
 
 /// Walks the automaton from its start and writes down what it does with each byte.
-fn tabulate(dfa: &impl Automaton, start: StateID) -> Result<Pattern, InvalidPattern> {
+fn tabulate(dfa: &impl Automaton, start: StateID) -> Result<Table, InvalidPattern> {
     let mut numbers = HashMap::from([(start, 0_u16)]);
     let mut states = vec![start];
     let mut rows: Vec<[u16; 256]> = Vec::new();
@@ -95,7 +167,7 @@ fn tabulate(dfa: &impl Automaton, start: StateID) -> Result<Pattern, InvalidPatt
     if next.len() * 2 > MAX_TABLE_BYTES {
         return Err(InvalidPattern::TooLarge);
     }
-    Ok(Pattern { classes, width, next, accepts })
+    Ok(Table { classes, width, next, accepts })
 }
 
 /// Bytes that lead to the same state everywhere share a class; the class of each byte, and one byte of each class.
@@ -125,6 +197,7 @@ impl fmt::Display for InvalidPattern {
         match self {
             Self::Syntax(what) => f.write_str(what),
             Self::TooLarge => write!(f, "its table would be over {} KiB", MAX_TABLE_BYTES / 1024),
+            Self::TooManyStates => f.write_str("its table would have more than 256 states"),
             Self::Unsupported => f.write_str("it asks for something that cannot be decided byte by byte"),
         }
     }

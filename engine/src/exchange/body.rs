@@ -8,6 +8,7 @@ use crate::operation::{A2aCall, Call, LlmCall, McpHeaders, Message, Refusal, Req
 use crate::policy::{A2aMethod, LlmApi, Policy};
 use crate::reason::Reason;
 use crate::reply::Shape;
+use crate::scan::apply;
 use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -74,9 +75,15 @@ impl Exchange {
         match outcome {
             Ok(decoded) => {
                 self.state = State::Forwarded;
+                let edits = core::mem::take(&mut self.edits);
                 match decoded {
-                    Cow::Owned(decoded) if !self.observes => Step::Replace(decoded),
-                    _ => Step::Forward,
+                    _ if self.observes => Step::Forward,
+                    decoded if !edits.is_empty() => {
+                        self.record.redacted = true;
+                        Step::Replace(apply(&decoded, &edits))
+                    }
+                    Cow::Owned(decoded) => Step::Replace(decoded),
+                    Cow::Borrowed(_) => Step::Forward,
                 }
             }
             Err(Answered { refused, id }) => {
@@ -109,13 +116,24 @@ impl Exchange {
             }
             Expected::Llm(api) => self.judge_llm_body(case, *api, body),
             Expected::Opaque => Ok(()),
-            Expected::Json | Expected::Text { .. } | Expected::Untyped { .. } | Expected::Empty
+            Expected::Json
+            | Expected::Form { .. }
+            | Expected::Text { .. }
+            | Expected::Untyped { .. }
+            | Expected::Empty
                 if body.is_empty() =>
             {
                 Ok(())
             }
             Expected::Json => self.judge_json(case, body),
             Expected::Untyped { .. } if begins_like_json(body) => self.judge_json(case, body),
+            Expected::Form { method } => {
+                let text = core::str::from_utf8(body).map_err(|_| Reason::RequestEncoding)?;
+                if overrides_method(text, method) {
+                    return Err(Reason::RequestAmbiguous.into());
+                }
+                Ok(self.scan_form(case.policy, case.pending, text)?)
+            }
             Expected::Text { method } | Expected::Untyped { method } => {
                 let text = core::str::from_utf8(body).map_err(|_| Reason::RequestEncoding)?;
                 if overrides_method(text, method) {

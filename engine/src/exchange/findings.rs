@@ -1,15 +1,14 @@
-//! Scanning what a granted request carries.
+//! Inspecting what a granted request carries.
 
 use super::{Exchange, Pending};
-use crate::json::{Document, Numbers, unescape_loosely};
+use crate::json::{Document, Numbers};
 use crate::policy::Policy;
 use crate::reason::Reason;
-use crate::record::{Direction, FindingRecord, MAX_FINDINGS};
-use crate::scan::{Action, Catalogue, Match, Profile};
-use alloc::string::{String, ToString};
+use crate::record::MAX_FINDINGS;
+use crate::scan::{Inspection, Inspector, Place};
 
 impl Exchange {
-    /// Text is scanned as it stands, and as JSON where it happens to be JSON, or nearly so.
+    /// Text is inspected as it stands, and as JSON where it happens to be JSON, or nearly so.
     pub(super) fn scan_text(
         &mut self,
         policy: &Policy,
@@ -19,86 +18,42 @@ impl Exchange {
         if let Ok(document) = Document::parse_with(body, Numbers::Opaque) {
             return self.scan_document(policy, pending, &document);
         }
-        let profile = profile(policy, pending)?;
-        let mut blocked = None;
-        let mut report = |found| {
-            let action = self.note_finding(policy, profile, found, String::new);
-            blocked = blocked.take().or_else(|| refusal(policy, found, action));
-        };
-        let catalogue = &policy.parts().catalogue;
-        catalogue.scan(profile, body, &mut report);
-        if let Ok(text) = core::str::from_utf8(body) {
-            scan_escaped(catalogue, profile, text, &mut report);
-        }
-        blocked.map_or(Ok(()), Err)
+        self.inspect(policy, pending, |inspector| inspector.text(body))
     }
 
-    /// Scans every string of a document, keys and values alike, with escapes resolved; and where a string is itself a JSON text, as
-    /// the arguments of tool calls often are, every string in that.
+    /// A form's names and values are inspected as they are meant; one that is JSON, as JSON.
+    pub(super) fn scan_form(&mut self, policy: &Policy, pending: &Pending, body: &str) -> Result<(), Reason> {
+        if let Ok(document) = Document::parse_with(body.as_bytes(), Numbers::Opaque) {
+            return self.scan_document(policy, pending, &document);
+        }
+        self.inspect(policy, pending, |inspector| inspector.form(body))
+    }
+
+    /// Every key, string and number of a document is inspected, and where a string is itself a JSON text, as the arguments of tool calls
+    /// often are, every one in that.
     pub(super) fn scan_document(
         &mut self,
         policy: &Policy,
         pending: &Pending,
         document: &Document<'_>,
     ) -> Result<(), Reason> {
-        let profile = profile(policy, pending)?;
-        let catalogue = &policy.parts().catalogue;
-        let clean = |key: &str| !catalogue.finds_anything(key);
-        let mut blocked = None;
-        for (at, text) in document.strings() {
-            let mut report = |found| {
-                let action = self.note_finding(policy, profile, found, || document.pointer(at, clean));
-                blocked = blocked.take().or_else(|| refusal(policy, found, action));
-            };
-            catalogue.scan(profile, text.as_bytes(), &mut report);
-            if matches!(text.trim_start().as_bytes().first(), Some(b'{' | b'[')) {
-                match Document::parse_with(text.as_bytes(), Numbers::Opaque) {
-                    Ok(inner) => inner
-                        .strings()
-                        .for_each(|(_, text)| catalogue.scan(profile, text.as_bytes(), &mut report)),
-                    // Whoever reads it is more lenient than we are.
-                    Err(_) => scan_escaped(catalogue, profile, &text, &mut report),
-                }
-            }
-        }
-        blocked.map_or(Ok(()), Err)
+        self.inspect(policy, pending, |inspector| inspector.document(document))
     }
 
-    fn note_finding(
+    fn inspect(
         &mut self,
         policy: &Policy,
-        profile: &Profile,
-        found: Match,
-        pointer: impl FnOnce() -> String,
-    ) -> Action {
-        let action = profile.action(found.detector);
-        if self.record.findings.len() < MAX_FINDINGS {
-            let detector = policy.parts().catalogue.detector(found.detector);
-            self.record.findings.push(FindingRecord {
-                detector: detector.map(|detector| detector.id.to_string()).unwrap_or_default(),
-                direction: Direction::Request,
-                pointer: pointer(),
-                offset: found.start,
-                length: found.end.saturating_sub(found.start),
-                action,
-            });
-        }
-        action
+        pending: &Pending,
+        look: impl FnOnce(&mut Inspector<'_>),
+    ) -> Result<(), Reason> {
+        let agent = policy.agent(pending.origin.agent);
+        let profile = agent.and_then(|agent| policy.profile(agent)).ok_or(Reason::Internal)?;
+        let mut inspector = Inspector::new(&policy.parts().catalogue, profile, Place::Request);
+        look(&mut inspector);
+        let Inspection { findings, edits, refusal } = inspector.finish();
+        let room = MAX_FINDINGS.saturating_sub(self.record.findings.len());
+        self.record.findings.extend(findings.into_iter().take(room));
+        self.edits = edits;
+        refusal.map_or(Ok(()), Err)
     }
-}
-
-/// Scans a text with its escapes resolved, where it has any.
-fn scan_escaped(catalogue: &Catalogue, profile: &Profile, text: &str, report: impl FnMut(Match)) {
-    if text.contains('\\') {
-        catalogue.scan(profile, unescape_loosely(text).as_bytes(), report);
-    }
-}
-
-fn profile<'p>(policy: &'p Policy, pending: &Pending) -> Result<&'p Profile, Reason> {
-    policy.agent(pending.origin.agent).and_then(|agent| policy.profile(agent)).ok_or(Reason::Internal)
-}
-
-fn refusal(policy: &Policy, found: Match, action: Action) -> Option<Reason> {
-    let detector = policy.parts().catalogue.detector(found.detector)?;
-    (action == Action::Block).then(|| Reason::Dlp(detector.id.as_str().into()))
 }

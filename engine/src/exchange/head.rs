@@ -238,6 +238,9 @@ impl Exchange {
         let body = match media_type(request.head) {
             Ok(Some(media_type)) if media_type.is_json() => Expected::Json,
             Ok(Some(media_type)) if !media_type.is_text() => unreadable(route),
+            Ok(Some(media_type)) if media_type.is_form() => {
+                Expected::Form { method: request.method.to_string() }
+            }
             Ok(Some(_)) => Expected::Text { method: request.method.to_string() },
             Ok(None) => Expected::Untyped { method: request.method.to_string() },
             Err(Reason::RequestEncoding) if route.opaque_bodies => Expected::Opaque,

@@ -174,7 +174,7 @@ impl Exchange {
         match judged {
             Ok(judged) => {
                 let Inspection { findings, refusal, .. } = judged.inspection;
-                let redacts = findings.iter().any(|finding| is_redaction(finding.action));
+                let redacts = findings.iter().any(|finding| finding.action == Action::Redact);
                 self.note_findings(findings);
                 if let Some(reason) = refusal {
                     return self.refuse_response(reason, None, false);
@@ -196,7 +196,7 @@ impl Exchange {
         let Some(policy) = self.policy.clone() else { return Chunk::Replace(Vec::new()) };
         let Some(context) = self.context(&policy) else { return Chunk::Replace(Vec::new()) };
         let Pushed { instead, findings, refusal } = stream.push(&context, chunk, end);
-        let redacts = findings.iter().any(|finding| is_redaction(finding.action));
+        let redacts = findings.iter().any(|finding| finding.action == Action::Redact);
         self.note_findings(findings);
         if let Some(reason) = refusal {
             // What goes on ends in the refusal already, unless it is only noted.
@@ -256,10 +256,6 @@ impl Exchange {
         // The message of a gRPC status stands in trailers.
         Step::Replace(if reply.grpc_status.is_some() { Vec::new() } else { reply.body.into_bytes() })
     }
-}
-
-fn is_redaction(_: Action) -> bool {
-    false
 }
 
 fn known_length(head: &Head<'_>) -> Option<usize> {

@@ -54,6 +54,11 @@ impl MediaType {
         matches!(self.essence.as_str(), "application/json" | "text/json") || self.essence.ends_with("+json")
     }
 
+    /// Whether it is a form as browsers send them (WHATWG URL section 5).
+    pub fn is_form(&self) -> bool {
+        self.essence == "application/x-www-form-urlencoded"
+    }
+
     /// Whether a body of this type is text that can be scanned as it stands.
     pub fn is_text(&self) -> bool {
         self.essence.starts_with("text/")

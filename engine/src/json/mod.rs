@@ -8,10 +8,13 @@
 mod number;
 mod pointer;
 mod reader;
+mod scalars;
 mod text;
 mod write;
 
-pub use text::{unescape, unescape_loosely};
+pub(crate) use scalars::{Role, Scalar};
+pub use text::unescape;
+pub(crate) use text::{escape, raw_range};
 pub use write::write_string;
 
 use alloc::borrow::Cow;
@@ -147,12 +150,6 @@ impl<'a> Document<'a> {
     /// The value that the text is. Absent only if the reader is at fault, and then nothing is granted.
     pub fn root(&self) -> Option<Value<'_>> {
         Value::at(self, 0)
-    }
-
-    /// Every string of the text in order, keys and values alike, with its place in the table of nodes.
-    pub fn strings(&self) -> impl Iterator<Item = (NodeIndex, Cow<'_, str>)> {
-        let strings = self.nodes.iter().enumerate().filter(|(_, node)| node.kind == Kind::String);
-        strings.filter_map(|(at, _)| Some((NodeIndex(at), Value::at(self, at)?.as_str()?)))
     }
 }
 

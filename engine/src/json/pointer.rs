@@ -72,8 +72,8 @@ mod tests {
         let text = br#"{"a":{"b":["x",{"c d":"y","e":"z"}],"hidden":"w"}}"#;
         let document = Document::parse(text).unwrap();
         let pointer = |wanted: &str| {
-            let (at, _) = document.strings().find(|(_, text)| text == wanted).unwrap();
-            document.pointer(at, |key| key != "hidden")
+            let scalar = document.scalars().find(|scalar| scalar.text == wanted).unwrap();
+            document.pointer(scalar.at, |key| key != "hidden")
         };
         assert_eq!(pointer("x"), "/a/b/0");
         assert_eq!(pointer("y"), "/a/b/1/*");

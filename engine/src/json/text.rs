@@ -26,7 +26,7 @@ fn is_plain(word: u64) -> bool {
 }
 
 /// Reads one escape at the front of `bytes`: the character and how many bytes it took.
-pub(super) fn escape(bytes: &[u8]) -> Result<(char, usize), Fault> {
+pub(crate) fn escape(bytes: &[u8]) -> Result<(char, usize), Fault> {
     let character = match bytes.get(1) {
         Some(b'"') => '"',
         Some(b'\\') => '\\',
@@ -92,22 +92,36 @@ pub fn unescape(mut raw: &str) -> Option<String> {
     Some(out)
 }
 
-/// Resolves what escapes there are in any text, and leaves everything else as it is: for looking into what is nearly JSON.
-pub fn unescape_loosely(mut text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    while let Some((plain, rest)) = text.find('\\').and_then(|at| text.split_at_checked(at)) {
-        out.push_str(plain);
-        let (character, length) = escape(rest.as_bytes()).unwrap_or(('\\', 1));
-        out.push(character);
-        text = rest.get(length..).unwrap_or_default();
+/// Where bytes of a string stand in its inside as it is written, escapes and all. Bytes within a character stand where it does.
+pub(crate) fn raw_range(raw: &str, start: usize, end: usize) -> (usize, usize) {
+    let (mut at, mut resolved) = (0_usize, 0_usize);
+    let (mut from, mut to) = (None, raw.len());
+    while let Some(rest) = raw.get(at..).filter(|rest| !rest.is_empty()) {
+        let (written, length) = match escape(rest.as_bytes()) {
+            Ok((character, written)) if rest.starts_with('\\') => (written, character.len_utf8()),
+            _ => {
+                let length = rest.chars().next().map_or(1, char::len_utf8);
+                (length, length)
+            }
+        };
+        let next = resolved.saturating_add(length);
+        if from.is_none() && start < next {
+            from = Some(at);
+        }
+        if resolved >= end {
+            to = at;
+            break;
+        }
+        at = at.saturating_add(written);
+        resolved = next;
     }
-    out.push_str(text);
-    out
+    let from = from.unwrap_or(raw.len());
+    (from, to.max(from))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::plain;
+    use super::{plain, raw_range, unescape};
     use proptest::prelude::*;
 
     proptest! {
@@ -120,6 +134,19 @@ mod tests {
         #[test]
         fn a_long_plain_string_is_covered(text in "[a-z\u{e9}]{0,60}", end in prop::sample::select(vec!["\"", "\\", "\u{1f}", ""])) {
             prop_assert_eq!(plain(format!("{text}{end}tail").as_bytes()), text.len() + if end.is_empty() { 4 } else { 0 });
+        }
+
+        #[test]
+        fn a_range_of_a_string_is_found_where_it_is_written(
+            pieces in prop::collection::vec(prop::sample::select(vec!["a", "bc", "\\n", "\\u0041", "\\ud83d\\ude00", "\\/", "\u{e9}"]), 0..12),
+            a in 0_usize..30, b in 0_usize..30,
+        ) {
+            let raw = pieces.concat();
+            let text = unescape(&raw).unwrap();
+            let (start, end) = (a.min(b).min(text.len()), a.max(b).min(text.len()));
+            prop_assume!(text.is_char_boundary(start) && text.is_char_boundary(end));
+            let (from, to) = raw_range(&raw, start, end);
+            prop_assert_eq!(unescape(raw.get(from..to).unwrap()).unwrap(), text.get(start..end).unwrap());
         }
     }
 }

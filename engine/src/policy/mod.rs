@@ -39,6 +39,7 @@ impl Policy {
     /// Sorts what is looked up and checks every reference.
     pub fn new(mut parts: PolicyParts) -> Result<Self, InvalidPolicy> {
         lookup::sort(&mut parts);
+        parts.catalogue.prepare().ok_or(InvalidPolicy::Catalogue)?;
         validate::check(&parts)?;
         let hosts = lookup::hosts(&parts);
         let indexes = parts.missions.iter().map(index::MissionIndex::new).collect();

@@ -46,8 +46,8 @@ pub(super) fn check(parts: &PolicyParts) -> Result<(), InvalidPolicy> {
     if parts.settings.staleness.is_some_and(|staleness| staleness.after == 0) {
         return Err(InvalidPolicy::Limit);
     }
-    let detectors = parts.catalogue.check().map_err(|()| InvalidPolicy::Catalogue)?;
-    if parts.profiles.iter().any(|profile| profile.actions.len() != detectors) {
+    let detectors = parts.catalogue.detectors.len();
+    if parts.profiles.iter().any(|profile| profile.treatments.len() != detectors) {
         return Err(InvalidPolicy::Catalogue);
     }
     Ok(())

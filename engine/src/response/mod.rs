@@ -22,11 +22,11 @@ pub(crate) use whole::{Whole, of_response};
 
 use crate::exchange::End;
 use crate::http::{Coding, Decoder};
-use crate::policy::Policy;
+use crate::policy::{Policy, Protocol};
 use crate::reason::Reason;
 use crate::record::FindingRecord;
 use crate::reply::Reply;
-use crate::scan::{Catalogue, Place, Profile};
+use crate::scan::{Action, Catalogue, Place, Profile, Treatment};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -116,13 +116,26 @@ impl Texts {
 }
 
 impl Context<'_> {
+    /// Whether anything could be found in the response, or taken out of it.
+    pub(crate) fn watches(&self) -> bool {
+        self.profile.looks_at(Place::Response) || self.cuts_lists()
+    }
+
     /// Whether the response could be other than the upstream sent it.
     pub(crate) fn may_change(&self) -> bool {
-        self.watches()
+        let changes = |of: &Treatment| of.response > Action::Alert;
+        self.cuts_lists() || self.profile.treatments.iter().any(changes)
     }
-}
 
-/// Whether any detector looks at a place.
-pub(crate) fn looks_at(profile: &Profile, _: Place) -> bool {
-    profile.actions.iter().any(|action| *action != crate::scan::Action::Off)
+    /// Whether the response may be anything: on plain HTTP. Every other protocol says what it answers with.
+    pub(crate) fn is_lenient(&self) -> bool {
+        matches!(self.memory.protocol, Some(Protocol::Http) | None)
+    }
+
+    /// Whether the response could be a list that is cut to what the caller may use. The session's own stream can bring any answer.
+    fn cuts_lists(&self) -> bool {
+        let calls = &self.memory.calls;
+        self.memory.protocol == Some(Protocol::Mcp)
+            && (calls.is_empty() || calls.iter().any(|call| call.list.is_some()))
+    }
 }

@@ -1,12 +1,11 @@
 //! What is to be done with a response, by its head.
 
-use super::{Context, SseStream, Stream, TextStream, Texts, Whole, looks_at};
+use super::{Context, SseStream, Stream, TextStream, Texts, Whole};
 use crate::exchange::HeaderEdit;
 use crate::http::{Charset, Coding, Head, MediaType};
-use crate::policy::{Coded, Otherwise, Protocol};
+use crate::policy::{Coded, Otherwise};
 use crate::reason::Reason;
 use crate::response::whole::{Read, of_response};
-use crate::scan::Place;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -114,25 +113,6 @@ impl Kind {
             Self::Untyped => held(Read::Guess),
             Self::Foreign | Self::Opaque => text(false),
         }
-    }
-}
-
-impl Context<'_> {
-    /// Whether the response may be anything: on plain HTTP. Every other protocol says what it answers with.
-    pub(crate) fn is_lenient(&self) -> bool {
-        matches!(self.memory.protocol, Some(Protocol::Http) | None)
-    }
-
-    /// Whether anything could be found in the response, or taken out of it.
-    pub(crate) fn watches(&self) -> bool {
-        looks_at(self.profile, Place::Response) || self.cuts_lists()
-    }
-
-    /// Whether the response could be a list that is cut to what the caller may use. The session's own stream can bring any answer.
-    fn cuts_lists(&self) -> bool {
-        let calls = &self.memory.calls;
-        self.memory.protocol == Some(Protocol::Mcp)
-            && (calls.is_empty() || calls.iter().any(|call| call.list.is_some()))
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::{Context, Pushed};
 use crate::exchange::End;
-use crate::reason::Reason;
 use crate::record::{Direction, FindingRecord};
 use crate::reply::Reply;
 use crate::scan::{Action, Channel, Hit, Place};
@@ -79,10 +78,7 @@ impl TextStream {
             pushed.findings.extend(finding(context, &hit));
             if hit.action == Action::Block {
                 self.take(hit.start, out);
-                pushed.refusal = context
-                    .catalogue()
-                    .detector(hit.detector)
-                    .map(|detector| Reason::Dlp(detector.id.as_str().into()));
+                pushed.refusal = Some(context.catalogue().reason(hit.detector));
                 return true;
             }
             // Of what two detectors share, the first decides what stands there.

@@ -205,11 +205,6 @@ impl Folded<'_> {
         &self.bytes
     }
 
-    /// Whether folding changed anything.
-    pub(crate) fn is_changed(&self) -> bool {
-        !self.jumps.is_empty()
-    }
-
     /// The offset in the original of what stands at an offset of the folded text.
     pub(crate) fn original(&self, folded: usize) -> usize {
         let after = self.jumps.partition_point(|&(from, _)| from <= folded);

@@ -1,60 +1,107 @@
-//! Finding secrets in text, by tables that were compiled ahead.
+//! Finding secrets, personal data and attacks in text, by tables that were compiled ahead.
 //!
-//! One automaton looks for every detector's anchors at once, byte by byte; where an anchor stands, the detector's verifier reads
-//! on from there. Neither backtracks: the cost is linear in the text, apart from verifiers, which are bounded by
-//! [`MAX_MATCH_LEN`].
+//! ```text
+//!  text ─ fold ─► view ─ triggers ─► candidate ─ pattern ─► boundary, length, checks, entropy, placeholder, context ─► match
+//!                   └─ encoded runs ─ decode ─► another text (two deep)
+//! ```
+//!
+//! One automaton looks for every detector's anchors at once, byte by byte; where an anchor stands, the detector's own small
+//! automaton reads on from there. Neither backtracks: the cost is linear in the text, apart from patterns, whose work is bounded.
 
-mod automaton;
 mod channel;
 mod checks;
 mod detector;
+mod dfa;
+mod edit;
+mod encoded;
 mod entropy;
 mod fold;
 pub mod hosts;
 mod inspect;
+mod keys;
+mod pass;
 mod placeholder;
+mod profile;
+mod redact;
+mod text;
+mod triggers;
 
-pub use automaton::{Anchor, Automaton};
+pub use channel::{Channel, Hit};
 pub use checks::Check;
-pub(crate) use channel::{Channel, Hit};
-pub use detector::{Action, ByteSet, Detector, DetectorId, Profile, Segment};
-pub use inspect::Place;
-pub(crate) use inspect::{Edit, Inspection, Inspector, apply};
+pub use detector::{ByteSet, Detector, DetectorId, Finder, Pattern, SetId, Severity, Structural};
+pub use dfa::Dfa;
+pub use edit::{Edit, apply};
+pub use inspect::{Inspection, Inspector};
+pub use pass::{MAX_SHAPE, Match};
+pub use profile::{Action, Place, Profile, Redaction, Treatment};
+pub use triggers::{MAX_STATES, Meaning, Triggers, Word};
 
+use crate::reason::Reason;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-/// The longest text that one finding covers, in bytes.
-pub const MAX_MATCH_LEN: usize = 4096;
+/// The longest text that one match covers, in bytes.
+pub const MAX_MATCH_LEN: usize = 16_384;
+/// The most detectors that runs of digits trigger.
+pub const MAX_DIGIT_DETECTORS: usize = 128;
+/// The kinds of bytes that a run of digits can be followed by: see [`Catalogue::shapes`].
+pub const FOLLOWERS: usize = 5;
 
-/// Every detector of a policy, and the automaton over their anchors.
+/// Every detector of a policy, and the tables that find where their matches could begin.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Catalogue {
     /// The detectors, sorted by id.
     pub detectors: Vec<Detector>,
-    /// Finds the anchors.
-    pub automaton: Automaton,
-}
-
-/// Where a detector found something.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Match {
-    /// Which detector.
-    pub detector: DetectorId,
-    /// The first byte.
-    pub start: usize,
-    /// The byte after the last.
-    pub end: usize,
+    /// The sets of bytes that detectors name.
+    pub sets: Vec<ByteSet>,
+    /// How many groups of context words there are.
+    pub groups: u8,
+    /// Where matches could begin.
+    pub triggers: Triggers,
+    /// The detectors that runs of digits trigger, at most [`MAX_DIGIT_DETECTORS`].
+    pub digits: Vec<DetectorId>,
+    /// Which of `digits` a run of digits could begin: a bit each, by the run's length ([`MAX_SHAPE`] or more are one) times
+    /// [`FOLLOWERS`], plus what follows: nothing or anything else, a letter, a dash, a blank, a full stop.
+    pub shapes: Vec<u128>,
+    /// The detectors without a lead that anchors trigger. Derived, as is the rest.
+    #[serde(skip)]
+    anchored: Vec<DetectorId>,
+    /// The detectors with a lead.
+    #[serde(skip)]
+    led: Vec<DetectorId>,
+    /// The detectors that the engine's own code finds.
+    #[serde(skip)]
+    structural: Vec<(Structural, DetectorId)>,
 }
 
 impl Catalogue {
-    /// Checks every index in the tables and says how many detectors there are.
-    pub(crate) fn check(&self) -> Result<usize, ()> {
+    /// Derives what is not carried, checks every index in the tables, and says how many detectors there are; none if the tables are unsound.
+    pub fn prepare(&mut self) -> Option<usize> {
+        let count = self.detectors.len();
         let sorted = self.detectors.iter().zip(self.detectors.iter().skip(1)).all(|(a, b)| a.id < b.id);
-        if sorted && self.automaton.is_sound(self.detectors.len()) {
-            Ok(self.detectors.len())
-        } else {
-            Err(())
+        let sets = self.sets.len();
+        let groups = usize::from(self.groups);
+        let patterns = self.detectors.iter_mut().all(|detector| is_sound(detector, sets, groups));
+        let shapes = self.digits.len() <= MAX_DIGIT_DETECTORS
+            && self.digits.iter().all(|id| usize::from(id.0) < count)
+            && (self.digits.is_empty()
+                || self.shapes.len() == MAX_SHAPE.saturating_add(1).saturating_mul(FOLLOWERS));
+        if !(sorted && patterns && shapes && self.triggers.prepare(count, groups)) {
+            return None;
+        }
+        self.derive();
+        Some(count)
+    }
+
+    fn derive(&mut self) {
+        (self.anchored, self.led, self.structural) = (Vec::new(), Vec::new(), Vec::new());
+        for (detector, id) in self.detectors.iter().zip(0..) {
+            let id = DetectorId(id);
+            match &detector.finder {
+                Finder::Structural(which) => self.structural.push((*which, id)),
+                Finder::Pattern(pattern) if pattern.lead.is_some() => self.led.push(id),
+                Finder::Pattern(_) => self.anchored.push(id),
+            }
         }
     }
 
@@ -63,22 +110,66 @@ impl Catalogue {
         self.detectors.get(usize::from(id.0))
     }
 
+    /// The detector that the engine's own code finds for.
+    pub(crate) fn structural(&self, which: Structural) -> Option<DetectorId> {
+        self.structural.iter().find(|(of, _)| *of == which).map(|&(_, id)| id)
+    }
+
+    /// Why a message is refused for what a detector found.
+    pub(crate) fn reason(&self, id: DetectorId) -> Reason {
+        match self.detector(id) {
+            Some(Detector { id, threat: true, .. }) => Reason::Threat(id.as_str().into()),
+            Some(Detector { id, .. }) => Reason::Dlp(id.as_str().into()),
+            None => Reason::Internal,
+        }
+    }
+
     /// Whether any detector finds something, whatever policy does about it. What it finds may not stand in a record.
     pub(crate) fn finds_anything(&self, text: &str) -> bool {
+        let looker = text::Looker { catalogue: self, profile: None, place: Place::Request };
         let mut found = false;
-        self.scan(&Profile { actions: Vec::new() }, text.as_bytes(), |_| found = true);
+        let mut work = pass::Work::for_length(text.len());
+        looker.text(text.as_bytes(), &[], 1, &mut work, &mut |_| found = true);
         found
     }
 
-    /// Reports every match of the detectors that `profile` does not switch off, in order of their anchors.
-    pub fn scan(&self, profile: &Profile, text: &[u8], mut report: impl FnMut(Match)) {
-        self.automaton.run(text, |anchor, end| {
-            let start = end.saturating_sub(usize::from(anchor.length));
-            let wanted = profile.action(anchor.detector) != Action::Off;
-            let Some(detector) = self.detector(anchor.detector).filter(|_| wanted) else { return };
-            if let Some(end) = detector.verify(text, start, end) {
-                report(Match { detector: anchor.detector, start, end });
-            }
-        });
+    /// A set of bytes; one that is not there is empty.
+    fn set(&self, id: SetId) -> ByteSet {
+        self.sets.get(usize::from(id.0)).copied().unwrap_or_default()
     }
+
+    fn shape(&self, length: usize, follower: Option<u8>) -> u128 {
+        let row = length.min(MAX_SHAPE).saturating_mul(FOLLOWERS);
+        self.shapes.get(row.saturating_add(Self::follower(follower))).copied().unwrap_or(0)
+    }
+
+    /// Which kind of follower a byte is after a run of digits.
+    pub fn follower(byte: Option<u8>) -> usize {
+        match byte {
+            Some(byte) if byte.is_ascii_alphabetic() => 1,
+            Some(b'-') => 2,
+            Some(b' ') => 3,
+            Some(b'.') => 4,
+            _ => 0,
+        }
+    }
+}
+
+/// Everything that any detector finds in a text, however it is encoded, whatever policy does about it.
+pub fn look(catalogue: &Catalogue, text: &[u8]) -> Vec<Match> {
+    let looker = text::Looker { catalogue, profile: None, place: Place::Request };
+    let mut found = Vec::new();
+    let mut work = pass::Work::for_length(text.len());
+    looker.text(text, &[], text::MAX_DEPTH, &mut work, &mut |of| found.push(of.found));
+    found
+}
+
+fn is_sound(detector: &mut Detector, sets: usize, groups: usize) -> bool {
+    let Finder::Pattern(pattern) = &mut detector.finder else { return true };
+    let (before, after) = pattern.not_beside;
+    let named = [Some(before), Some(after), pattern.value, pattern.lead.map(|(set, _)| set)];
+    named.iter().flatten().all(|set| usize::from(set.0) < sets)
+        && pattern.context.is_none_or(|(group, _)| usize::from(group) < groups)
+        && pattern.length.0 <= pattern.length.1
+        && pattern.dfa.prepare()
 }

@@ -93,7 +93,9 @@ fn is_template(value: &[u8]) -> bool {
         [b'$', name @ ..] if !name.is_empty() => {
             let upper = name.iter().any(u8::is_ascii_uppercase);
             let lower = name.iter().any(u8::is_ascii_lowercase);
-            return !(upper && lower) && name.iter().all(|&b| b.is_ascii_alphabetic() || b == b'_');
+            if !(upper && lower) && name.iter().all(|&b| b.is_ascii_alphabetic() || b == b'_') {
+                return true;
+            }
         }
         _ => {}
     }

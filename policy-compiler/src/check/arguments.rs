@@ -204,7 +204,7 @@ fn text(fields: Fields<'_, '_>, effect: Effect, out: &mut Diagnostics) -> Option
 
 fn report_pattern(pattern: Text<'_>, why: &patterns::InvalidPattern, out: &mut Diagnostics) {
     let help = match why {
-        patterns::InvalidPattern::TooLarge => {
+        patterns::InvalidPattern::TooLarge | patterns::InvalidPattern::TooManyStates => {
             "shorten its repetitions, or write `(?-u)` in front so that `\\w` and `.` mean ASCII and bytes"
         }
         patterns::InvalidPattern::Syntax(_) | patterns::InvalidPattern::Unsupported => {

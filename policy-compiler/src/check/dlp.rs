@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sallyport_engine::policy::ProfileId;
-use sallyport_engine::scan::{Action, Catalogue, Profile};
+use sallyport_engine::scan::{Action, Catalogue, Profile, Treatment};
 
 use super::names::Names;
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
@@ -19,7 +19,7 @@ pub(super) struct Profiles<'n> {
     named: Vec<Profile>,
     default: Profile,
     /// Each distinct profile of an agent, with the number it was first asked for under.
-    needed: BTreeMap<Vec<Action>, u16>,
+    needed: BTreeMap<Vec<Treatment>, u16>,
     /// Where the first agent stands whose profile has no number left.
     overflow: Option<Span>,
 }
@@ -28,7 +28,7 @@ impl<'n> Profiles<'n> {
     /// Reads every DlpProfile; actions start from the catalogue's defaults.
     pub(super) fn new(documents: &[Document<'n, '_>], catalogue: &Catalogue, out: &mut Diagnostics) -> Self {
         let names = Names::new(Kind::DlpProfile, documents, out);
-        let default = crate::detectors::default_profile(catalogue);
+        let default = crate::detectors::tables().default.clone();
         let named = documents.iter().map(|document| read(document, catalogue, &default, out)).collect();
         Self { names, named, default, needed: BTreeMap::new(), overflow: None }
     }
@@ -50,9 +50,9 @@ impl<'n> Profiles<'n> {
     /// The number of the profile that is the strictest of several, detector by detector; of the default for none.
     pub(super) fn strictest<'p>(&mut self, of: impl Iterator<Item = &'p Profile>, agent: Span) -> ProfileId {
         let strictest = of
-            .map(|profile| profile.actions.clone())
-            .reduce(|a, b| a.into_iter().zip(b).map(|(a, b)| a.max(b)).collect());
-        let actions = strictest.unwrap_or_else(|| self.default.actions.clone());
+            .map(|profile| profile.treatments.clone())
+            .reduce(|a, b| a.into_iter().zip(b).map(|(a, b)| stricter(a, b)).collect());
+        let actions = strictest.unwrap_or_else(|| self.default.treatments.clone());
         let Ok(next) = u16::try_from(self.needed.len()) else {
             self.overflow.get_or_insert(agent);
             return ProfileId(u16::MAX);
@@ -68,7 +68,7 @@ impl<'n> Profiles<'n> {
             out.push(Diagnostic::new(Id::TooMany, at, message).help("let missions share profiles"));
         }
         let mut table: Vec<_> =
-            self.needed.into_iter().map(|(actions, number)| (number, Profile { actions })).collect();
+            self.needed.into_iter().map(|(treatments, number)| (number, Profile { treatments })).collect();
         table.sort_by_key(|(number, _)| *number);
         table.into_iter().map(|(_, profile)| profile).collect()
     }
@@ -98,13 +98,24 @@ fn read(
             out.push(Diagnostic::new(Id::UnknownDetector, entry.at, message).help(help));
             continue;
         };
-        if let (Some(action), Some(slot)) = (action, profile.actions.get_mut(at)) {
-            *slot = action;
+        if let (Some(action), Some(slot)) = (action, profile.treatments.get_mut(at)) {
+            let redaction = slot.redaction;
+            *slot = Treatment { request: action, response: action, tools: action, redaction };
         }
     }
     profile
 }
 
+/// The stricter treatment, place by place.
+fn stricter(a: Treatment, b: Treatment) -> Treatment {
+    Treatment {
+        request: a.request.max(b.request),
+        response: a.response.max(b.response),
+        tools: a.tools.max(b.tools),
+        redaction: a.redaction.min(b.redaction),
+    }
+}
+
 fn action(word: &str) -> Option<Action> {
-    [Action::Off, Action::Alert, Action::Block].into_iter().find(|action| action.as_str() == word)
+    Action::ALL.into_iter().find(|action| action.as_str() == word)
 }

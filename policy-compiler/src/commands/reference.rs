@@ -238,8 +238,11 @@ fn name_doc() -> &'static str {
 
 fn tables(out: &mut String) {
     out.push_str("\n## Detectors\n\n| id | default action | finds |\n|---|---|---|\n");
-    for (id, action, doc) in detectors::docs() {
-        let _ = writeln!(out, "| `{id}` | `{}` | {doc} |", action.as_str());
+    for ((definition, _), treatment) in
+        detectors::library().detectors().iter().zip(&detectors::tables().default.treatments)
+    {
+        let _ =
+            writeln!(out, "| `{}` | `{}` | {} |", definition.id, treatment.request.as_str(), definition.doc);
     }
     out.push_str(
         "\n## Diagnostics\n\nErrors stop a policy from being used; warnings do not (`check --deny-warnings` makes them).\n",

@@ -1,159 +1,143 @@
 //! The built-in detectors, and the tables that the engine scans with.
 //!
-//! A detector is data: anchors, what follows them, and samples that it must and must not match. Adding one is adding an entry to
-//! a pack; the samples are checked by this module's tests.
+//! A detector is data: one YAML file in `detectors/`, in the folder of its pack, with texts that it must and must not match. Adding
+//! one is adding a file; the files are embedded, and their samples are checked by this module's tests.
 
-mod automaton;
-mod secrets;
+mod definition;
+mod samples;
+mod tables;
+mod triggers;
 
-use sallyport_engine::scan::{Action, ByteSet, Catalogue, Detector, Profile, Segment};
+use std::sync::LazyLock;
 
-/// A detector as a pack writes it.
+use sallyport_engine::scan::{Catalogue, Profile, Treatment};
+use serde::{Deserialize, Serialize};
+
+pub use definition::{Definition, Finder, Pattern, action};
+pub use samples::failures;
+pub use tables::{TooMuch, build};
+
+use crate::diagnostic::Diagnostics;
+use crate::language::detectors::{DETECTOR, PACK};
+use crate::shape::{self, Fields};
+use crate::sources::{Sources, Span};
+
+/// The files, by their paths in `detectors/`.
+const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/detectors.rs"));
+/// The packs whose detectors find attacks.
+const THREATS: [&str; 3] = ["ssrf-files", "command-execution", "agent-text"];
+
+/// A pack of detectors.
 #[derive(Debug)]
-pub struct BuiltIn {
-    /// The stable id.
-    pub id: &'static str,
-    /// What it finds; one sentence.
-    pub doc: &'static str,
-    /// What is done about it unless a profile says otherwise.
-    pub action: Action,
-    /// How every match begins; at least three bytes each.
-    pub anchors: &'static [&'static str],
-    /// What follows.
-    pub then: &'static [Piece],
-    /// Whether a match stands alone, not as a part of a longer word.
-    pub whole_word: bool,
-    /// The least entropy of what follows the anchor, in sixteenths of a bit per byte.
-    pub min_entropy: u8,
-    /// Texts with exactly one match, in parts, so that no scanner of sources takes them for secrets.
-    pub finds: &'static [&'static [&'static str]],
-    /// Texts without a match, in parts.
-    pub passes: &'static [&'static [&'static str]],
+pub struct Pack {
+    /// Its name, which is that of its folder.
+    pub id: String,
+    /// What its detectors find.
+    pub doc: String,
+    /// Whether they are on unless a profile says otherwise.
+    pub on: bool,
+    /// Whether they find attacks, rather than what must not leak.
+    pub threat: bool,
+    /// The detectors, by id.
+    pub detectors: Vec<Definition>,
 }
 
-/// A piece of what follows an anchor.
+/// Everything that is built in, as it is written.
 #[derive(Debug)]
-pub enum Piece {
-    /// Exactly this.
-    Text(&'static str),
-    /// From `min` to `max` bytes, each from the inclusive ranges.
-    Run(&'static [(u8, u8)], u16, u16),
+pub struct Library {
+    /// The packs, by id.
+    pub packs: Vec<Pack>,
 }
 
-/// Letters, digits and both cases.
-const ALNUM: &[(u8, u8)] = &[(b'0', b'9'), (b'A', b'Z'), (b'a', b'z')];
-/// The alphabet of base64url, and of most tokens.
-const TOKEN: &[(u8, u8)] = &[(b'0', b'9'), (b'A', b'Z'), (b'a', b'z'), (b'_', b'_'), (b'-', b'-')];
+/// What is built in, as tables.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tables {
+    /// The tables of all detectors.
+    pub catalogue: Catalogue,
+    /// What they do by default, in the order of the tables.
+    pub default: Profile,
+}
 
-/// Every built-in detector, sorted by id.
-pub fn built_in() -> Vec<&'static BuiltIn> {
-    let mut all: Vec<_> = secrets::PACK.iter().collect();
-    all.sort_unstable_by_key(|detector| detector.id);
-    all
+/// The tables of the built-in detectors, compiled ahead: determinising their patterns takes longer than compiling a policy. A test holds
+/// them against the files.
+const COMPILED: &[u8] = include_bytes!("../../detectors/tables.bin");
+
+/// What is built in, as tables.
+pub fn tables() -> &'static Tables {
+    static TABLES: LazyLock<Tables> = LazyLock::new(|| {
+        let mut tables: Tables = postcard::from_bytes(COMPILED)
+            .unwrap_or_else(|_| Tables { catalogue: Catalogue::default(), default: Profile::default() });
+        let prepared = tables.catalogue.prepare();
+        debug_assert!(prepared.is_some(), "the compiled tables are unsound");
+        tables
+    });
+    &TABLES
+}
+
+/// What is built in, as it is written; read once.
+pub fn library() -> &'static Library {
+    static LIBRARY: LazyLock<Library> =
+        LazyLock::new(|| read(Some(&tables().catalogue), &mut Diagnostics::default()));
+    &LIBRARY
 }
 
 /// The tables of every built-in detector.
 pub fn catalogue() -> Catalogue {
-    let detectors: Vec<Detector> = built_in().into_iter().map(compile).collect();
-    let automaton = automaton::build(&detectors);
-    Catalogue { detectors, automaton }
+    tables().catalogue.clone()
 }
 
-/// What the detectors of a catalogue do unless policy says otherwise. One that is not built in blocks.
-pub fn default_profile(catalogue: &Catalogue) -> Profile {
-    let known = built_in();
-    let action = |id: &str| {
-        known.iter().find(|detector| detector.id == id).map_or(Action::Block, |known| known.action)
-    };
-    Profile { actions: catalogue.detectors.iter().map(|detector| action(&detector.id)).collect() }
-}
+impl Library {
+    /// Every detector with its pack, by id.
+    pub fn detectors(&self) -> Vec<(&Definition, &Pack)> {
+        let mut all: Vec<_> =
+            self.packs.iter().flat_map(|pack| pack.detectors.iter().map(move |of| (of, pack))).collect();
+        all.sort_by(|a, b| a.0.id.cmp(&b.0.id));
+        all
+    }
 
-/// For the reference page: each detector's id, default action and doc.
-pub fn docs() -> impl Iterator<Item = (&'static str, Action, &'static str)> {
-    built_in().into_iter().map(|detector| (detector.id, detector.action, detector.doc))
-}
-
-fn compile(built_in: &BuiltIn) -> Detector {
-    Detector {
-        id: built_in.id.to_string(),
-        anchors: built_in.anchors.iter().map(ToString::to_string).collect(),
-        segments: built_in.then.iter().map(segment).collect(),
-        whole_word: built_in.whole_word,
-        min_entropy: built_in.min_entropy,
+    /// The tables of all that is written.
+    pub fn compile(&self) -> Result<Tables, TooMuch> {
+        let all = self.detectors();
+        let definitions: Vec<(&Definition, bool)> = all.iter().map(|(of, pack)| (*of, pack.threat)).collect();
+        let default = all.iter().map(|(of, pack)| {
+            let off = Treatment { redaction: of.treatment.redaction, ..Treatment::default() };
+            if of.on && pack.on { of.treatment } else { off }
+        });
+        Ok(Tables { catalogue: build(&definitions)?, default: Profile { treatments: default.collect() } })
     }
 }
 
-fn segment(piece: &Piece) -> Segment {
-    match piece {
-        Piece::Text(text) => Segment::Literal(text.as_bytes().to_vec()),
-        Piece::Run(ranges, min, max) => {
-            let mut set = ByteSet::default();
-            ranges.iter().flat_map(|&(first, last)| first..=last).for_each(|byte| set.insert(byte));
-            Segment::Run { set, min: *min, max: *max }
+/// Reads the embedded files.
+fn read(known: Option<&Catalogue>, out: &mut Diagnostics) -> Library {
+    let mut sources = Sources::default();
+    let ids: Vec<_> = FILES.iter().map(|(name, text)| (name, sources.add(*name, *text))).collect();
+    let mut packs: Vec<Pack> = Vec::new();
+    for (name, file) in ids {
+        let folder = name.split('/').next().unwrap_or_default();
+        if packs.last().is_none_or(|pack| pack.id != folder) {
+            let (doc, on, detectors) = (String::new(), false, Vec::new());
+            let threat = THREATS.contains(&folder);
+            packs.push(Pack { id: folder.to_owned(), doc, on, threat, detectors });
+        }
+        let Some(pack) = packs.last_mut() else { continue };
+        for node in crate::yaml::parse(&sources, file, out) {
+            let is_pack = name.ends_with("/pack.yaml");
+            let before = out.len();
+            shape::check(&node, if is_pack { &PACK } else { &DETECTOR }, Span::start_of(file), out);
+            if out.len() > before {
+                continue;
+            }
+            let fields = Fields::of(&node);
+            if is_pack {
+                pack.doc = fields.word("doc").map(|doc| doc.text.to_owned()).unwrap_or_default();
+                pack.on = fields.word("default").is_some_and(|word| word.text == "true");
+            } else {
+                pack.detectors.extend(Definition::read(fields, known, out));
+            }
         }
     }
+    Library { packs }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeSet;
-
-    fn found(text: &str) -> Vec<String> {
-        let catalogue = catalogue();
-        let profile = Profile { actions: vec![Action::Alert; catalogue.detectors.len()] };
-        let mut ids = Vec::new();
-        catalogue.scan(&profile, text.as_bytes(), |found| {
-            ids.push(catalogue.detector(found.detector).unwrap().id.clone())
-        });
-        ids
-    }
-
-    #[test]
-    fn every_sample_behaves() {
-        for detector in built_in() {
-            assert!(
-                !detector.finds.is_empty() && !detector.passes.is_empty(),
-                "{} has no samples",
-                detector.id
-            );
-            for parts in detector.finds {
-                for around in [("", ""), ("key=", " "), ("\"", "\","), ("\u{e9} ", "\n")] {
-                    let text = format!("{}{}{}", around.0, parts.concat(), around.1);
-                    assert_eq!(found(&text), [detector.id], "{text}");
-                }
-            }
-            for parts in detector.passes {
-                assert!(
-                    !found(&parts.concat()).contains(&detector.id.to_string()),
-                    "{} in {parts:?}",
-                    detector.id
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn ids_are_distinct_and_anchors_long_enough() {
-        let all = built_in();
-        assert_eq!(all.iter().map(|detector| detector.id).collect::<BTreeSet<_>>().len(), all.len());
-        assert!(
-            all.iter().flat_map(|detector| detector.anchors).all(|anchor| (3..=255).contains(&anchor.len()))
-        );
-    }
-
-    /// A run gives nothing back, so what follows it may not begin with what it swallows.
-    #[test]
-    fn no_run_swallows_what_follows_it() {
-        for detector in catalogue().detectors {
-            for pair in detector.segments.windows(2) {
-                let [Segment::Run { set, min, max }, next] = pair else { continue };
-                let clash = match next {
-                    Segment::Literal(text) => set.contains(text[0]),
-                    Segment::Run { set: next, .. } => set.intersects(next),
-                };
-                assert!(!clash || min == max, "{}", detector.id);
-            }
-        }
-    }
-}
+mod tests;

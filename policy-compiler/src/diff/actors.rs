@@ -57,7 +57,7 @@ impl<'p> Actor<'p> {
         let on_trial = rules.iter().filter(|(mode, ..)| *mode == Mode::Observe);
         let on_trial = on_trial.map(|(.., service)| (*service).to_owned()).collect();
         let profile = parts.profiles.get(usize::from(agent.profile.0));
-        let actions = profile.map_or(&[][..], |profile| &profile.actions);
+        let actions = profile.map_or(&[][..], |profile| &profile.treatments);
         Self {
             name: &agent.name,
             mode: agent.mode,
@@ -68,7 +68,7 @@ impl<'p> Actor<'p> {
                 .into_iter()
                 .collect(),
             detectors: (parts.catalogue.detectors.iter().zip(actions))
-                .map(|(detector, action)| (detector.id.as_str(), action.as_str()))
+                .map(|(detector, action)| (detector.id.as_str(), action.request.as_str()))
                 .collect(),
         }
     }

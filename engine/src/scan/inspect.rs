@@ -1,0 +1,339 @@
+//! Inspecting a message: every text in it, what is done about what is found, and the message as it may go on.
+
+use super::edit::{Edit, disjoint};
+use super::keys;
+use super::pass::Work;
+use super::profile::{Action, Place, Profile, Redaction};
+use super::redact::replacement;
+use super::text::{Found, Looker, MAX_DEPTH};
+use super::{Catalogue, DetectorId, Match, Structural};
+use crate::json::{Document, NodeIndex, Numbers, Role, Scalar, raw_range};
+use crate::reason::Reason;
+use crate::record::{Direction, FindingRecord, MAX_FINDINGS};
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// How deep JSON in the strings of JSON is read.
+const MAX_NESTING: u8 = 2;
+
+/// What came of an inspection.
+#[derive(Debug, Default)]
+pub struct Inspection {
+    /// What was found, the first 32.
+    pub findings: Vec<FindingRecord>,
+    /// How the message has to be changed, in order and apart from each other.
+    pub edits: Vec<Edit>,
+    /// Why the message must not go on.
+    pub refusal: Option<Reason>,
+}
+
+/// Inspects one message under one profile.
+#[derive(Debug)]
+pub struct Inspector<'p> {
+    looker: Looker<'p>,
+    profile: &'p Profile,
+    work: Option<Work>,
+    outcome: Inspection,
+    /// How many keys were replaced: two in one object may not become the same.
+    keys: usize,
+}
+
+/// Where a text stands in its message.
+#[derive(Clone, Copy)]
+enum Spot<'d> {
+    /// It is the message, or a part of it that begins at a byte.
+    Plain(usize),
+    /// It is a string or a number of a document.
+    Scalar(&'d Document<'d>, &'d Scalar<'d>),
+    /// It is a value of a form, as it is written, with its offset.
+    Field(usize, &'d str),
+}
+
+impl<'p> Inspector<'p> {
+    /// Begins an inspection.
+    pub fn new(catalogue: &'p Catalogue, profile: &'p Profile, place: Place) -> Self {
+        let looker = Looker { catalogue, profile: Some(profile), place };
+        Self { looker, profile, work: None, outcome: Inspection::default(), keys: 0 }
+    }
+
+    /// Ends it.
+    pub fn finish(mut self) -> Inspection {
+        let work = self.work.unwrap_or_else(|| Work::for_length(0));
+        for (which, happened) in
+            [(Structural::ScanBudget, work.exhausted), (Structural::ScanTruncated, work.truncated)]
+        {
+            if let Some(detector) = self.looker.wants(which).filter(|_| happened) {
+                let found = Match { detector, start: 0, end: 0 };
+                // There is nothing to replace, so what asks for that asks for a refusal.
+                self.note(found, String::new(), true);
+            }
+        }
+        self.outcome.edits = disjoint(core::mem::take(&mut self.outcome.edits));
+        self.outcome
+    }
+
+    /// Inspects a document: every key, string and number, and the documents that strings are.
+    pub fn document(&mut self, document: &Document<'_>) {
+        self.allow_work(document.text().len());
+        let mut given: Vec<u8> = Vec::new();
+        let mut key = String::new();
+        for scalar in document.scalars() {
+            let spot = Spot::Scalar(document, &scalar);
+            if scalar.role == Role::Key {
+                given = self.look(scalar.text.as_bytes(), &[], spot);
+                self.operator_key(&scalar, spot);
+                key.clear();
+                key.push_str(&scalar.text);
+                continue;
+            }
+            self.look(scalar.text.as_bytes(), &given, spot);
+            if scalar.role == Role::Text {
+                self.secret_field(&key, &scalar, spot);
+                self.nested(&scalar.text, MAX_NESTING, &mut |edges: (usize, usize)| edges, spot);
+            }
+        }
+    }
+
+    /// Inspects a message that is no JSON: text, or bytes that may hold text.
+    pub fn text(&mut self, body: &[u8]) {
+        self.allow_work(body.len());
+        self.look(body, &[], Spot::Plain(0));
+    }
+
+    /// Inspects a form, or a query (WHATWG URL section 5.1).
+    pub fn form(&mut self, text: &str) {
+        self.allow_work(text.len());
+        let mut at = 0_usize;
+        for pair in text.split('&') {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let given = self.look(&decoded(name), &[], Spot::Field(at, name));
+            let start = at.saturating_add(name.len()).saturating_add(1);
+            self.look(&decoded(value), &given, Spot::Field(start, value));
+            at = at.saturating_add(pair.len()).saturating_add(1);
+        }
+    }
+
+    fn allow_work(&mut self, length: usize) {
+        self.work.get_or_insert_with(|| Work::for_length(length));
+    }
+
+    fn look(&mut self, text: &[u8], given: &[u8], spot: Spot<'_>) -> Vec<u8> {
+        let mut work = self.work.take().unwrap_or_else(|| Work::for_length(text.len()));
+        let looker = self.looker;
+        let groups =
+            looker.text(text, given, MAX_DEPTH, &mut work, &mut |found| self.found(found, text, spot));
+        self.work = Some(work);
+        groups
+    }
+
+    /// Reads a string that is a document itself, however deep, and looks at its strings: their escapes are resolved, and their keys
+    /// are context.
+    fn nested(
+        &mut self,
+        text: &str,
+        depth: u8,
+        place: &mut dyn FnMut((usize, usize)) -> (usize, usize),
+        spot: Spot<'_>,
+    ) {
+        if depth == 0 || !matches!(text.trim_start().as_bytes().first(), Some(b'{' | b'[')) {
+            return;
+        }
+        let Ok(document) = Document::parse_with(text.as_bytes(), Numbers::Opaque) else { return };
+        let mut work = self.work.take().unwrap_or_else(|| Work::for_length(text.len()));
+        let looker = self.looker;
+        let mut given: Vec<u8> = Vec::new();
+        for scalar in document.scalars() {
+            // What stands there without escapes and without a key that matters was seen as a part of the string.
+            let mut outward = |(start, end): (usize, usize)| {
+                let (start, end) = raw_range(scalar.raw, start, end);
+                place((scalar.start.saturating_add(start), scalar.start.saturating_add(end)))
+            };
+            let groups = looker.text(scalar.text.as_bytes(), &given, 1, &mut work, &mut |found| {
+                let (start, end) = outward((found.found.start, found.found.end));
+                self.found(
+                    Found { found: Match { start, end, ..found.found }, ..found },
+                    text.as_bytes(),
+                    spot,
+                );
+            });
+            if scalar.role == Role::Key {
+                given = groups;
+            } else if scalar.role == Role::Text {
+                let before = self.work.replace(work);
+                self.nested(&scalar.text, depth.saturating_sub(1), &mut outward, spot);
+                work = self.work.take().or(before).unwrap_or(work);
+            }
+        }
+        self.work = Some(work);
+    }
+
+    fn operator_key(&mut self, scalar: &Scalar<'_>, spot: Spot<'_>) {
+        if keys::is_operator(&scalar.text) {
+            self.structural(Structural::OperatorKey, scalar, spot);
+        }
+    }
+
+    fn secret_field(&mut self, key: &str, scalar: &Scalar<'_>, spot: Spot<'_>) {
+        if keys::names_secret(key) && keys::could_be_secret(&scalar.text) {
+            self.structural(Structural::SecretField, scalar, spot);
+        }
+    }
+
+    fn structural(&mut self, which: Structural, scalar: &Scalar<'_>, spot: Spot<'_>) {
+        if let Some(detector) = self.looker.wants(which) {
+            let found = Match { detector, start: 0, end: scalar.text.len() };
+            self.found(Found { found, encoded: false }, scalar.text.as_bytes(), spot);
+        }
+    }
+
+    /// Notes a finding, and what it asks for.
+    fn found(&mut self, found: Found, text: &[u8], spot: Spot<'_>) {
+        let Found { found, encoded } = found;
+        let pointer = match spot {
+            Spot::Scalar(document, scalar) => self.pointer(document, scalar.at),
+            Spot::Plain(_) | Spot::Field(..) => String::new(),
+        };
+        let base = match spot {
+            Spot::Plain(at) | Spot::Field(at, _) => at,
+            Spot::Scalar(..) => 0,
+        };
+        let again = |known: &FindingRecord| {
+            let same = known.pointer == pointer && self.id(found.detector) == known.detector;
+            let start = base.saturating_add(found.start);
+            let end = base.saturating_add(found.end);
+            same && start < known.offset.saturating_add(known.length) && known.offset < end
+        };
+        if self.outcome.findings.iter().any(again) {
+            return;
+        }
+        let record =
+            Match { start: base.saturating_add(found.start), end: base.saturating_add(found.end), ..found };
+        if self.note(record, pointer, false) == Action::Redact {
+            let edit = self.edit(found, encoded, text, spot);
+            self.outcome.edits.push(edit);
+        }
+    }
+
+    /// Where a node of a document is, without what must not be recorded.
+    fn pointer(&self, document: &Document<'_>, at: NodeIndex) -> String {
+        document.pointer(at, |key| !self.looker.catalogue.finds_anything(key))
+    }
+
+    fn id(&self, detector: DetectorId) -> &str {
+        self.looker.catalogue.detector(detector).map(|of| of.id.as_str()).unwrap_or_default()
+    }
+
+    fn note(&mut self, found: Match, pointer: String, no_edit: bool) -> Action {
+        let action = match self.profile.action(found.detector, self.looker.place) {
+            Action::Redact if no_edit => Action::Block,
+            action => action,
+        };
+        if action == Action::Block && self.outcome.refusal.is_none() {
+            self.outcome.refusal = Some(self.looker.catalogue.reason(found.detector));
+        }
+        if self.outcome.findings.len() < MAX_FINDINGS {
+            self.outcome.findings.push(FindingRecord {
+                detector: self.id(found.detector).into(),
+                direction: match self.looker.place {
+                    Place::Request => Direction::Request,
+                    Place::Response | Place::Tools => Direction::Response,
+                },
+                pointer,
+                offset: found.start,
+                length: found.end.saturating_sub(found.start),
+                action,
+            });
+        }
+        action
+    }
+
+    fn edit(&mut self, found: Match, encoded: bool, text: &[u8], spot: Spot<'_>) -> Edit {
+        let treatment =
+            self.profile.treatments.get(usize::from(found.detector.0)).copied().unwrap_or_default();
+        // A mask of an encoding would show parts of what is encoded.
+        let redaction = if encoded { Redaction::Label } else { treatment.redaction };
+        let id = self.id(found.detector);
+        let value = text.get(found.start..found.end).unwrap_or_default();
+        let with = replacement(redaction, id, value);
+        match spot {
+            Spot::Plain(at) => Edit {
+                start: at.saturating_add(found.start),
+                end: at.saturating_add(found.end),
+                with: if core::str::from_utf8(text).is_ok() { with } else { "*".repeat(value.len()) },
+            },
+            Spot::Field(at, raw) => {
+                let (start, end) = raw_field(raw, found.start, found.end);
+                let with = with.replace('[', "%5B").replace(']', "%5D").replace(':', "%3A");
+                Edit { start: at.saturating_add(start), end: at.saturating_add(end), with }
+            }
+            Spot::Scalar(_, scalar) => {
+                let (start, end) = raw_range(scalar.raw, found.start, found.end);
+                let with = match scalar.role {
+                    Role::Number => zeros(redaction, scalar.raw, start, end),
+                    Role::Text => with,
+                    Role::Key => {
+                        self.keys = self.keys.saturating_add(1);
+                        alloc::format!("{with}#{}", self.keys)
+                    }
+                };
+                Edit {
+                    start: scalar.start.saturating_add(start),
+                    end: scalar.start.saturating_add(end),
+                    with,
+                }
+            }
+        }
+    }
+}
+
+/// A number of the same length that tells nothing: what is not shown becomes zeros, after a one where the number begins.
+fn zeros(redaction: Redaction, number: &str, start: usize, end: usize) -> String {
+    let (first, last) = match redaction {
+        Redaction::Mask { first, last } => (usize::from(first), usize::from(last)),
+        Redaction::Label | Redaction::Hash | Redaction::Restore => (0, 0),
+    };
+    let digits = number.get(start..end).unwrap_or_default();
+    let hidden = digits.len().saturating_sub(last);
+    let shown = |at: usize| digits.len() > first.saturating_add(last) && (at < first || at >= hidden);
+    let begins = number.get(..start).is_none_or(|before| before.is_empty() || before == "-");
+    let digit = |(at, digit): (usize, char)| match digit {
+        digit if !digit.is_ascii_digit() || shown(at) => digit,
+        _ if at == 0 && begins => '1',
+        _ => '0',
+    };
+    digits.chars().enumerate().map(digit).collect()
+}
+
+/// The text of a form's name or value.
+fn decoded(field: &str) -> Cow<'_, [u8]> {
+    if !field.contains(['%', '+']) {
+        return Cow::Borrowed(field.as_bytes());
+    }
+    Cow::Owned(characters(field).map(|(byte, _)| byte).collect())
+}
+
+/// Where bytes of a field's text stand in the field as it is written.
+fn raw_field(field: &str, start: usize, end: usize) -> (usize, usize) {
+    let before = |count: usize| {
+        characters(field).take(count).fold(0_usize, |sum, (_, length)| sum.saturating_add(length))
+    };
+    (before(start), before(end))
+}
+
+/// The bytes of a field, and how long each is written.
+fn characters(field: &str) -> impl Iterator<Item = (u8, usize)> {
+    let bytes = field.as_bytes();
+    let mut at = 0_usize;
+    core::iter::from_fn(move || {
+        let digit = |ahead: usize| char::from(*bytes.get(at.checked_add(ahead)?)?).to_digit(16);
+        let escaped = || u8::try_from(digit(1)?.checked_mul(16)?.checked_add(digit(2)?)?).ok();
+        let (byte, length) = match *bytes.get(at)? {
+            b'+' => (b' ', 1),
+            b'%' => escaped().map_or((b'%', 1), |byte| (byte, 3)),
+            byte => (byte, 1),
+        };
+        at = at.saturating_add(length);
+        Some((byte, length))
+    })
+}

@@ -1,0 +1,107 @@
+//! What is done about findings.
+
+use super::DetectorId;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// Where a text stands.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub enum Place {
+    /// In a request.
+    Request,
+    /// In a response.
+    Response,
+    /// In the description of a tool that a server offers.
+    Tools,
+}
+
+/// What is done about a finding; the stricter is the greater.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub enum Action {
+    /// The detector does not run.
+    #[default]
+    Off,
+    /// The finding is recorded.
+    Alert,
+    /// What was found is replaced, and the message goes on.
+    Redact,
+    /// The message is refused.
+    Block,
+}
+
+/// What stands in the place of what was found.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub enum Redaction {
+    /// `[REDACTED:id]`.
+    #[default]
+    Label,
+    /// The first and the last characters as they are, `*` for the others.
+    Mask {
+        /// How many of the first.
+        first: u8,
+        /// How many of the last.
+        last: u8,
+    },
+    /// `[REDACTED:id:hash]`, with a keyed hash of what was found: equal values stay recognisable as equal.
+    Hash,
+    /// `[REDACTED:id:n]` in a request, and in its response the value again.
+    Restore,
+}
+
+/// What is done about a detector's findings.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub struct Treatment {
+    /// In requests.
+    pub request: Action,
+    /// In responses.
+    pub response: Action,
+    /// In descriptions of tools.
+    pub tools: Action,
+    /// How they are redacted, where they are.
+    pub redaction: Redaction,
+}
+
+/// One treatment for each detector of the catalogue, in its order.
+#[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub struct Profile {
+    /// The treatments.
+    pub treatments: Vec<Treatment>,
+}
+
+impl Action {
+    /// Every action, the most lenient first.
+    pub const ALL: [Self; 4] = [Self::Off, Self::Alert, Self::Redact, Self::Block];
+
+    /// The name in policy and records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Alert => "alert",
+            Self::Redact => "redact",
+            Self::Block => "block",
+        }
+    }
+}
+
+impl Treatment {
+    /// What is done at a place.
+    pub fn action(self, place: Place) -> Action {
+        match place {
+            Place::Request => self.request,
+            Place::Response => self.response,
+            Place::Tools => self.tools,
+        }
+    }
+}
+
+impl Profile {
+    /// What to do about a finding of a detector. A detector that the profile does not know blocks.
+    pub fn action(&self, detector: DetectorId, place: Place) -> Action {
+        self.treatments.get(usize::from(detector.0)).map_or(Action::Block, |of| of.action(place))
+    }
+
+    /// Whether anything is looked for at a place.
+    pub fn looks_at(&self, place: Place) -> bool {
+        self.treatments.iter().any(|of| of.action(place) != Action::Off)
+    }
+}

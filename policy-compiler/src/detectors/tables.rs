@@ -1,0 +1,193 @@
+//! The tables that the engine scans with, from definitions.
+
+use std::collections::BTreeMap;
+
+use sallyport_engine::scan::{
+    self, ByteSet, Catalogue, Detector, DetectorId, FOLLOWERS, MAX_DIGIT_DETECTORS, MAX_SHAPE, Meaning,
+    SetId, hosts,
+};
+
+use super::definition::{Definition, Finder, Pattern};
+use super::triggers::{self, Words};
+
+/// Why definitions make no tables.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TooMuch {
+    /// More than [`MAX_DIGIT_DETECTORS`] detectors that digits trigger.
+    Digits,
+    /// More different sets of bytes than can be numbered.
+    Sets,
+    /// More different lists of context words than can be numbered.
+    Contexts,
+    /// More anchors and context words than the automaton has states for.
+    Words,
+}
+
+/// The tables of detectors, which are sorted by id; `threat` says of each whether it is one.
+pub fn build(definitions: &[(&Definition, bool)]) -> Result<Catalogue, TooMuch> {
+    let mut builder = Builder::default();
+    let mut detectors = Vec::new();
+    for ((definition, threat), id) in definitions.iter().zip(0..) {
+        let finder = match &definition.finder {
+            Finder::Structural(which) => scan::Finder::Structural(*which),
+            Finder::Pattern(pattern) => scan::Finder::Pattern(builder.pattern(pattern, DetectorId(id))?),
+        };
+        detectors.push(Detector {
+            id: definition.id.clone(),
+            severity: definition.severity,
+            threat: *threat,
+            finder,
+        });
+    }
+    builder.finish(detectors)
+}
+
+#[derive(Default)]
+struct Builder<'d> {
+    words: Words,
+    sets: Vec<ByteSet>,
+    contexts: BTreeMap<&'d [String], u8>,
+    digits: Vec<(DetectorId, &'d Pattern)>,
+}
+
+impl<'d> Builder<'d> {
+    fn pattern(&mut self, pattern: &'d Pattern, id: DetectorId) -> Result<scan::Pattern, TooMuch> {
+        if pattern.anchors.is_empty() {
+            self.digits.push((id, pattern));
+        }
+        for anchor in &pattern.anchors {
+            self.words.add(anchor, Meaning::Anchor(id));
+        }
+        let context = match &pattern.context {
+            Some((words, within)) => Some((self.context(words)?, *within)),
+            None => None,
+        };
+        let lead = match pattern.lead {
+            Some((set, most)) => Some((self.set(set)?, most)),
+            None => None,
+        };
+        let value = match pattern.value {
+            Some(set) => Some(self.set(set)?),
+            None => None,
+        };
+        let prefix =
+            if pattern.lead.is_none() { pattern.anchors.iter().map(String::len).min() } else { None };
+        Ok(scan::Pattern {
+            lead,
+            dfa: pattern.dfa.clone(),
+            not_beside: (self.set(pattern.not_beside.0)?, self.set(pattern.not_beside.1)?),
+            length: pattern.length,
+            value,
+            prefix: prefix.and_then(|length| u8::try_from(length).ok()).unwrap_or(0),
+            checks: pattern.checks.clone(),
+            min_entropy: pattern.min_entropy,
+            placeholders: pattern.placeholders,
+            context,
+            raw: pattern.raw,
+        })
+    }
+
+    fn set(&mut self, set: ByteSet) -> Result<SetId, TooMuch> {
+        let at = self.sets.iter().position(|known| *known == set).unwrap_or_else(|| {
+            self.sets.push(set);
+            self.sets.len() - 1
+        });
+        u8::try_from(at).map(SetId).map_err(|_| TooMuch::Sets)
+    }
+
+    /// The number of a list of context words; they are looked for with `_`, `-` and nothing for their blanks as well.
+    fn context(&mut self, words: &'d [String]) -> Result<u8, TooMuch> {
+        let next = u8::try_from(self.contexts.len()).map_err(|_| TooMuch::Contexts)?;
+        let group = *self.contexts.entry(words).or_insert(next);
+        if group == next {
+            for word in words {
+                for blank in [" ", "_", "-", ""] {
+                    self.words.add(&word.replace(' ', blank), Meaning::Context(group));
+                }
+            }
+        }
+        Ok(group)
+    }
+
+    fn finish(mut self, detectors: Vec<Detector>) -> Result<Catalogue, TooMuch> {
+        if self.digits.len() > MAX_DIGIT_DETECTORS {
+            return Err(TooMuch::Digits);
+        }
+        if !self.digits.is_empty() {
+            ('0'..='9').for_each(|digit| self.words.add(&digit.to_string(), Meaning::Digit));
+        }
+        for escape in ["%", "\\"] {
+            self.words.add(escape, Meaning::Escape);
+        }
+        for anchor in hosts::ANCHORS {
+            self.words.add(anchor, Meaning::Host);
+        }
+        let mut shapes = vec![0_u128; (MAX_SHAPE + 1) * FOLLOWERS];
+        for (at, (_, pattern)) in self.digits.iter().enumerate() {
+            for (shape, bits) in shapes.iter_mut().enumerate() {
+                if fits(pattern, shape / FOLLOWERS, shape % FOLLOWERS) {
+                    *bits |= 1 << at;
+                }
+            }
+        }
+        let mut catalogue = Catalogue::default();
+        catalogue.detectors = detectors;
+        catalogue.groups = u8::try_from(self.contexts.len()).map_err(|_| TooMuch::Contexts)?;
+        catalogue.triggers = triggers::build(&self.words).ok_or(TooMuch::Words)?;
+        catalogue.digits = self.digits.iter().map(|(id, _)| *id).collect();
+        catalogue.sets = self.sets;
+        catalogue.shapes = shapes;
+        // Whatever could make these unsound was refused above.
+        let prepared = catalogue.prepare();
+        debug_assert!(prepared.is_some(), "the tables are unsound");
+        Ok(catalogue)
+    }
+}
+
+/// Whether a match could begin with a lead, a run of so many digits (the most and more are one), and what follows.
+fn fits(pattern: &Pattern, length: usize, follower: usize) -> bool {
+    let dfa = &pattern.dfa;
+    let step = |states: &[u8], bytes: &dyn Fn(u8) -> bool| {
+        let next = states
+            .iter()
+            .flat_map(|&state| (0..=u8::MAX).filter(|&b| bytes(b)).map(move |b| dfa.step(state, b)));
+        let mut next: Vec<u8> = next.filter(|&state| state != 0).collect();
+        next.sort_unstable();
+        next.dedup();
+        next
+    };
+    let mut reached = vec![dfa.start()];
+    if let Some((set, most)) = pattern.lead {
+        let mut last = reached.clone();
+        for _ in 0..most {
+            last = step(&last, &|byte| set.contains(byte));
+            let before = reached.len();
+            reached.extend(&last);
+            reached.sort_unstable();
+            reached.dedup();
+            if reached.len() == before {
+                break;
+            }
+        }
+    }
+    for _ in 0..length {
+        reached = step(&reached, &|byte| byte.is_ascii_digit());
+    }
+    if length == MAX_SHAPE {
+        loop {
+            let more = step(&reached, &|byte| byte.is_ascii_digit());
+            let before = reached.len();
+            reached.extend(more);
+            reached.sort_unstable();
+            reached.dedup();
+            if reached.len() == before {
+                break;
+            }
+        }
+    }
+    let follows = |byte: u8| !byte.is_ascii_digit() && Catalogue::follower(Some(byte)) == follower;
+    let may_end = follower == Catalogue::follower(None)
+        || (0..=u8::MAX).any(|byte| follows(byte) && !pattern.not_beside.1.contains(byte));
+    let ends = may_end && reached.iter().any(|&state| dfa.accepts_in(state));
+    ends || !step(&reached, &follows).is_empty()
+}

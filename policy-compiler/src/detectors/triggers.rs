@@ -1,0 +1,160 @@
+//! Builds the engine's trigger automaton: a trie over all words, failure links breadth first (Aho and Corasick, 1975).
+
+use std::collections::{BTreeMap, VecDeque};
+
+use sallyport_engine::scan::{MAX_STATES, Meaning, Triggers, Word};
+
+/// Words, with ASCII case folded, and what each means.
+#[derive(Debug, Default)]
+pub(super) struct Words(Vec<(Vec<u8>, Meaning)>);
+
+impl Words {
+    /// Adds a word; twice is once.
+    pub(super) fn add(&mut self, word: &str, meaning: Meaning) {
+        let entry = (word.to_ascii_lowercase().into_bytes(), meaning);
+        if !entry.0.is_empty() && !self.0.contains(&entry) {
+            self.0.push(entry);
+        }
+    }
+}
+
+#[derive(Default)]
+struct Node {
+    children: BTreeMap<u8, usize>,
+    fail: usize,
+    ends: Vec<Word>,
+}
+
+/// The automaton of words; `None` where there are more than it has states for, or one is longer than 255 bytes.
+pub(super) fn build(words: &Words) -> Option<Triggers> {
+    let classes = classes(words);
+    let mut nodes = trie(words, &classes)?;
+    let order = link(&mut nodes);
+    let mut numbers = vec![0_u16; nodes.len()];
+    for (&at, number) in order.iter().zip(0_u16..) {
+        numbers[at] = number;
+    }
+    let mut triggers = Triggers::default();
+    triggers.ranges = ranges(&classes);
+    for &at in &order {
+        let node = &nodes[at];
+        triggers.children.push(u8::try_from(node.children.len()).ok()?);
+        triggers.labels.extend(node.children.keys());
+        triggers.fails.push(numbers[node.fail]);
+        let mut ends = node.ends.clone();
+        ends.sort_unstable();
+        triggers.words.extend(ends.into_iter().map(|word| (numbers[at], word)));
+    }
+    Some(triggers)
+}
+
+/// Gives each byte of the words a class of its own, both cases the same; every other byte is class 0.
+fn classes(words: &Words) -> Vec<u8> {
+    let mut classes = vec![0_u8; 256];
+    let mut next = 1_u8;
+    for byte in 0..=u8::MAX {
+        if words.0.iter().any(|(text, _)| text.contains(&byte)) {
+            // At most 230 classes: no upper-case letter has its own.
+            classes[usize::from(byte)] = next;
+            classes[usize::from(byte.to_ascii_uppercase())] = next;
+            next = next.saturating_add(1);
+        }
+    }
+    classes
+}
+
+fn ranges(classes: &[u8]) -> Vec<(u8, u8)> {
+    let mut ranges: Vec<(u8, u8)> = Vec::new();
+    for (byte, &class) in (0..=u8::MAX).zip(classes) {
+        if ranges.last().is_none_or(|&(_, last)| last != class) {
+            ranges.push((byte, class));
+        }
+    }
+    ranges
+}
+
+fn trie(words: &Words, classes: &[u8]) -> Option<Vec<Node>> {
+    let mut nodes = vec![Node::default()];
+    for (text, meaning) in &words.0 {
+        let mut at = 0;
+        for &byte in text {
+            let class = classes[usize::from(byte)];
+            at = match nodes[at].children.get(&class) {
+                Some(&next) => next,
+                None => {
+                    let next = nodes.len();
+                    nodes[at].children.insert(class, next);
+                    nodes.push(Node::default());
+                    next
+                }
+            };
+        }
+        nodes[at].ends.push(Word { meaning: *meaning, length: u8::try_from(text.len()).ok()? });
+    }
+    (nodes.len() <= MAX_STATES).then_some(nodes)
+}
+
+/// Sets the failure links and hands each node the words of its suffixes; returns the nodes breadth first.
+fn link(nodes: &mut [Node]) -> Vec<usize> {
+    let mut order = Vec::new();
+    let mut queue = VecDeque::from([0]);
+    while let Some(at) = queue.pop_front() {
+        order.push(at);
+        let children: Vec<(u8, usize)> =
+            nodes[at].children.iter().map(|(&class, &child)| (class, child)).collect();
+        for (class, child) in children {
+            queue.push_back(child);
+            if at == 0 {
+                continue;
+            }
+            let mut suffix = nodes[at].fail;
+            while suffix != 0 && !nodes[suffix].children.contains_key(&class) {
+                suffix = nodes[suffix].fail;
+            }
+            let fail = nodes[suffix].children.get(&class).copied().unwrap_or(0);
+            nodes[child].fail = fail;
+        }
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sallyport_engine::scan::DetectorId;
+
+    /// Every occurrence of every word, in any case, found by looking for each.
+    fn naive(words: &[&str], text: &str) -> Vec<(usize, u16)> {
+        let text = text.to_ascii_lowercase();
+        let mut found: Vec<(usize, u16)> = Vec::new();
+        for (word, id) in words.iter().zip(0..) {
+            let ends = (0..text.len()).filter(|&at| text[at..].starts_with(word)).map(|at| at + word.len());
+            found.extend(ends.map(|end| (end, id)));
+        }
+        found.sort_unstable();
+        found
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn overlapping_words_are_all_found(
+            words in proptest::collection::btree_set("[abc]{1,5}", 1..40),
+            text in "[abcABC]{0,40}",
+        ) {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let mut all = Words::default();
+            for (word, id) in words.iter().zip(0..) {
+                all.add(word, Meaning::Anchor(DetectorId(id)));
+            }
+            let mut triggers = build(&all).unwrap();
+            proptest::prop_assert!(triggers.prepare(words.len(), 0));
+            let mut found = Vec::new();
+            triggers.each(text.as_bytes(), |word, end| match word.meaning {
+                Meaning::Anchor(id) => found.push((end, id.0)),
+                _ => unreachable!(),
+            });
+            found.sort_unstable();
+            proptest::prop_assert_eq!(found, naive(&words, &text));
+        }
+    }
+}

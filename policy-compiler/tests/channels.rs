@@ -1,0 +1,148 @@
+//! A text in pieces: whatever the cuts, the same is found, and the same goes on.
+
+use policy_compiler::detectors::{Finder, library, tables};
+use proptest::prelude::*;
+use sallyport_engine::scan::{Action, Channel, Hit, Place, Profile, Redaction, Treatment};
+
+/// Every detector redacts, so that everything that can be held back is.
+fn strict() -> Profile {
+    let redact = Action::Redact;
+    let all = Treatment { request: redact, response: redact, tools: redact, redaction: Redaction::Label };
+    Profile { treatments: vec![all; tables().catalogue.detectors.len()] }
+}
+
+/// What a caller would receive, and what was found.
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    text: String,
+    hits: Vec<Hit>,
+    /// How many pieces were not passed on whole at once.
+    delayed: usize,
+}
+
+fn run<'t>(pieces: impl Iterator<Item = &'t str>, profile: &Profile, json: bool) -> Outcome {
+    let mut channel = Channel::new(Place::Response, json);
+    let (mut all, mut text, mut hits) = (String::new(), String::new(), Vec::<Hit>::new());
+    let (mut sent, mut before, mut delayed) = (0_usize, 0_usize, 0);
+    let mut pieces = pieces.peekable();
+    loop {
+        let piece = pieces.next();
+        all.push_str(piece.unwrap_or_default());
+        let (catalogue, last) = (&tables().catalogue, piece.is_none());
+        let mut note = |hit: Hit| {
+            assert!(hit.start >= before as u64, "{hit:?} reaches back before {before}");
+            hits.push(hit);
+        };
+        let decided = channel.feed(catalogue, profile, piece.unwrap_or_default(), last, &mut note);
+        let decided = index(decided);
+        assert!(
+            decided >= before && decided <= all.len(),
+            "{before} was decided, now {decided}: {:?}",
+            &all[decided..]
+        );
+        before = decided;
+        hits.sort_by(|a, b| (a.start, b.end, a.detector).cmp(&(b.start, a.end, b.detector)));
+        for hit in &hits {
+            let (start, end) = (index(hit.start), index(hit.end));
+            if start < decided && start >= sent {
+                text.push_str(&all[sent..start]);
+                text.push_str(&hit.with);
+                sent = end;
+            } else if start < decided {
+                sent = sent.max(end);
+            }
+        }
+        if decided > sent {
+            text.push_str(&all[sent..decided]);
+            sent = decided;
+        }
+        delayed += usize::from(sent < all.len());
+        if last {
+            assert_eq!(sent, all.len());
+            return Outcome { text, hits, delayed };
+        }
+    }
+}
+
+fn index(offset: u64) -> usize {
+    usize::try_from(offset).unwrap_or(usize::MAX)
+}
+
+/// Some text around a sample of every detector that has a pattern.
+fn texts() -> Vec<String> {
+    let mut texts = Vec::new();
+    for (definition, _) in library().detectors() {
+        if matches!(definition.finder, Finder::Pattern(_)) {
+            for (sample, _) in &definition.matches {
+                texts.push(format!("Here it is: {sample} and that was it."));
+            }
+        }
+    }
+    texts
+}
+
+#[test]
+fn a_cut_anywhere_changes_nothing() {
+    let profile = strict();
+    for text in texts() {
+        let whole = run(std::iter::once(text.as_str()), &profile, false);
+        let boundaries: Vec<usize> = (1..text.len()).filter(|&at| text.is_char_boundary(at)).collect();
+        for &cut in &boundaries {
+            let (a, b) = text.split_at(cut);
+            let cut_up = run([a, b].into_iter(), &profile, false);
+            assert_eq!((&cut_up.text, &cut_up.hits), (&whole.text, &whole.hits), "cut at {cut}: {a}|{b}");
+        }
+        let letters: Vec<&str> = text.char_indices().map(|(at, c)| &text[at..at + c.len_utf8()]).collect();
+        let one_by_one = run(letters.iter().copied(), &profile, false);
+        assert_eq!((&one_by_one.text, &one_by_one.hits), (&whole.text, &whole.hits), "one by one: {text}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    fn many_cuts_change_nothing(
+        samples in prop::collection::vec(prop::sample::select(texts()), 1..4),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
+        json: bool,
+    ) {
+        let text = samples.concat();
+        let profile = strict();
+        let whole = run(std::iter::once(text.as_str()), &profile, json);
+        let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(text.len() + 1)).filter(|&at| text.is_char_boundary(at)).collect();
+        at.extend([0, text.len()]);
+        at.sort_unstable();
+        let pieces: Vec<&str> = at.windows(2).map(|pair| &text[pair[0]..pair[1]]).collect();
+        let cut_up = run(pieces.into_iter(), &profile, json);
+        prop_assert_eq!(cut_up.text, whole.text);
+        prop_assert_eq!(cut_up.hits, whole.hits);
+    }
+}
+
+#[test]
+fn encoded_secrets_are_found_whatever_the_cuts() {
+    use base64::Engine as _;
+    let key = ["AK", "IAZ3QX7NBTM2VKLR5D"].concat();
+    let base64 = base64::engine::general_purpose::STANDARD.encode(format!("key={key}; more of it"));
+    let hex: String = format!("key={key};").bytes().map(|byte| format!("{byte:02x}")).collect();
+    let percent: String = key.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let unicode: String = key.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
+    let wide: String = key.chars().map(|c| char::from_u32(u32::from(c) + 0xfee0).unwrap_or(c)).collect();
+    let thin: String = key.chars().flat_map(|c| [c, '\u{200b}']).collect();
+    let profile = strict();
+    for encoded in [base64, hex, percent, unicode, wide, thin] {
+        let text = format!("look at {encoded} now");
+        let whole = run(std::iter::once(text.as_str()), &profile, false);
+        let ids: Vec<&str> = whole
+            .hits
+            .iter()
+            .map(|hit| tables().catalogue.detectors[usize::from(hit.detector.0)].id.as_str())
+            .collect();
+        assert!(ids.contains(&"aws-access-key-id"), "{text}: {ids:?}");
+        for cut in (1..text.len()).filter(|&at| text.is_char_boundary(at)) {
+            let (a, b) = text.split_at(cut);
+            let cut_up = run([a, b].into_iter(), &profile, false);
+            assert_eq!((&cut_up.text, &cut_up.hits), (&whole.text, &whole.hits), "cut at {cut}: {a}|{b}");
+        }
+    }
+}
