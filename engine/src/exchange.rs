@@ -8,6 +8,10 @@
 mod body;
 mod findings;
 mod head;
+mod response;
+
+pub(crate) use body::begins_like_json;
+pub use response::Chunk;
 
 use crate::decide::{Origin, Refusal, RuleName};
 use crate::http::{Coding, Head};
@@ -18,12 +22,14 @@ use crate::policy::{A2aMethod, LlmApi, Mode, Otherwise, Policy};
 use crate::reason::Reason;
 use crate::record::Record;
 use crate::reply::{Reply, Shape};
+use crate::response::Memory;
 use crate::scan::Edit;
 use crate::surroundings::Surroundings;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
+use response::Course;
 
 /// Whether more of a message is to come.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -41,6 +47,8 @@ pub enum Step {
     Forward,
     /// Keep what has come and wait for the rest.
     Hold,
+    /// Let the head go on; each piece of the body is to be shown, and [`Chunk`] says what goes on for it.
+    Stream,
     /// Let it go on with this body in the place of the one that came.
     Replace(Vec<u8>),
     /// Answer in the upstream's stead; nothing goes on.
@@ -56,7 +64,7 @@ pub enum HeaderEdit {
     Add(&'static str, String),
 }
 
-/// What to do with a request's head.
+/// What to do with a head.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct HeadStep {
     /// Changes, whatever the step: they hold for a head that goes on now or later.
@@ -74,6 +82,12 @@ pub struct Exchange {
     /// Whether the gate or the agent only observes: then every refusal is noted, and the request goes on.
     observes: bool,
     state: State,
+    /// What judging the response goes by.
+    memory: Memory,
+    /// How the response is judged.
+    course: Course,
+    /// Whether the response's head waits for its body.
+    holds_heads: bool,
     /// What detectors ask to have replaced in the request's body.
     edits: Vec<Edit>,
     record: Record,
@@ -179,6 +193,9 @@ impl Exchange {
             around,
             observes: false,
             state: State::Start,
+            memory: Memory::default(),
+            course: Course::default(),
+            holds_heads: false,
             edits: Vec::new(),
             record: Record::default(),
         };
@@ -250,17 +267,6 @@ impl Exchange {
     /// The changes that a request's trailers need: what only the gate may set is taken out of them too.
     pub fn request_trailers(&self, trailers: &Head<'_>) -> Vec<HeaderEdit> {
         trailers.owned_names().into_iter().map(HeaderEdit::Remove).collect()
-    }
-
-    /// Notes the status that the caller receives.
-    pub fn response_head(&mut self, status: u16) {
-        self.record.status = Some(status);
-    }
-
-    /// Notes that a piece of the response's body went by.
-    pub fn response_body(&mut self, length: usize) {
-        let length = u64::try_from(length).unwrap_or(u64::MAX);
-        self.record.response_bytes = self.record.response_bytes.saturating_add(length);
     }
 
     /// Refuses whatever state the exchange is in, because its driver could not do its part.

@@ -44,11 +44,13 @@ pub mod policy;
 mod reason;
 mod record;
 mod reply;
+mod response;
 pub mod scan;
+mod sort;
 mod surroundings;
 
 pub use decide::{Considered, Gap, Miss, Question, is_plain_path, is_tool_name};
-pub use exchange::{End, Exchange, HeadStep, HeaderEdit, Step};
+pub use exchange::{Chunk, End, Exchange, HeadStep, HeaderEdit, Step};
 pub use operation::is_plain_uri;
 pub use policy::Policy;
 pub use reason::Reason;

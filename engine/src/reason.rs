@@ -26,6 +26,14 @@ pub enum Reason {
     RequestMismatch,
     /// A kind of request that the gate does not judge.
     RequestUnsupported,
+    /// The response breaks its protocol's own rules, or could be read in more than one way.
+    ResponseMalformed,
+    /// The response is over a limit.
+    ResponseTooLarge,
+    /// The response is encoded in a way that the gate does not read.
+    ResponseEncoding,
+    /// The response is of a kind that the gate does not judge.
+    ResponseUnsupported,
     /// No rule of the agent's missions covers the host.
     ScopeHost,
     /// A rule covers the host, none the path.
@@ -60,7 +68,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason but those that a detector names.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 27] = [
         Self::IdentityAbsent,
         Self::IdentityMalformed,
         Self::IdentityUntrustedDomain,
@@ -71,6 +79,10 @@ impl Reason {
         Self::RequestEncoding,
         Self::RequestMismatch,
         Self::RequestUnsupported,
+        Self::ResponseMalformed,
+        Self::ResponseTooLarge,
+        Self::ResponseEncoding,
+        Self::ResponseUnsupported,
         Self::ScopeHost,
         Self::ScopePath,
         Self::ScopeMethod,
@@ -99,6 +111,10 @@ impl Reason {
             Self::RequestEncoding => "request.encoding",
             Self::RequestMismatch => "request.mismatch",
             Self::RequestUnsupported => "request.unsupported",
+            Self::ResponseMalformed => "response.malformed",
+            Self::ResponseTooLarge => "response.too_large",
+            Self::ResponseEncoding => "response.encoding",
+            Self::ResponseUnsupported => "response.unsupported",
             Self::ScopeHost => "scope.host",
             Self::ScopePath => "scope.path",
             Self::ScopeMethod => "scope.method",
@@ -130,6 +146,10 @@ impl Reason {
             Self::RequestEncoding => "unreadable encoding",
             Self::RequestMismatch => "headers and body disagree",
             Self::RequestUnsupported => "unsupported request",
+            Self::ResponseMalformed => "malformed response",
+            Self::ResponseTooLarge => "response too large",
+            Self::ResponseEncoding => "unreadable response",
+            Self::ResponseUnsupported => "unsupported response",
             Self::ScopeHost
             | Self::ScopePath
             | Self::ScopeMethod
@@ -179,6 +199,18 @@ impl Reason {
             Self::RequestUnsupported => {
                 "this kind of request cannot be judged on this route: check the protocol that the Service declares for it"
             }
+            Self::ResponseMalformed => {
+                "the upstream's answer is not JSON with one reading, as its protocol has it: mend the upstream"
+            }
+            Self::ResponseTooLarge => {
+                "the upstream's answer is over a limit: ask for less, or raise `maxBodyBytes` in the Gate's spec"
+            }
+            Self::ResponseEncoding => {
+                "the upstream's answer is in a coding or charset that the gate does not read: see `encodedResponses` and `unscannableResponses` of the Gate"
+            }
+            Self::ResponseUnsupported => {
+                "the upstream's answer is of a media type that the gate does not read: see `unscannableResponses` of the Gate, and the route's protocol"
+            }
             Self::ScopeHost => {
                 "no rule of the agent's missions covers this host: add one, or list the host in its Service"
             }
@@ -225,6 +257,10 @@ impl Reason {
             Self::RequestTooLarge => 413,
             Self::RequestEncoding => 415,
             Self::LimitRate => 429,
+            Self::ResponseMalformed
+            | Self::ResponseTooLarge
+            | Self::ResponseEncoding
+            | Self::ResponseUnsupported => 502,
             _ => 403,
         }
     }

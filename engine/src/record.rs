@@ -17,9 +17,11 @@ const MAX_OPERATION_LEN: usize = 256;
 /// The outcome of an exchange.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Verdict {
-    /// The request went on.
+    /// The request went on, and its answer came back.
     Allow,
-    /// The request was refused.
+    /// They did, but not everything in them.
+    Redact,
+    /// The request was refused, or its answer.
     Deny,
     /// The request waits for approval; until it can be given, it is refused.
     Hold,
@@ -74,6 +76,8 @@ pub struct Record {
     pub protocol: Option<&'static str>,
     /// What was asked for: `mcp tools/call search_docs`, `http GET /docs/{id}`.
     pub operation: Option<String>,
+    /// Whether something was taken out of the request or its answer on the way.
+    pub redacted: bool,
     /// What detectors found, the first 32.
     pub findings: Vec<FindingRecord>,
     /// The size of the request's body.
@@ -87,6 +91,7 @@ impl Verdict {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Allow => "allow",
+            Self::Redact => "redact",
             Self::Deny => "deny",
             Self::Hold => "hold",
         }
@@ -105,12 +110,13 @@ impl Direction {
 impl Record {
     /// The outcome.
     pub fn verdict(&self) -> Verdict {
-        verdict_of(self.refusal.as_ref())
+        verdict_of(self.refusal.as_ref(), self.redacted)
     }
 
     /// What the outcome would have been, had everything been enforced.
     pub fn enforced(&self) -> Verdict {
-        verdict_of(self.refusal.as_ref().or(self.passed.as_ref()))
+        let redacts = self.findings.iter().any(|finding| finding.action == Action::Redact);
+        verdict_of(self.refusal.as_ref().or(self.passed.as_ref()), self.redacted || redacts)
     }
 
     /// The stable code of why the request was refused, or would have been; `allowed` where there is nothing to explain.
@@ -152,8 +158,9 @@ impl FindingRecord {
     }
 }
 
-fn verdict_of(refusal: Option<&Reason>) -> Verdict {
+fn verdict_of(refusal: Option<&Reason>, redacted: bool) -> Verdict {
     match refusal {
+        None if redacted => Verdict::Redact,
         None => Verdict::Allow,
         Some(Reason::ApprovalRequired) => Verdict::Hold,
         Some(_) => Verdict::Deny,

@@ -10,10 +10,11 @@ use std::fmt;
 /// The keys that a configuration may have.
 const KEYS: [&str; 3] = ["bundle", "hold", "clock"];
 
-/// How requests are held back until they are judged.
+/// How messages are held back until they are judged, requests and responses alike.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) enum Hold {
-    /// Headers go on to the next filter, the body waits. Envoy's buffer filter behind this one keeps both from the upstream.
+    /// Headers go on to the next filter, the body waits. Envoy's buffer filter behind this one keeps both from the upstream. Nothing
+    /// keeps a response's headers from the client: a response that is refused has the status of the one that came.
     #[default]
     Body,
     /// Headers wait too. Only where the host sets `allow_on_headers_stop_iteration`: elsewhere the body would never come.

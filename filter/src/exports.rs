@@ -47,13 +47,18 @@ extern "C" fn proxy_on_request_trailers(context: u32, _: usize) -> Action {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_response_headers(context: u32, _: usize, _: u32) -> Action {
-    contexts::with_stream(context, Stream::response_headers)
+extern "C" fn proxy_on_response_headers(context: u32, _: usize, end: u32) -> Action {
+    contexts::with_stream(context, |stream| stream.response_headers(end != 0))
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_response_body(context: u32, size: usize, _: u32) -> Action {
-    contexts::with_stream(context, |stream| stream.response_body(size))
+extern "C" fn proxy_on_response_body(context: u32, size: usize, end: u32) -> Action {
+    contexts::with_stream(context, |stream| stream.response_body(size, end != 0))
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_response_trailers(context: u32, _: usize) -> Action {
+    contexts::with_stream(context, Stream::response_trailers)
 }
 
 #[unsafe(no_mangle)]

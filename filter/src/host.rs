@@ -31,6 +31,7 @@ pub(crate) enum Map {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Buffer {
     RequestBody = 0,
+    ResponseBody = 1,
     PluginConfiguration = 7,
 }
 

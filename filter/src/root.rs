@@ -50,7 +50,8 @@ impl Root {
 
     /// Begins a stream; it stays with the policy of this moment to its end.
     pub(crate) fn stream(&self) -> Stream {
-        let exchange = Exchange::new(self.policy.clone(), Rc::<World>::clone(&self.world));
+        let exchange = Exchange::new(self.policy.clone(), Rc::<World>::clone(&self.world))
+            .holding_heads(self.hold == Hold::Headers);
         Stream::new(exchange, self.hold, Rc::clone(&self.peers), Rc::clone(&self.telemetry))
     }
 }

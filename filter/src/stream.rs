@@ -6,7 +6,7 @@ use crate::host::{self, Buffer, HostError, Map};
 use crate::peer::Peers;
 use crate::telemetry::Telemetry;
 use sallyport_engine::http::Head;
-use sallyport_engine::{End, Exchange, HeadStep, HeaderEdit, Step};
+use sallyport_engine::{Chunk, End, Exchange, HeadStep, HeaderEdit, Reply, Step};
 use std::rc::Rc;
 
 /// One HTTP exchange on its way through the proxy.
@@ -22,11 +22,36 @@ pub(crate) struct Stream {
     released: bool,
     /// Whether the gate answered itself.
     replied: bool,
+    /// What is done with the response's body.
+    answer: Answer,
+    /// How much of it the proxy holds back for us, in bytes.
+    answer_buffered: usize,
+}
+
+/// What is done with a response's body.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Answer {
+    /// It goes on, and is counted.
+    Passing,
+    /// The proxy holds it back until all of it is there.
+    Held,
+    /// Each piece is judged as it comes.
+    Streamed,
 }
 
 impl Stream {
     pub(crate) fn new(exchange: Exchange, hold: Hold, peers: Rc<Peers>, telemetry: Rc<Telemetry>) -> Self {
-        Self { exchange, hold, peers, telemetry, buffered: 0, released: false, replied: false }
+        Self {
+            exchange,
+            hold,
+            peers,
+            telemetry,
+            buffered: 0,
+            released: false,
+            replied: false,
+            answer: Answer::Passing,
+            answer_buffered: 0,
+        }
     }
 
     fn judge_head(&mut self, end: End) -> Result<HeadStep, HostError> {
@@ -53,6 +78,87 @@ impl Stream {
         if self.released { Ok(Step::Forward) } else { self.judge_body() }
     }
 
+    fn judge_response_head(&mut self, end: End) -> Result<Step, HostError> {
+        if !self.exchange.reads_response() {
+            let status = host::header(Map::ResponseHeaders, ":status").unwrap_or_default();
+            return Ok(self.exchange.response_head(&Head::new(&[(b":status", &status)]), end).step);
+        }
+        let headers = host::header_pairs(Map::ResponseHeaders)?;
+        let pairs = headers.parse().ok_or(HostError::MALFORMED)?;
+        let step = self.exchange.response_head(&Head::new(&pairs), end);
+        apply(Map::ResponseHeaders, &step.edits)?;
+        Ok(step.step)
+    }
+
+    fn judge_response_body(&mut self) -> Result<Step, HostError> {
+        let body = host::buffer(Buffer::ResponseBody, self.answer_buffered)?;
+        if body.len() != self.answer_buffered {
+            return Err(HostError::MALFORMED);
+        }
+        Ok(self.exchange.response_body(&body))
+    }
+
+    /// Judges a piece of a response and puts in its place what goes on.
+    fn pass_chunk(&mut self, size: usize, end: End) -> Action {
+        let passed = self.judge_chunk(size, end);
+        match passed {
+            Ok(()) => Action::Continue,
+            Err(_) => {
+                let step = self.exchange.fail();
+                self.perform_response(Ok(step), size)
+            }
+        }
+    }
+
+    fn judge_chunk(&mut self, size: usize, end: End) -> Result<(), HostError> {
+        let chunk = host::buffer(Buffer::ResponseBody, size)?;
+        if chunk.len() != size {
+            return Err(HostError::MALFORMED);
+        }
+        match self.exchange.response_chunk(&chunk, end) {
+            Chunk::Replace(bytes) if size > 0 || !bytes.is_empty() => {
+                host::replace_buffer(Buffer::ResponseBody, size, &bytes)
+            }
+            Chunk::Replace(_) | Chunk::Forward => Ok(()),
+        }
+    }
+
+    /// The like of [`Self::perform`] for responses; `size` bytes of the body stand in the proxy's buffer.
+    fn perform_response(&mut self, step: Result<Step, HostError>, size: usize) -> Action {
+        let replaced = step.and_then(|step| {
+            if let Step::Replace(body) = &step {
+                host::replace_buffer(Buffer::ResponseBody, size, body)?;
+            }
+            Ok(step)
+        });
+        match replaced.unwrap_or_else(|_| self.exchange.fail()) {
+            Step::Forward => {
+                self.answer = Answer::Passing;
+                Action::Continue
+            }
+            // Should more come of a body that was replaced, the engine says what becomes of it.
+            Step::Stream | Step::Replace(_) => {
+                self.answer = Answer::Streamed;
+                Action::Continue
+            }
+            Step::Hold => Action::Pause,
+            Step::Reply(reply) => {
+                self.answer = Answer::Passing;
+                self.reply(&reply)
+            }
+        }
+    }
+
+    /// Answers in the upstream's stead. Where a response's headers have gone on, Envoy resets the stream instead.
+    fn reply(&mut self, reply: &Reply) -> Action {
+        self.replied = true;
+        let record = self.exchange.record();
+        let details = format!("sallyport_{}", record.reason());
+        // If even this fails, the message stays where it is: it does not go on.
+        let _ = host::respond(reply, &details);
+        Action::Pause
+    }
+
     /// Gives the proxy the body that goes on, where it is not the one that came.
     fn replace(&self, step: Step) -> Result<Step, HostError> {
         if let Step::Replace(body) = &step {
@@ -69,15 +175,8 @@ impl Stream {
                 self.released = true;
                 Action::Continue
             }
-            Step::Hold => Action::Pause,
-            Step::Reply(reply) => {
-                self.replied = true;
-                let record = self.exchange.record();
-                let details = format!("sallyport_{}", record.reason());
-                // If even this fails, the request stays where it is: it does not go on.
-                let _ = host::respond(&reply, &details);
-                Action::Pause
-            }
+            Step::Hold | Step::Stream => Action::Pause,
+            Step::Reply(reply) => self.reply(&reply),
         }
     }
 }
@@ -107,23 +206,48 @@ impl Stream {
         self.perform(step)
     }
 
-    pub(crate) fn response_headers(&mut self) -> Action {
+    pub(crate) fn response_headers(&mut self, end: bool) -> Action {
         // Without a filter that holds the headers back, an upstream may answer before the body was judged.
         if !self.released && !self.replied {
             let step = self.exchange.fail();
             return self.perform(Ok(step));
         }
-        let status = host::header(Map::ResponseHeaders, ":status").ok();
-        let status = status.and_then(|digits| std::str::from_utf8(&digits).ok()?.parse().ok());
-        if let Some(status) = status {
-            self.exchange.response_head(status);
-        }
-        Action::Continue
+        let step = self.judge_response_head(if end { End::Last } else { End::More });
+        self.answer = match step {
+            Ok(Step::Hold) => Answer::Held,
+            Ok(Step::Stream) => Answer::Streamed,
+            _ => Answer::Passing,
+        };
+        let action = self.perform_response(step, 0);
+        // As with requests.
+        if self.answer == Answer::Held && self.hold == Hold::Body { Action::Continue } else { action }
     }
 
-    pub(crate) fn response_body(&mut self, size: usize) -> Action {
-        self.exchange.response_body(size);
-        Action::Continue
+    pub(crate) fn response_body(&mut self, size: usize, end: bool) -> Action {
+        match self.answer {
+            Answer::Passing => {
+                self.exchange.response_passed(size);
+                Action::Continue
+            }
+            Answer::Held => {
+                self.answer_buffered = size;
+                let step =
+                    if end { self.judge_response_body() } else { Ok(self.exchange.response_progress(size)) };
+                self.perform_response(step, size)
+            }
+            Answer::Streamed => self.pass_chunk(size, if end { End::Last } else { End::More }),
+        }
+    }
+
+    pub(crate) fn response_trailers(&mut self) -> Action {
+        match self.answer {
+            Answer::Passing => Action::Continue,
+            Answer::Held => {
+                let step = self.judge_response_body();
+                self.perform_response(step, self.answer_buffered)
+            }
+            Answer::Streamed => self.pass_chunk(0, End::Last),
+        }
     }
 
     pub(crate) fn log(&mut self) {

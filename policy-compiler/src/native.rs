@@ -3,6 +3,8 @@
 //! It does what the filter does around the engine, in the same order: the body is collected and judged whole, and the
 //! changes to the head are made before it goes on.
 
+mod response;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::error::Error;
@@ -16,14 +18,16 @@ use sallyport_engine::{
     Considered, End, Exchange, Gap, HeaderEdit, Miss, Policy, Question, Spent, Step, Surroundings, bundle,
 };
 
-use crate::cases::{Case, Header, Message, Request, Response};
+use crate::cases::{Case, Header, Message, Request};
 use crate::decide::{Observed, Runner, rehearse};
+use response::{Answer, respond};
 
 /// The engine under one policy.
 #[derive(Debug)]
 pub struct Native {
     policy: Rc<Policy>,
     world: Rc<World>,
+    holds_heads: bool,
 }
 
 /// A rule that the engine considered for a request, and what came of it.
@@ -108,7 +112,13 @@ impl Surroundings for World {
 impl Native {
     /// Loads a bundle as the filter does.
     pub fn new(bundle: &[u8]) -> Result<Self, Box<dyn Error>> {
-        Ok(Self { policy: Rc::new(bundle::decode(bundle)?), world: Rc::default() })
+        Ok(Self { policy: Rc::new(bundle::decode(bundle)?), world: Rc::default(), holds_heads: false })
+    }
+
+    /// The same, with the headers of responses held until their bodies are judged.
+    #[must_use]
+    pub fn holding_heads(self) -> Self {
+        Self { holds_heads: true, ..self }
     }
 
     /// Puts a case to the engine as often as it says, and tells which rules it considered the last time.
@@ -135,22 +145,16 @@ impl Runner for Native {
     }
 
     fn run(&mut self, case: &Case) -> Result<Observed, Box<dyn Error>> {
-        let mut exchange = Exchange::new(Some(Rc::clone(&self.policy)), Rc::<World>::clone(&self.world));
+        let mut exchange = Exchange::new(Some(Rc::clone(&self.policy)), Rc::<World>::clone(&self.world))
+            .holding_heads(self.holds_heads);
         let mut headers = head(&case.request);
-        let (status, forwarded, returned) = match request(&mut exchange, &case.request, &mut headers) {
-            Step::Forward => {
-                respond(&mut exchange, &case.response);
-                (case.response.status, Some(whole(&case.request.message)), returned(case))
-            }
-            Step::Replace(body) => {
-                respond(&mut exchange, &case.response);
-                (case.response.status, Some(body), returned(case))
-            }
-            // gRPC carries the reply's text in a header, and has no body then.
-            Step::Reply(reply) if reply.grpc_status.is_some() => (reply.received_status(), None, Vec::new()),
-            Step::Reply(reply) => (reply.status, None, reply.body.into()),
-            Step::Hold => return Err("the engine holds a request that has ended".into()),
+        let (answer, forwarded) = match request(&mut exchange, &case.request, &mut headers) {
+            Step::Forward => (respond(&mut exchange, case)?, Some(whole(&case.request.message))),
+            Step::Replace(body) => (respond(&mut exchange, case)?, Some(body)),
+            Step::Reply(reply) => (Answer::of_gate(reply), None),
+            Step::Hold | Step::Stream => return Err("the engine holds a request that has ended".into()),
         };
+        let Answer { status, body: returned } = answer;
         Ok(Observed {
             record: serde_json::from_str(&exchange.record().to_json())?,
             headers: forwarded.is_some().then_some(headers),
@@ -159,12 +163,6 @@ impl Runner for Native {
             status,
         })
     }
-}
-
-/// The upstream's body as the client receives it: there is none on the wire in answer to HEAD, nor with 204 and 304.
-fn returned(case: &Case) -> Vec<u8> {
-    let bodiless = case.request.method == "HEAD" || matches!(case.response.status, 204 | 304);
-    if bodiless { Vec::new() } else { whole(&case.response.message) }
 }
 
 /// Puts a request to the exchange, piece by piece; the head is changed to what goes on.
@@ -188,13 +186,6 @@ fn request(exchange: &mut Exchange, request: &Request, headers: &mut Vec<Header>
     match step {
         Step::Hold => exchange.request_body(&whole(message)),
         step => step,
-    }
-}
-
-fn respond(exchange: &mut Exchange, response: &Response) {
-    exchange.response_head(response.status);
-    for chunk in response.message.chunks() {
-        exchange.response_body(chunk.len());
     }
 }
 

@@ -20,7 +20,7 @@ use policy_compiler::decide::{Observed, Runner};
 use sallyport_engine::bundle;
 use sallyport_playground::Response;
 use sallyport_playground::client::{Client, Protocol};
-use sallyport_playground::envoy::{ClientCertificates, Config, Envoy, LogLine, Program, Wasm};
+use sallyport_playground::envoy::{ClientCertificates, Config, Envoy, Hold, LogLine, Program, Wasm};
 use sallyport_playground::pki::Ca;
 use sallyport_playground::upstream::{Answer, Seen, Upstream};
 
@@ -51,6 +51,7 @@ pub struct EnvoyRunner {
     bundle: Vec<u8>,
     /// Where the module's clock stands still.
     at: Option<SystemTime>,
+    hold: Hold,
     /// Whether policy has limits at all.
     limited: bool,
     /// Whether a case may have counted towards them.
@@ -63,17 +64,23 @@ impl EnvoyRunner {
     /// Starts Envoy with the module (`$SALLYPORT_MODULE`, or `target/sallyport.wasm`) under an encoded bundle, and makes
     /// sure that the module took it.
     pub fn start(bundle: &[u8]) -> Result<Self, Box<dyn Error>> {
-        Self::start_at(bundle, None)
+        Self::start_at(bundle, None, Hold::Body)
+    }
+
+    /// The same, with the headers of requests and responses held until their bodies are judged.
+    pub fn start_holding_heads(bundle: &[u8]) -> Result<Self, Box<dyn Error>> {
+        Self::start_at(bundle, None, Hold::Headers)
     }
 
     /// The same, with the module's clock standing still where that is asked for.
-    fn start_at(bundle: &[u8], at: Option<SystemTime>) -> Result<Self, Box<dyn Error>> {
+    fn start_at(bundle: &[u8], at: Option<SystemTime>, hold: Hold) -> Result<Self, Box<dyn Error>> {
         let ca = Ca::new(TRUST_DOMAIN)?;
         let upstream = Upstream::start(Answer::Echo)?;
         let server = ca.mint_server(&format!("spiffe://{TRUST_DOMAIN}/gate"))?;
         let mut config = Config::new(Program::find(None)?, server, &ca, upstream.address());
         config.client_certificates = ClientCertificates::Requested;
-        config.wasm = Some(Wasm::new(Module::default_path(), plugin_configuration(bundle, at)));
+        let wasm = Wasm::new(Module::default_path(), plugin_configuration(bundle, at, hold));
+        config.wasm = Some(Wasm { hold, ..wasm });
         let envoy = Envoy::start(&config)?;
         let loaded = envoy.stats("sallyport_policy_loaded")?;
         if !loaded.values().any(|value| *value == 1) {
@@ -85,7 +92,7 @@ impl EnvoyRunner {
         let mut rules = policy.parts().missions.iter().flat_map(|mission| &mission.rules);
         let limited = rules.any(|rule| rule.limit.is_some());
         let (bundle, clients) = (bundle.to_vec(), HashMap::new());
-        Ok(Self { ca, envoy, upstream, clients, bundle, at, limited, counted: false })
+        Ok(Self { ca, envoy, upstream, clients, bundle, at, hold, limited, counted: false })
     }
 
     fn client(&mut self, peers: &Option<Vec<String>>, protocol: Protocol) -> Result<&Client, Box<dyn Error>> {
@@ -153,7 +160,7 @@ impl Runner for EnvoyRunner {
     /// Another clock, and counters at zero, need another Envoy.
     fn begin(&mut self, case: &Case) -> Result<(), Box<dyn Error>> {
         if case.at != self.at || (self.limited && self.counted) {
-            *self = Self::start_at(&self.bundle, case.at)?;
+            *self = Self::start_at(&self.bundle, case.at, self.hold)?;
         }
         self.counted = true;
         Ok(())
@@ -180,9 +187,12 @@ impl Runner for EnvoyRunner {
 }
 
 /// What a `WasmPlugin` would carry as `pluginConfig`.
-fn plugin_configuration(bundle: &[u8], at: Option<SystemTime>) -> String {
+fn plugin_configuration(bundle: &[u8], at: Option<SystemTime>, hold: Hold) -> String {
     let clock = at.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).map(|since| since.as_secs());
     let mut configuration = serde_json::json!({"bundle": STANDARD.encode(bundle)});
+    if let (Hold::Headers, Some(keys)) = (hold, configuration.as_object_mut()) {
+        keys.insert("hold".to_owned(), "headers".into());
+    }
     if let (Some(clock), Some(keys)) = (clock, configuration.as_object_mut()) {
         keys.insert("clock".to_owned(), clock.into());
     }

@@ -12,7 +12,7 @@ use policy_compiler::decide::{Observed, Record, Runner};
 
 use crate::wasm_host::{
     BodyEnd, ClientRequest, Delivered, HeaderMap, HttpExchange, Identities, Level, Message, Metric, Module,
-    Observation, Refusal, Vm, admit,
+    Observation, Options, Refusal, Vm, admit,
 };
 
 /// Headers that the proxy or the framing add on the way to the upstream; they are reported only if the case sent them.
@@ -33,6 +33,7 @@ pub struct WasmRunner {
     vm: Vm,
     identities: Identities,
     end: BodyEnd,
+    options: Options,
 }
 
 impl WasmRunner {
@@ -46,12 +47,29 @@ impl WasmRunner {
     pub fn start_module(module: Module, bundle: &[u8]) -> Result<Self, Box<dyn Error>> {
         // What a WasmPlugin would carry as pluginConfig.
         let configuration = serde_json::json!({"bundle": STANDARD.encode(bundle)}).to_string();
-        let vm = Vm::start(&module, &configuration)?;
+        Self::start_configured(module, configuration, Options::default())
+    }
+
+    /// Starts this module where it can hold the headers of requests and responses until their bodies are judged.
+    pub fn start_holding_heads(module: Module, bundle: &[u8]) -> Result<Self, Box<dyn Error>> {
+        let configuration = serde_json::json!({"bundle": STANDARD.encode(bundle), "hold": "headers"});
+        let options =
+            Options { allow_on_headers_stop_iteration: true, buffer_after: false, ..Options::default() };
+        Self::start_configured(module, configuration.to_string(), options)
+    }
+
+    fn start_configured(
+        module: Module,
+        configuration: String,
+        options: Options,
+    ) -> Result<Self, Box<dyn Error>> {
+        let vm = Vm::start_with(&module, &configuration, options.clone())?;
         if vm.metrics().get(LOADED) != Some(&Metric::Gauge(1)) {
             let told: String = vm.start_log().iter().map(|line| format!("\n  {}", line.message)).collect();
             return Err(format!("the module does not accept the bundle:{told}").into());
         }
-        Ok(Self { module, configuration, vm, identities: Identities::default(), end: BodyEnd::default() })
+        let (identities, end) = (Identities::default(), BodyEnd::default());
+        Ok(Self { module, configuration, vm, identities, end, options })
     }
 
     /// The same, with another way to tell the end of bodies.
@@ -88,7 +106,7 @@ impl Runner for WasmRunner {
             Ok(seen) => seen,
             Err(error) => {
                 // Envoy would start another VM too (FAIL_RELOAD); the next case is not to suffer.
-                self.vm = Vm::start(&self.module, &self.configuration)?;
+                self.vm = Vm::start_with(&self.module, &self.configuration, self.options.clone())?;
                 return Err(error.into());
             }
         };

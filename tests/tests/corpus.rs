@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use policy_compiler::cases::{self, Case};
+use policy_compiler::cases::{self, Case, Header, Message};
 use policy_compiler::decide::{self, Runner};
 use policy_compiler::native::Native;
 use policy_compiler::report::Colour;
@@ -132,19 +132,53 @@ fn a_real_envoy_does_what_the_engine_does() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
+/// Where the headers of responses wait for their bodies, a refusal has its own status; what the cases expect is for where they do not.
+#[test]
+fn where_heads_are_held_the_runners_agree_too() {
+    let (module, mut wrong) = (module(), String::new());
+    for suite in suites().iter().filter(|suite| suite.name.starts_with("responses")) {
+        let mut unexpected = String::new();
+        let mut native = Native::new(&suite.bundle).unwrap().holding_heads();
+        let native = run("native", &mut native, suite, &mut unexpected);
+        assert!(native.lines.iter().any(|line| line["status"] == 403), "no refusal has its own status");
+        let mut wasm = WasmRunner::start_holding_heads(module.clone(), &suite.bundle).unwrap();
+        compare(suite, &native, &run("wasm", &mut wasm, suite, &mut unexpected), &mut wrong);
+        let mut envoy = EnvoyRunner::start_holding_heads(&suite.bundle).unwrap();
+        compare(suite, &native, &run("envoy", &mut envoy, suite, &mut unexpected), &mut wrong);
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// A message of a case that can be cut.
+#[derive(Clone, Copy)]
+struct Part {
+    of: fn(&mut Case) -> &mut Message,
+    headers: fn(&Case) -> &[Header],
+    /// The cuts that leave it whole. A response's is of one piece, but of no known length, as one that is cut.
+    whole: &'static [usize],
+}
+
+const REQUEST: Part =
+    Part { of: |case| &mut case.request.message, headers: |case| &case.request.headers, whole: &[] };
+const RESPONSE: Part = Part {
+    of: |case| &mut case.response.message,
+    headers: |case| &case.response.headers,
+    whole: &[usize::MAX],
+};
+
 /// Cases with a body, and a way to cut it.
-fn cut_cases(suite: &Suite) -> impl Strategy<Value = Case> + use<> {
+fn cut_cases(suite: &Suite, part: Part) -> impl Strategy<Value = Case> + use<> {
     // A claimed length fixes the framing; it is not for cutting.
     let claims = |case: &Case| {
-        case.request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        (part.headers)(case).iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length"))
     };
-    let cases = suite.cases.iter().filter(|case| case.request.message.body.is_some() && !claims(case));
-    let cases: Vec<Case> = cases.cloned().collect();
-    (prop::sample::select(cases), prop::collection::vec(any::<prop::sample::Index>(), 0..6)).prop_map(
-        |(case, cuts)| {
-            let mut case = case;
-            let length = case.request.message.body.as_ref().map_or(0, Vec::len);
-            case.request.message.cuts = cuts.iter().map(|cut| cut.index(length + 1)).collect();
+    let mut cases: Vec<Case> = suite.cases.iter().filter(|case| !claims(case)).cloned().collect();
+    cases.retain_mut(|case| (part.of)(case).body.is_some());
+    (prop::sample::select(cases), prop::collection::vec(any::<prop::sample::Index>(), 1..6)).prop_map(
+        move |(mut case, cuts)| {
+            let message = (part.of)(&mut case);
+            let length = message.body.as_ref().map_or(0, Vec::len);
+            message.cuts = cuts.iter().map(|cut| cut.index(length + 1)).collect();
             case
         },
     )
@@ -159,23 +193,25 @@ fn line(gate: &mut impl Runner, case: &Case) -> Result<Value, TestCaseError> {
 }
 
 /// Puts a case to a runner, whole and cut.
-fn indifferent(gate: &mut impl Runner, cut: &Case) -> Result<(), TestCaseError> {
+fn indifferent(gate: &mut impl Runner, mut cut: Case, part: Part) -> Result<(), TestCaseError> {
     let mut whole = cut.clone();
-    whole.request.message.cuts.clear();
-    let differences = differences(&line(gate, &whole)?, &line(gate, cut)?);
+    (part.of)(&mut whole).cuts = part.whole.to_vec();
+    let differences = differences(&line(gate, &whole)?, &line(gate, &cut)?);
     if differences.is_empty() {
         return Ok(());
     }
-    let (place, cuts) = (&cut.place, &cut.request.message.cuts);
-    Err(TestCaseError::fail(format!("{place} cut {cuts:?}: {differences:?}")))
+    let cuts = std::mem::take(&mut (part.of)(&mut cut).cuts);
+    Err(TestCaseError::fail(format!("{} cut {cuts:?}: {differences:?}", cut.place)))
 }
 
 fn check_cuts(gate: &mut impl Runner, suite: &Suite) {
     let gate = RefCell::new(gate);
     let config = ProptestConfig { failure_persistence: None, cases: CUTS, ..ProptestConfig::default() };
-    TestRunner::new(config)
-        .run(&cut_cases(suite), |cut| indifferent(&mut **gate.borrow_mut(), &cut))
-        .unwrap();
+    for part in [REQUEST, RESPONSE] {
+        TestRunner::new(config.clone())
+            .run(&cut_cases(suite, part), |cut| indifferent(&mut **gate.borrow_mut(), cut, part))
+            .unwrap();
+    }
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn when(covered: bool, miss: Miss) -> Coverage {
     if covered { Ok(()) } else { Err(miss) }
 }
 
-fn fits(globs: &[Glob], text: &str, effect: Effect) -> bool {
+pub(super) fn fits(globs: &[Glob], text: &str, effect: Effect) -> bool {
     globs.iter().any(|glob| match effect {
         Effect::Allow => glob.matches(text),
         Effect::Hold | Effect::Deny => glob.matches_ignoring_case(text),

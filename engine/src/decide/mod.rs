@@ -6,6 +6,7 @@
 
 mod arguments;
 mod cover;
+mod rights;
 mod tally;
 mod trace;
 
@@ -20,6 +21,7 @@ use alloc::string::String;
 
 pub use arguments::is_plain_path;
 pub use cover::is_tool_name;
+pub(crate) use rights::{Offer, may_call};
 use tally::Tally;
 pub use trace::{Gap, Question};
 

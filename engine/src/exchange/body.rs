@@ -78,7 +78,10 @@ impl Exchange {
                 let edits = core::mem::take(&mut self.edits);
                 match decoded {
                     _ if self.observes => Step::Forward,
-                    decoded if !edits.is_empty() => Step::Replace(apply(&decoded, &edits)),
+                    decoded if !edits.is_empty() => {
+                        self.record.redacted = true;
+                        Step::Replace(apply(&decoded, &edits))
+                    }
                     Cow::Owned(decoded) => Step::Replace(decoded),
                     Cow::Borrowed(_) => Step::Forward,
                 }
@@ -200,6 +203,7 @@ impl Exchange {
         self.record.operation = Some(describe(case.policy, &message));
         let id =
             message.id().filter(|id| !case.policy.parts().catalogue.finds_anything(id.as_json())).cloned();
+        self.memory.note_message(&message, id.clone());
         let refused = match headers.check(&message) {
             Ok(()) => self.ask_rules(case, Asked::Mcp(&message)).err(),
             Err(reason) => Some(reason.into()),
@@ -213,6 +217,7 @@ impl Exchange {
     fn judge_a2a_rpc(&mut self, case: &Case<'_>, body: &[u8]) -> Result<(), Answered> {
         let document = case.parse(body)?;
         let (id, call) = A2aCall::read_rpc(document.root().ok_or(Reason::Internal)?)?;
+        self.memory.note_call(id.clone());
         let judged = self
             .judge_a2a_call(case, &call)
             .and_then(|()| self.scan_document(case.policy, case.pending, &document).map_err(Answered::from));
@@ -254,7 +259,7 @@ impl Exchange {
 }
 
 /// Whether a server that guesses would take a body for JSON.
-fn begins_like_json(body: &[u8]) -> bool {
+pub(crate) fn begins_like_json(body: &[u8]) -> bool {
     matches!(body.trim_ascii_start().first(), Some(b'{' | b'[' | 0xef))
 }
 

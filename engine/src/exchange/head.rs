@@ -89,8 +89,10 @@ impl Exchange {
         let route = policy.service(service).ok_or(Reason::Internal)?.route(&path)?;
         let numbers = if route.opaque_numbers { Numbers::Opaque } else { Numbers::Alike };
         let origin = Origin { agent, service, caller, authority };
+        self.remember(route, &origin, method);
         let request = Request { head, method, path, origin, end, numbers };
         let pending = self.judge_route(&policy, route, &request)?;
+        self.expect_shape(pending.as_ref(), is_grpc(head));
         // Last, so that a length known ahead and one counted on the way are refused alike.
         if let Err(reason) = self.check_length(head) {
             let granted = pending.as_ref().is_none_or(Pending::is_granted);
@@ -102,6 +104,9 @@ impl Exchange {
             return Err(Refused { reason, rule: None, shape });
         }
         let mut edits = self.edits(head);
+        if !self.observes {
+            edits.extend(self.edits_for_response(&policy, head));
+        }
         // Who only observes lets the body go on as it came.
         if !self.observes && pending.as_ref().is_some_and(|pending| pending.coding.is_some()) {
             edits.push(HeaderEdit::Remove("content-encoding".to_string()));

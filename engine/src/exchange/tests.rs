@@ -1,4 +1,5 @@
 mod modes;
+mod responses;
 
 use super::*;
 use crate::http::HeaderPair;
@@ -51,7 +52,7 @@ impl Ask<'_> {
             step = exchange.request_body(body.as_bytes());
         }
         if step == Step::Forward {
-            exchange.response_head(200);
+            exchange.response_head(&Head::new(&[(b":status", b"200")]), End::Last);
         }
         (edits, step, exchange.record())
     }

@@ -12,6 +12,14 @@ const MAX_RATIO: usize = 100;
 /// What a body may decode to whatever its ratio: short bodies of repeated text are no bombs.
 const FREE_LEN: usize = 64 * 1024;
 
+/// How far back DEFLATE refers.
+const WINDOW: usize = 32 * 1024;
+/// How often it is asked whether a body that comes in pieces grows too much: after as many of its bytes.
+const UNIT: usize = 256;
+/// The longest header of gzip that is waited for, and how every one begins.
+const MAX_HEADER: usize = 4096;
+const GZIP: [u8; 3] = [0x1f, 0x8b, 8];
+
 /// A coding that the gate reads.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Coding {
@@ -50,6 +58,132 @@ impl Coding {
             },
             Self::Gzip => gunzip(body, most),
         }
+    }
+}
+
+/// A body that is decoded as it comes. It keeps the last 32 KiB, as DEFLATE refers back to them.
+pub(crate) struct Decoder {
+    coding: Coding,
+    stage: Stage,
+    machine: DecompressorOxide,
+    window: Vec<u8>,
+    at: usize,
+    checksum: crc32fast::Hasher,
+    /// How much has come, and what it was decoded to.
+    read: usize,
+    written: usize,
+}
+
+/// How far a body is decoded.
+enum Stage {
+    /// What has come of gzip's header.
+    Header(Vec<u8>),
+    Stream,
+    /// What has come of gzip's trailer.
+    Trailer(Vec<u8>),
+}
+
+impl Decoder {
+    pub(crate) fn new(coding: Coding) -> Self {
+        let stage = if coding == Coding::Gzip { Stage::Header(Vec::new()) } else { Stage::Stream };
+        Self {
+            coding,
+            stage,
+            machine: DecompressorOxide::new(),
+            window: vec![0; WINDOW],
+            at: 0,
+            checksum: crc32fast::Hasher::new(),
+            read: 0,
+            written: 0,
+        }
+    }
+
+    /// Decodes the next piece, as far as it can be decoded. After the last one, which may be empty, the stream must have ended, and
+    /// nothing may stand behind it. What is decoded, and whether it is too much, does not depend on how the body was cut.
+    pub(crate) fn push(&mut self, mut piece: &[u8], last: bool, out: &mut Vec<u8>) -> Result<(), Reason> {
+        while !piece.is_empty() {
+            let unit = UNIT.saturating_sub(self.read.checked_rem(UNIT).unwrap_or(0)).min(piece.len());
+            let (unit, rest) = piece.split_at_checked(unit).unwrap_or((piece, &[]));
+            piece = rest;
+            self.read = self.read.saturating_add(unit.len());
+            self.take(unit, out)?;
+            if self.read.checked_rem(UNIT) == Some(0) {
+                self.check_ratio()?;
+            }
+        }
+        if last && self.read > 0 {
+            self.check_ratio()?;
+            self.check_end()?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, unit: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
+        match &mut self.stage {
+            Stage::Header(header) => {
+                header.extend_from_slice(unit);
+                if let Some(rest) = skip_gzip_header(header) {
+                    let rest = rest.to_vec();
+                    self.stage = Stage::Stream;
+                    return self.inflate(&rest, out);
+                }
+                let begins = GZIP.iter().zip(header.iter()).all(|(a, b)| a == b);
+                if header.len() > MAX_HEADER || !begins { Err(Reason::RequestEncoding) } else { Ok(()) }
+            }
+            Stage::Stream => self.inflate(unit, out),
+            Stage::Trailer(trailer) => {
+                trailer.extend_from_slice(unit);
+                if trailer.len() > 8 { Err(Reason::RequestEncoding) } else { Ok(()) }
+            }
+        }
+    }
+
+    fn inflate(&mut self, mut rest: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
+        let zlib = match self.coding {
+            Coding::Deflate => inflate_flags::TINFL_FLAG_PARSE_ZLIB_HEADER,
+            Coding::Gzip => 0,
+        };
+        let flags = zlib | inflate_flags::TINFL_FLAG_HAS_MORE_INPUT;
+        loop {
+            let (status, took, gave) = decompress(&mut self.machine, rest, &mut self.window, self.at, flags);
+            rest = rest.get(took..).unwrap_or_default();
+            let end = self.at.saturating_add(gave);
+            let fresh = self.window.get(self.at..end).unwrap_or_default();
+            self.checksum.update(fresh);
+            out.extend_from_slice(fresh);
+            self.at = if end < WINDOW { end } else { 0 };
+            self.written = self.written.saturating_add(gave);
+            match status {
+                TINFLStatus::Done => {
+                    self.stage = Stage::Trailer(rest.to_vec());
+                    return Ok(());
+                }
+                TINFLStatus::NeedsMoreInput => return Ok(()),
+                TINFLStatus::HasMoreOutput => {}
+                _ => return Err(Reason::RequestEncoding),
+            }
+        }
+    }
+
+    fn check_ratio(&self) -> Result<(), Reason> {
+        let most = self.read.saturating_mul(MAX_RATIO).max(FREE_LEN);
+        if self.written > most { Err(Reason::RequestTooLarge) } else { Ok(()) }
+    }
+
+    fn check_end(&self) -> Result<(), Reason> {
+        let Stage::Trailer(trailer) = &self.stage else { return Err(Reason::RequestEncoding) };
+        let length = u32::try_from(self.written & 0xffff_ffff).unwrap_or(0);
+        let expected = match self.coding {
+            Coding::Deflate => Vec::new(),
+            Coding::Gzip => [self.checksum.clone().finalize().to_le_bytes(), length.to_le_bytes()].concat(),
+        };
+        if *trailer == expected { Ok(()) } else { Err(Reason::RequestEncoding) }
+    }
+}
+
+impl core::fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Decoder").field("coding", &self.coding).finish_non_exhaustive()
     }
 }
 
@@ -188,11 +322,57 @@ mod tests {
         assert_eq!(Coding::Gzip.decode(&gzip(&bomb), 1 << 24), Err(Reason::RequestTooLarge));
     }
 
+    #[test]
+    fn a_bomb_is_noticed_while_it_goes_off() {
+        let bomb = gzip(&vec![b'x'; 1 << 24]);
+        let mut out = Vec::new();
+        assert_eq!(Decoder::new(Coding::Gzip).push(&bomb, false, &mut out), Err(Reason::RequestTooLarge));
+        assert!(out.len() < 1 << 19, "{}", out.len());
+        // What is dense on the whole may begin with what is not.
+        let mut text = vec![b'x'; 60_000];
+        text.extend((0_u32..9000).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()));
+        assert_eq!(Decoder::new(Coding::Gzip).push(&gzip(&text), true, &mut Vec::new()), Ok(()));
+    }
+
     proptest! {
         #[test]
         fn any_text_survives(text in prop::collection::vec(any::<u8>(), 0..3000)) {
             prop_assert_eq!(&Coding::Gzip.decode(&gzip(&text), 1 << 20).unwrap(), &text);
             prop_assert_eq!(&Coding::Deflate.decode(&compress_to_vec_zlib(&text, 6), 1 << 20).unwrap(), &text);
+        }
+
+        #[test]
+        fn what_comes_in_pieces_is_decoded_as_the_whole_is(
+            text in prop::collection::vec(any::<u8>(), 0..3000),
+            repeat in 1_usize..40,
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+            damage in prop::option::of((any::<prop::sample::Index>(), 0_u8..8)),
+            gzipped in any::<bool>(),
+        ) {
+            let text = text.repeat(repeat);
+            let (coding, mut body) = if gzipped {
+                (Coding::Gzip, gzip(&text))
+            } else {
+                (Coding::Deflate, compress_to_vec_zlib(&text, 6))
+            };
+            if let Some((at, bit)) = damage {
+                let at = at.index(body.len());
+                body[at] ^= 1 << bit;
+            }
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(body.len() + 1)).collect();
+            cuts.sort_unstable();
+            let in_pieces = |cuts: &[usize]| {
+                let (mut decoder, mut out, mut at) = (Decoder::new(coding), Vec::new(), 0);
+                let mut done = Ok(());
+                for &cut in cuts {
+                    done = done.and_then(|()| decoder.push(&body[at..cut], false, &mut out));
+                    at = cut;
+                }
+                (done.and_then(|()| decoder.push(&body[at..], true, &mut out)), out)
+            };
+            let (done, out) = in_pieces(&cuts);
+            prop_assert_eq!((done.clone(), &out), (in_pieces(&[]).0, &in_pieces(&[]).1));
+            prop_assert_eq!(done.map(|()| out), coding.decode(&body, 1 << 24));
         }
 
         #[test]

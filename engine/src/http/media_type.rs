@@ -66,6 +66,31 @@ impl MediaType {
             || self.essence.ends_with("+xml")
     }
 
+    /// Whether a body of this type has parts of other types.
+    pub(crate) fn is_multipart(&self) -> bool {
+        self.essence.starts_with("multipart/")
+    }
+
+    /// Whether a body of this type is a stream of events.
+    pub(crate) fn is_events(&self) -> bool {
+        self.essence == "text/event-stream"
+    }
+
+    /// Whether a body of this type is text in which backslashes can stand for characters, as in JSON.
+    pub(crate) fn is_escaped_text(&self) -> bool {
+        matches!(
+            self.essence.as_str(),
+            "application/x-ndjson"
+                | "application/jsonl"
+                | "application/json-seq"
+                | "application/javascript"
+                | "application/x-javascript"
+                | "application/yaml"
+                | "application/x-yaml"
+                | "text/javascript"
+        )
+    }
+
     /// The charset parameter.
     pub fn charset(&self) -> Charset {
         self.charset

@@ -8,7 +8,7 @@ mod path;
 mod url;
 
 pub use authority::{Authority, HostPattern, InvalidHost};
-pub(crate) use coding::Coding;
+pub(crate) use coding::{Coding, Decoder};
 pub use head::{Head, HeaderPair};
 pub use media_type::{Charset, MediaType};
 pub use path::{AmbiguousPath, InvalidTemplate, PathTemplate, RequestPath};

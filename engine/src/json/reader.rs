@@ -1,6 +1,7 @@
 //! The grammar: bytes to nodes.
 
 use super::{Fault, JsonError, Kind, MAX_DEPTH, MAX_NODES, Node, Numbers, number, text};
+use crate::sort::sort;
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
@@ -191,7 +192,7 @@ impl Reader<'_> {
                 .find(|(n, (key, _))| keys.iter().take(*n).any(|(earlier, _)| earlier == key))
                 .map(|(_, (_, start))| *start)
         } else {
-            keys.sort_unstable();
+            sort(&mut keys);
             keys.iter().zip(keys.iter().skip(1)).find(|(a, b)| a.0 == b.0).map(|(_, (_, start))| *start)
         };
         match twice {

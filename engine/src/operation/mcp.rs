@@ -91,6 +91,14 @@ impl<'d> Message<'d> {
 }
 
 impl<'d> Call<'d> {
+    /// What it asks for a list of.
+    pub(crate) fn list(&self) -> Option<Feature> {
+        match self {
+            Self::List(feature) => Some(*feature),
+            _ => None,
+        }
+    }
+
     fn read(method: &str, params: Option<Value<'d>>) -> Result<Self, Reason> {
         let text = |key: &str| {
             let value = params.and_then(|params| params.get(key));

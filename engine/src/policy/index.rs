@@ -6,6 +6,7 @@
 
 use super::{Effect, McpMatch, Mission, Operations, Rule, ServiceId};
 use crate::glob::Glob;
+use crate::sort::sort;
 use alloc::vec::Vec;
 
 /// A mission with fewer rules is walked through.
@@ -98,8 +99,8 @@ impl MissionIndex {
                 None => index.always.push((rule.service, number)),
             }
         }
-        index.named.sort_unstable();
-        index.always.sort_unstable();
+        sort(&mut index.named);
+        sort(&mut index.always);
         Some(index)
     }
 
@@ -118,7 +119,7 @@ impl MissionIndex {
                 met.extend(named.map(|(.., number)| *number));
             }
         }
-        met.sort_unstable();
+        sort(&mut met);
         met.dedup();
         Some(met)
     }

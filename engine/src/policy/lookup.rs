@@ -5,19 +5,23 @@ use crate::http::{Authority, HostPattern, RequestPath};
 use crate::identity::SpiffeId;
 use crate::reason::Reason;
 use crate::scan::Profile;
+use crate::sort;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
 /// Brings every table that is searched into its order. Services, agents and missions keep theirs: ids point into them.
 pub(super) fn sort(parts: &mut PolicyParts) {
-    parts.trust_domains.sort_unstable();
-    parts.identities.sort_unstable();
-    parts.patterns.sort_unstable();
+    sort::sort(&mut parts.trust_domains);
+    sort::sort(&mut parts.identities);
+    sort::sort(&mut parts.patterns);
     for service in &mut parts.services {
-        service.hosts.sort_unstable();
-        service.ports.sort_unstable();
-        service.routes.sort_by(|a, b| Reverse(a.path.precision()).cmp(&Reverse(b.path.precision())));
+        sort::sort(&mut service.hosts);
+        sort::sort(&mut service.ports);
+        // The most precise first, and of those that are alike the one that is first by its text.
+        sort::sort_by(&mut service.routes, |a, b| {
+            (Reverse(a.path.precision()), a.path.as_str()) < (Reverse(b.path.precision()), b.path.as_str())
+        });
     }
 }
 
@@ -29,7 +33,7 @@ pub(super) fn hosts(parts: &PolicyParts) -> Vec<(String, ServiceId)> {
             HostPattern::Exact(text) | HostPattern::Suffix(text) => (text.to_string(), id),
         }));
     }
-    hosts.sort_unstable();
+    sort::sort(&mut hosts);
     hosts
 }
 

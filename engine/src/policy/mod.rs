@@ -16,9 +16,9 @@ pub use arguments::{Arguments, Constraint, Element, Field, Presence, TextMatch, 
 pub use conditions::{Conditions, Limit, Window};
 pub(crate) use index::{Key, Lookup, Named};
 pub use parts::{
-    A2aMatch, A2aMethod, Agent, AgentId, Effect, GrpcMatch, HttpMatch, Limits, LlmApi, LlmMatch, McpMatch,
-    Mission, MissionId, Mode, Operations, Otherwise, PolicyParts, ProfileId, Protocol, Route, Rule, Service,
-    ServiceId, Settings, Staleness,
+    A2aMatch, A2aMethod, Agent, AgentId, Coded, Effect, GrpcMatch, HttpMatch, Limits, LlmApi, LlmMatch,
+    McpMatch, Mission, MissionId, Mode, Operations, Otherwise, PolicyParts, ProfileId, Protocol, Route, Rule,
+    Service, ServiceId, Settings, Staleness,
 };
 pub use pattern::Pattern;
 pub use validate::InvalidPolicy;

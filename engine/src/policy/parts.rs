@@ -360,6 +360,10 @@ pub struct Settings {
     pub unmapped: Otherwise,
     /// What becomes of bodies over the limit, where the head alone has granted the request.
     pub oversize: Otherwise,
+    /// What becomes of responses with a content coding.
+    pub coded: Coded,
+    /// What becomes of responses that nobody can read, on routes of plain HTTP.
+    pub unscannable: Otherwise,
     /// When policy that nobody confirmed is too old; never when `None`.
     pub staleness: Option<Staleness>,
 }
@@ -382,6 +386,18 @@ pub enum Otherwise {
     Deny,
     /// It goes on, and the record says why.
     Allow,
+}
+
+/// What becomes of responses with a content coding.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub enum Coded {
+    /// They are decoded, judged, and go on decoded; one that cannot be decoded is refused.
+    #[default]
+    Decode,
+    /// They are refused.
+    Deny,
+    /// They go on unread, on routes of plain HTTP, and the record says so.
+    Pass,
 }
 
 /// When policy is too old to judge by.

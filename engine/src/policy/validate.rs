@@ -1,6 +1,7 @@
 //! The checks that make a [`Policy`](super::Policy) out of parts, whoever filled them.
 
 use super::{AgentId, Effect, HttpMatch, Limits, McpMatch, Operations, PolicyParts, Rule};
+use crate::sort::sort;
 use core::fmt;
 
 /// Why parts are no policy. The compiler never produces such parts; a bundle that holds them is refused.
@@ -80,7 +81,7 @@ fn exists(parts: &PolicyParts, agent: AgentId) -> bool {
 
 fn check_hosts(parts: &PolicyParts) -> Result<(), InvalidPolicy> {
     let mut hosts: alloc::vec::Vec<_> = parts.services.iter().flat_map(|service| &service.hosts).collect();
-    hosts.sort_unstable();
+    sort(&mut hosts);
     let twice = hosts.iter().zip(hosts.iter().skip(1)).any(|(a, b)| a == b);
     if twice { Err(InvalidPolicy::DuplicateHost) } else { Ok(()) }
 }

@@ -1,5 +1,6 @@
 //! Replacing parts of a message.
 
+use crate::sort::sort_by;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -16,7 +17,7 @@ pub struct Edit {
 
 /// Sorts edits, and makes those that overlap one: what covers the most gives the text.
 pub(super) fn disjoint(mut edits: Vec<Edit>) -> Vec<Edit> {
-    edits.sort_by(|a, b| (a.start, b.end).cmp(&(b.start, a.end)));
+    sort_by(&mut edits, |a, b| (a.start, b.end) < (b.start, a.end));
     let mut out: Vec<Edit> = Vec::with_capacity(edits.len());
     for edit in edits {
         match out.last_mut() {

@@ -1,6 +1,6 @@
 //! The gate's own settings.
 
-use sallyport_engine::policy::{Limits, Mode, Otherwise, Settings, Staleness};
+use sallyport_engine::policy::{Coded, Limits, Mode, Otherwise, Settings, Staleness};
 
 use super::circumstances::duration;
 use super::missions::mode;
@@ -26,12 +26,23 @@ pub(super) fn limits(gate: Option<&Document<'_, '_>>) -> Limits {
 }
 
 pub(super) fn settings(gate: Option<&Document<'_, '_>>, out: &mut Diagnostics) -> Settings {
-    let Some(gate) = gate else { return Settings::default() };
+    // Images and the like are what nobody scans; where no Gate says otherwise, they pass.
+    let unscannable = Otherwise::Allow;
+    let Some(gate) = gate else { return Settings { unscannable, ..Settings::default() } };
     let spec = gate.spec;
     Settings {
         mode: mode(spec, Mode::Enforce),
         unmapped: otherwise(spec, "unmappedIdentities"),
         oversize: otherwise(spec, "oversizeBodies"),
+        coded: match spec.word("encodedResponses").map(|word| word.text) {
+            Some("deny") => Coded::Deny,
+            Some("pass") => Coded::Pass,
+            _ => Coded::Decode,
+        },
+        unscannable: match spec.word("unscannableResponses").map(|word| word.text) {
+            Some("deny") => Otherwise::Deny,
+            _ => unscannable,
+        },
         staleness: spec.entry("staleness").and_then(|_| staleness(spec.object("staleness"), out)),
     }
 }

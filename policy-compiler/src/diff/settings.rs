@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sallyport_engine::policy::{Mode, Otherwise, PolicyParts, Protocol, Route, Service, Settings, Staleness};
+use sallyport_engine::policy::{
+    Coded, Mode, Otherwise, PolicyParts, Protocol, Route, Service, Settings, Staleness,
+};
 
 use super::scope::{self, Names};
 use super::{Change, Direction, Subject};
@@ -72,10 +74,21 @@ fn answers(old: &Settings, new: &Settings) -> Vec<(Direction, String)> {
     let passes = |otherwise| otherwise == Otherwise::Allow;
     let observes = |mode| mode == Mode::Observe;
     // Every setting is told of: one that is new is named here, or this does not compile.
-    let Settings { mode, unmapped, oversize, staleness: _ } = *new;
+    let Settings { mode, unmapped, oversize, coded, unscannable, staleness: _ } = *new;
     lets(observes(old.mode), observes(mode), "what it would refuse of callers that are no agent");
     lets(passes(old.unmapped), passes(unmapped), "callers that are no agent");
     lets(passes(old.oversize), passes(oversize), "granted requests whose body is over the limit");
+    lets(old.coded == Coded::Pass, coded == Coded::Pass, "responses with a content coding");
+    lets(passes(old.unscannable), passes(unscannable), "responses that nobody can read");
+    if (old.coded == Coded::Deny) != (coded == Coded::Deny) {
+        let decodes = |coded| if coded == Coded::Deny { "refuses" } else { "takes" };
+        let sentence = format!(
+            "{} responses in gzip and deflate; before, it {} them",
+            decodes(coded),
+            decodes(old.coded)
+        );
+        told.push((Direction::Other, sentence));
+    }
     if old.staleness != new.staleness {
         let words = |staleness: Option<Staleness>| match staleness {
             None => "never counts as too old".to_owned(),

@@ -14,7 +14,8 @@ pub(super) static SPEC: Object = Object {
             name: "maxBodyBytes",
             ty: Ty::Number { min: 1, max: MOST_BODY_BYTES, what: "a number of bytes" },
             need: Need::Default("1048576"),
-            doc: "The longest request body that is judged. A longer one is refused with `request.too_large`.",
+            doc: "The longest body that is judged. A longer one is refused: a request's with `request.too_large`, with \
+                  `response.too_large` that of a response that is held until all of it has come.",
         },
         Field {
             name: "dlp",
@@ -42,7 +43,25 @@ pub(super) static SPEC: Object = Object {
             need: Need::Default("deny"),
             doc: "What becomes of bodies over `maxBodyBytes` on `http` routes, where method and path grant the request: `deny` \
                   answers `request.too_large`, `allow` lets them pass unread: what detectors would find, or a form that overrides the \
-                  method, is not seen then. Where the body decides, they are always refused.",
+                  method, is not seen then. Where the body decides, they are always refused. So it is with responses that are held \
+                  until all of them has come: `response.too_large`.",
+        },
+        Field {
+            name: "encodedResponses",
+            ty: Ty::Choice(&["decode", "deny", "pass"]),
+            need: Need::Default("decode"),
+            doc: "What becomes of responses with a `content-encoding`, where anything in them is looked for: `decode` decodes `gzip` and \
+                  `deflate`, judges what comes out and lets it go on decoded; `deny` answers `response.encoding`, as any other coding is \
+                  answered; `pass` lets them go on unread on `http` routes. Upstreams are asked only for codings that are read.",
+        },
+        Field {
+            name: "unscannableResponses",
+            ty: Ty::Choice(&["pass", "deny"]),
+            need: Need::Default("pass"),
+            doc: "What becomes of responses on `http` routes that are neither JSON nor text, nor UTF-8, as images are: `pass` lets them go \
+                  on (of text in another charset, what can be read is scanned); `deny` answers `response.unsupported` or \
+                  `response.encoding`, and JSON that has more than one reading with `response.malformed`. MCP, A2A and models \
+                  must answer in JSON, events or text whatever is said here; `opaqueBodies: allow` of a route goes before.",
         },
         Field {
             name: "opaqueBodies",

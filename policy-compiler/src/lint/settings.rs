@@ -5,21 +5,23 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::shape::Fields;
 
 /// Settings of the Gate that can be opened, and what passes then.
-const OPEN: [(&str, &str); 3] = [
-    ("unmappedIdentities", "callers that are no Agent pass unjudged"),
-    ("oversizeBodies", "bodies over `maxBodyBytes` pass unscanned on `http` routes"),
+const OPEN: [(&str, &str, &str); 4] = [
+    ("unmappedIdentities", "allow", "callers that are no Agent pass unjudged"),
+    ("oversizeBodies", "allow", "bodies over `maxBodyBytes` pass unscanned on `http` routes"),
     (
         "opaqueBodies",
+        "allow",
         "bodies that the gate can not read pass unjudged wherever a route does not say otherwise",
     ),
+    ("encodedResponses", "pass", "responses with a content coding pass unscanned on `http` routes"),
 ];
 
 pub(super) fn report(view: &View<'_, '_, '_>, out: &mut Diagnostics) {
     if let Some(gate) = view.gate() {
         observing(gate, "nothing is refused at all", out);
-        for (key, passes) in OPEN {
-            if let Some(word) = gate.word(key).filter(|word| word.text == "allow") {
-                let message = format!("with `{key}: allow`, {passes}");
+        for (key, open, passes) in OPEN {
+            if let Some(word) = gate.word(key).filter(|word| word.text == open) {
+                let message = format!("with `{key}: {open}`, {passes}");
                 let help = "leave it out as soon as it can be; if it can not, waive this with the reason";
                 out.push(Diagnostic::new(Id::OpenSetting, word.at, message).help(help));
             }
