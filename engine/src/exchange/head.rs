@@ -11,6 +11,7 @@ use crate::operation::{Endpoint, McpHeaders, api_of};
 use crate::policy::{A2aMethod, AgentId, LlmApi, Otherwise, Policy, Protocol, Route};
 use crate::reason::Reason;
 use crate::reply::Shape;
+use crate::scan::Place;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::ToString;
@@ -103,7 +104,16 @@ impl Exchange {
             let shape = pending.as_ref().map_or(Shape::Http, |pending| pending.body.shape());
             return Err(Refused { reason, rule: None, shape });
         }
+        self.scan_head(&policy, agent, head, target)?;
         let mut edits = self.edits(head);
+        let redacts = policy.agent(agent).and_then(|agent| policy.profile(agent));
+        let redacts = redacts.is_some_and(|profile| profile.redacts(Place::Request));
+        let read =
+            pending.as_ref().is_some_and(|of| !matches!(of.body, Expected::Opaque | Expected::A2aOpaque(_)));
+        if redacts && !self.observes && read {
+            // The body may become another, and by then its head is gone.
+            edits.push(HeaderEdit::Remove("content-length".to_string()));
+        }
         if !self.observes {
             edits.extend(self.edits_for_response(&policy, head));
         }
