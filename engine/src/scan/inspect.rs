@@ -80,10 +80,15 @@ impl<'p> Inspector<'p> {
 
     /// Inspects a document: every key, string and number, and the documents that strings are.
     pub fn document(&mut self, document: &Document<'_>) {
+        self.document_without(document, &[]);
+    }
+
+    /// Inspects a document but for some of its values.
+    pub(crate) fn document_without(&mut self, document: &Document<'_>, without: &[NodeIndex]) {
         self.allow_work(document.text().len());
         let mut given: Vec<u8> = Vec::new();
         let mut key = String::new();
-        for scalar in document.scalars() {
+        for scalar in document.scalars().filter(|scalar| !without.contains(&scalar.at)) {
             let spot = Spot::Scalar(document, &scalar);
             if scalar.role == Role::Key {
                 given = self.look(scalar.text.as_bytes(), &[], spot);

@@ -110,6 +110,14 @@ impl Work {
     }
 }
 
+#[cfg(test)]
+impl Memory {
+    /// The bytes that it has on the heap.
+    pub(super) fn heap(&self) -> usize {
+        self.contexts.capacity() * size_of::<usize>() + self.matched.capacity() * size_of::<Match>()
+    }
+}
+
 impl Memory {
     /// A memory of context words only.
     pub(super) fn given(groups: &[u8]) -> Self {
