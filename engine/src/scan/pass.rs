@@ -299,9 +299,12 @@ impl<'p> Pass<'p> {
             return;
         }
         if let Some((start, end)) = self.verify(text, pattern, (start, behind), reading, memory) {
+            // Two anchors may lead to one value.
             let found = Match { detector, start, end };
-            memory.note(found);
-            report(found);
+            if !memory.knows(found) {
+                memory.note(found);
+                report(found);
+            }
         }
     }
 
