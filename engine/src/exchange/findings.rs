@@ -50,7 +50,7 @@ impl Exchange {
         let profile = agent.and_then(|agent| policy.profile(agent)).ok_or(Reason::Internal)?;
         let mut inspector = Inspector::new(&policy.parts().catalogue, profile, Place::Request);
         look(&mut inspector);
-        let Inspection { findings, edits, refusal } = inspector.finish();
+        let Inspection { findings, edits, refusal, .. } = inspector.finish();
         let room = MAX_FINDINGS.saturating_sub(self.record.findings.len());
         self.record.findings.extend(findings.into_iter().take(room));
         self.edits = edits;

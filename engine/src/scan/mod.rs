@@ -30,7 +30,7 @@ pub use channel::{Channel, Hit};
 pub use checks::Check;
 pub use detector::{ByteSet, Detector, DetectorId, Finder, Pattern, SetId, Severity, Structural};
 pub use dfa::Dfa;
-pub use edit::{Edit, apply};
+pub use edit::{Edit, apply, disjoint};
 pub use inspect::{Inspection, Inspector};
 pub use pass::{MAX_SHAPE, Match};
 pub use profile::{Action, Place, Profile, Redaction, Treatment};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sallyport_engine::policy::ProfileId;
 use sallyport_engine::scan::{Action, Catalogue, Profile, Treatment};
 
+use super::Detection;
 use super::names::Names;
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::language::Kind;
@@ -38,6 +39,13 @@ impl<'n> Profiles<'n> {
         if let Some(name) = gate.and_then(|gate| gate.spec.text("dlp")) {
             self.default = self.named(Some(name), out);
         }
+    }
+
+    /// What there is to try detectors with.
+    pub(super) fn detection(&self) -> Detection {
+        let named = self.names.all().map(ToOwned::to_owned).zip(self.named.iter().cloned());
+        let tables = crate::detectors::tables().clone();
+        Detection { tables, default: self.default.clone(), named: named.collect() }
     }
 
     /// The profile of a name; the default for none, and for one that there is not.

@@ -50,6 +50,11 @@ impl<'n> Names<'n> {
         None
     }
 
+    /// The names, in their order.
+    pub(super) fn all(&self) -> impl Iterator<Item = &'n str> {
+        self.names.iter().map(|name| name.text)
+    }
+
     /// Warns of names that nothing referred to.
     pub(super) fn report_unused(&self, out: &mut Diagnostics) {
         for (name, _) in self.names.iter().zip(&self.used).filter(|(_, used)| !**used) {
