@@ -46,9 +46,9 @@ impl Exchange {
         pending: &Pending,
         look: impl FnOnce(&mut Inspector<'_>),
     ) -> Result<(), Reason> {
-        let agent = policy.agent(pending.origin.agent);
-        let profile = agent.and_then(|agent| policy.profile(agent)).ok_or(Reason::Internal)?;
-        let mut inspector = Inspector::new(&policy.parts().catalogue, profile, Place::Request);
+        let (agent, service) = (policy.agent(pending.origin.agent), policy.service(pending.origin.service));
+        let profile = agent.and_then(|agent| policy.profile(agent, service)).ok_or(Reason::Internal)?;
+        let mut inspector = Inspector::new(&policy.parts().catalogue, &profile, Place::Request);
         look(&mut inspector);
         let Inspection { findings, edits, refusal, .. } = inspector.finish();
         let room = MAX_FINDINGS.saturating_sub(self.record.findings.len());

@@ -84,6 +84,17 @@ impl Action {
 }
 
 impl Treatment {
+    /// The stricter of two, place by place. What shows less of what was found is the stricter redaction.
+    #[must_use]
+    pub fn stricter(self, other: Self) -> Self {
+        Self {
+            request: self.request.max(other.request),
+            response: self.response.max(other.response),
+            tools: self.tools.max(other.tools),
+            redaction: self.redaction.min(other.redaction),
+        }
+    }
+
     /// What is done at a place.
     pub fn action(self, place: Place) -> Action {
         match place {
@@ -98,6 +109,13 @@ impl Profile {
     /// What to do about a finding of a detector. A detector that the profile does not know blocks.
     pub fn action(&self, detector: DetectorId, place: Place) -> Action {
         self.treatments.get(usize::from(detector.0)).map_or(Action::Block, |of| of.action(place))
+    }
+
+    /// The stricter of two, detector by detector and place by place.
+    #[must_use]
+    pub fn stricter(&self, other: &Self) -> Self {
+        let pairs = self.treatments.iter().zip(&other.treatments);
+        Self { treatments: pairs.map(|(a, b)| a.stricter(*b)).collect() }
     }
 
     /// Whether anything is looked for at a place.

@@ -77,7 +77,7 @@ impl Detection {
 
 /// Makes a policy of what was written, or reports why it cannot. `at` is blamed for what has no place of its own.
 pub(crate) fn policy(source: &Source<'_, '_>, at: Span, out: &mut Diagnostics) -> Option<Checked> {
-    let catalogue = crate::detectors::catalogue();
+    let tables = crate::detectors::tables();
     let trust_domains = source.of_kind(Kind::TrustDomain, out);
     let services = source.of_kind(Kind::Service, out);
     let missions = source.of_kind(Kind::Mission, out);
@@ -86,7 +86,7 @@ pub(crate) fn policy(source: &Source<'_, '_>, at: Span, out: &mut Diagnostics) -
     let gate = gate::one(source.of_kind(Kind::Gate, out), out);
     let settings = gate::settings(gate.as_ref(), out);
 
-    let mut profiles = Profiles::new(&source.of_kind(Kind::DlpProfile, out), &catalogue, out);
+    let mut profiles = Profiles::new(&source.of_kind(Kind::DlpProfile, out), tables, out);
     profiles.set_default(gate.as_ref(), out);
     let mut service_names = Names::new(Kind::Service, &services, out);
     let mut mission_names = Names::new(Kind::Mission, &missions, out);
@@ -114,7 +114,7 @@ pub(crate) fn policy(source: &Source<'_, '_>, at: Span, out: &mut Diagnostics) -
     let parts = PolicyParts {
         serial: 0,
         trust_domains: callers.trust_domains,
-        services: services::read(&services, gate::opaque_bodies(gate.as_ref()), out),
+        services: services::read(&services, gate::opaque_bodies(gate.as_ref()), &mut profiles, out),
         agents: callers.agents,
         identities: callers.identities,
         patterns: callers.patterns,
@@ -122,7 +122,7 @@ pub(crate) fn policy(source: &Source<'_, '_>, at: Span, out: &mut Diagnostics) -
         limits: gate::limits(gate.as_ref()),
         settings,
         profiles: profiles.into_table(out),
-        catalogue,
+        catalogue: tables.catalogue.clone(),
     };
     let audiences = services::audiences(&services, out);
     service_names.report_unused(out);

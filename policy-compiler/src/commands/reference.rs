@@ -193,14 +193,18 @@ fn mapping(out: &mut String, object: &'static Object, path: &str, seen: &mut Vec
 }
 
 fn path_of(path: &str, field: &Field) -> String {
-    let list = if matches!(field.ty, Ty::List(_) | Ty::ListOrEmpty(_)) { "[]" } else { "" };
+    let list = match field.ty {
+        Ty::List(_) | Ty::ListOrEmpty(_) => "[]",
+        Ty::Table(..) => ".*",
+        _ => "",
+    };
     format!("{path}.{}{list}", field.name)
 }
 
 /// The mapping that a type holds.
 fn inner(ty: &'static Ty) -> Option<&'static Object> {
     match ty {
-        Ty::Object(object) => Some(object),
+        Ty::Object(object) | Ty::ChoiceOr(_, object) | Ty::Table(_, Ty::ChoiceOr(_, object)) => Some(object),
         Ty::List(Ty::Object(object)) | Ty::ListOrEmpty(Ty::Object(object)) => Some(object),
         _ => None,
     }

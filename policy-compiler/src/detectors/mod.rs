@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 use sallyport_engine::scan::{Catalogue, Profile, Treatment};
 use serde::{Deserialize, Serialize};
 
-pub use definition::{Definition, Finder, Pattern, action};
+pub use definition::{Definition, Finder, Pattern, action, redaction};
 pub use samples::failures;
 pub use tables::{TooMuch, build};
 
