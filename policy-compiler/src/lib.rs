@@ -30,6 +30,7 @@ pub mod native;
 pub mod patterns;
 pub mod project;
 pub mod report;
+pub mod scanning;
 pub mod shape;
 mod slice;
 mod source;
@@ -39,5 +40,8 @@ pub mod testing;
 pub mod tree;
 mod yaml;
 
-pub use compile::{compile, compile_files, compile_for, load_bundle, load_policy, load_policy_for};
+pub use check::Detection;
+pub use compile::{
+    compile, compile_files, compile_for, detection, load_bundle, load_policy, load_policy_for,
+};
 pub use slice::{Audience, InvalidAudience};

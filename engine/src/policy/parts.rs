@@ -64,6 +64,8 @@ pub struct Service {
     pub ports: Vec<u16>,
     /// Its routes, most precise first.
     pub routes: Vec<Route>,
+    /// What detectors do with exchanges with it, where that is stricter than what they do for the agent.
+    pub profile: Option<ProfileId>,
 }
 
 /// Paths of a service, and what is spoken there.

@@ -50,6 +50,11 @@ impl<'n> Names<'n> {
         None
     }
 
+    /// The names, in their order.
+    pub(super) fn all(&self) -> impl Iterator<Item = &'n str> {
+        self.names.iter().map(|name| name.text)
+    }
+
     /// Warns of names that nothing referred to.
     pub(super) fn report_unused(&self, out: &mut Diagnostics) {
         for (name, _) in self.names.iter().zip(&self.used).filter(|(_, used)| !**used) {
@@ -63,7 +68,7 @@ pub(super) fn unused(kind: Kind, name: &str, at: Span, out: &mut Diagnostics) {
     let by = match kind {
         Kind::Mission => "no Agent is given it",
         Kind::Service => "no rule names it",
-        Kind::DlpProfile => "no Mission and no Gate names it",
+        Kind::DlpProfile => "no Mission, no Service and no Gate names it",
         Kind::TrustDomain => "no Agent's identity belongs to it",
         Kind::Capability => "no rule names it",
         Kind::Agent | Kind::Gate => "nothing names it",

@@ -10,6 +10,7 @@ mod init;
 mod inspect;
 mod man;
 mod reference;
+mod scan;
 mod schema;
 mod table;
 mod test;
@@ -52,6 +53,8 @@ enum Command {
     Decide(DecideArgs),
     /// Show the path of each request to its verdict, and what the nearest rule lacks to allow it
     Explain(explain::Args),
+    /// Try detectors on texts and documents: what they find, and where
+    Scan(scan::Args),
     /// Say what differs between two policies in meaning: who may now do what, and who no longer may
     Diff(diff::Args),
     /// Run a real Envoy with policy, minted identities and an upstream on this machine
@@ -90,6 +93,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Decide(args) => decide::decide(&args, Native::new),
         Command::Explain(args) => explain::run(&args),
+        Command::Scan(args) => scan::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Dev(args) => dev::run(&args),
         Command::Reference(args) => reference::run(&args),

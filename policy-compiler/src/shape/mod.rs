@@ -82,6 +82,8 @@ pub enum Ty {
     Decimal,
     /// One of a few words.
     Choice(&'static [&'static str]),
+    /// One of a few words, or a mapping where they do not say enough.
+    ChoiceOr(&'static [&'static str], &'static Object),
     /// A list that must name something.
     List(&'static Ty),
     /// A list that may be empty, because that says something of its own.
@@ -231,6 +233,9 @@ impl Ty {
             Self::Parts => "a text, or a list of its parts".to_owned(),
             Self::Number { min, max, what } => format!("{what} from {min} to {max}"),
             Self::Choice(words) => either(words.iter().copied()),
+            Self::ChoiceOr(words, object) => {
+                format!("{}, or {}", either(words.iter().copied()), Self::Object(object).describe())
+            }
             Self::List(item) | Self::ListOrEmpty(item) => match item {
                 Self::Object(object) => format!("a list of {}s", object.name),
                 item => format!("a list, each {}", item.describe()),
