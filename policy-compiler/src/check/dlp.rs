@@ -41,7 +41,7 @@ impl<'n> Profiles<'n> {
     }
 
     /// The profile of a name; the default for none, and for one that there is not.
-    pub(super) fn named(&mut self, name: Option<Text<'_>>, out: &mut Diagnostics) -> Profile {
+    pub(super) fn named(&self, name: Option<Text<'_>>, out: &mut Diagnostics) -> Profile {
         let number = name.and_then(|name| self.names.resolve(name, out));
         let profile = number.and_then(|number| self.named.get(usize::from(number)));
         profile.unwrap_or(&self.default).clone()
