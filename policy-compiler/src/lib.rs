@@ -24,6 +24,7 @@ pub mod files;
 mod json;
 pub mod json_schema;
 pub mod junit;
+pub mod keys;
 pub mod language;
 mod lint;
 pub mod native;
@@ -39,5 +40,7 @@ pub mod testing;
 pub mod tree;
 mod yaml;
 
-pub use compile::{compile, compile_files, compile_for, load_bundle, load_policy, load_policy_for};
+pub use compile::{
+    bundle_file, compile, compile_files, compile_for, load_bundle, load_policy, load_policy_for,
+};
 pub use slice::{Audience, InvalidAudience};
