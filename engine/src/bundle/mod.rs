@@ -23,7 +23,7 @@ mod trust;
 mod wire;
 
 pub use trust::{Active, Change, KeySet, MAX_KEYS, PublicKey, SPKI_PREFIX, Trust};
-pub use wire::{Bundle, DIGEST_LEN, KeyId, MAX_AUDIENCE_LEN, MAX_SIGNATURES, is_audience};
+pub use wire::{Bundle, DIGEST_LEN, KeyId, MAX_AUDIENCE_LEN, MAX_SIGNATURES, frame, is_audience};
 
 use crate::policy::{InvalidPolicy, Policy, PolicyParts};
 use alloc::string::String;
@@ -105,7 +105,7 @@ pub fn encode(policy: &Policy) -> Result<Vec<u8>, BundleError> {
 /// Writes a policy under terms; nobody signed it yet.
 pub fn encode_under(policy: &Policy, terms: &Terms) -> Result<Vec<u8>, BundleError> {
     let payload = postcard::to_allocvec(policy.parts()).map_err(|_| BundleError::Payload)?;
-    wire::write(&payload, policy.parts().serial, terms)
+    frame(&payload, policy.parts().serial, terms)
 }
 
 /// Reads a policy whoever made it, and checks everything in it before it is used.

@@ -305,7 +305,7 @@ proptest::proptest! {
         let mut payload = postcard::to_allocvec(fixture::policy().parts()).unwrap();
         let at = at % payload.len();
         payload[at] ^= 1 << bit;
-        let bytes = wire::write(&payload, 1, &Terms::default()).unwrap();
+        let bytes = frame(&payload, 1, &Terms::default()).unwrap();
         let _ = decode(&bytes);
     }
 }

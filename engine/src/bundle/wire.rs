@@ -177,8 +177,8 @@ fn check_signatures(signatures: &[u8]) -> Result<(), BundleError> {
     if sorted { Ok(()) } else { Err(BundleError::Header) }
 }
 
-/// Writes a bundle that nobody signed.
-pub(super) fn write(payload: &[u8], serial: u64, terms: &Terms) -> Result<Vec<u8>, BundleError> {
+/// A payload, whatever it is, as a bundle that nobody signed.
+pub fn frame(payload: &[u8], serial: u64, terms: &Terms) -> Result<Vec<u8>, BundleError> {
     let audience = terms.audience.as_deref().unwrap_or_default();
     let fits = audience.is_empty() || (audience.len() <= MAX_AUDIENCE_LEN && is_audience(audience));
     if !fits || terms.not_after <= terms.not_before {
