@@ -1,6 +1,8 @@
 //! Bundles that were made once and are read for ever: `tests/golden/format-N.bundle`, one for each format that was released, and the
 //! current one. What the compiler makes today of the same policy must be the current one, byte for byte, on any machine.
 
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
 use std::path::{Path, PathBuf};
 
 use policy_compiler::cases::{self, Case};
