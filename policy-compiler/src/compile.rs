@@ -151,6 +151,14 @@ pub fn load_policy_for(path: &Path, audience: Option<&Audience>) -> (Option<Poli
     }
 }
 
+/// The bytes of a bundle's file, or why there are none.
+pub fn bundle_file(path: &Path) -> Result<Vec<u8>, String> {
+    let read = files::read_at_most(path, bundle::MAX_LEN);
+    let read = read.map_err(|error| format!("`{}` can not be read: {error}", path.display()))?;
+    let bytes = read.filter(|bytes| bytes.starts_with(bundle::MAGIC));
+    bytes.ok_or_else(|| format!("`{}` is no bundle: make one with `policy-compiler compile`", path.display()))
+}
+
 /// The file at a path if it begins as bundles do, with the policy in it; `None` for anything else.
 fn read_bundle(path: &Path) -> Option<Result<(Vec<u8>, Policy), bundle::BundleError>> {
     let bytes = files::read_at_most(path, bundle::MAX_LEN).ok()??;

@@ -24,6 +24,7 @@ pub mod files;
 mod json;
 pub mod json_schema;
 pub mod junit;
+pub mod keys;
 pub mod language;
 mod lint;
 pub mod native;
@@ -42,6 +43,6 @@ mod yaml;
 
 pub use check::Detection;
 pub use compile::{
-    compile, compile_files, compile_for, detection, load_bundle, load_policy, load_policy_for,
+    bundle_file, compile, compile_files, compile_for, detection, load_bundle, load_policy, load_policy_for,
 };
 pub use slice::{Audience, InvalidAudience};

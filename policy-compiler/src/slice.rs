@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use sallyport_engine::bundle::is_audience;
 use sallyport_engine::http::HostPattern;
 use sallyport_engine::identity::SpiffeId;
 use sallyport_engine::policy::{
@@ -30,8 +31,7 @@ impl Audience {
             Some((namespace, workload)) => (namespace, Some(workload)),
             None => (text, None),
         };
-        let labels = [Some(namespace), workload];
-        if labels.into_iter().flatten().all(is_label) {
+        if is_audience(text) {
             Ok(Self { namespace: namespace.to_owned(), workload: workload.map(str::to_owned) })
         } else {
             Err(InvalidAudience)
@@ -48,12 +48,11 @@ impl Audience {
     }
 }
 
-fn is_label(text: &str) -> bool {
-    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.');
-    (1..=253).contains(&text.len())
-        && text.bytes().all(inner)
-        && !text.starts_with('-')
-        && !text.ends_with('-')
+impl fmt::Display for Audience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.namespace)?;
+        self.workload.iter().try_for_each(|workload| write!(f, "/{workload}"))
+    }
 }
 
 impl fmt::Display for InvalidAudience {

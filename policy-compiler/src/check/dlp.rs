@@ -51,7 +51,7 @@ impl<'n> Profiles<'n> {
     }
 
     /// The profile of a name; the default for none, and for one that there is not.
-    pub(super) fn named(&mut self, name: Option<Text<'_>>, out: &mut Diagnostics) -> Profile {
+    pub(super) fn named(&self, name: Option<Text<'_>>, out: &mut Diagnostics) -> Profile {
         let number = name.and_then(|name| self.names.resolve(name, out));
         let profile = number.and_then(|number| self.named.get(usize::from(number)));
         profile.unwrap_or(&self.default).clone()
@@ -106,7 +106,7 @@ fn read(document: &Document<'_, '_>, tables: &Tables, default: &Profile, out: &m
         }
     }
     for entry in document.spec.object("packs").entries() {
-        let of_pack = || tables.packs.iter().zip(0..).filter(|(pack, _)| **pack == entry.key);
+        let of_pack = || tables.packs.iter().zip(0..).filter(|(pack, _)| ***pack == *entry.key);
         if of_pack().next().is_none() {
             unknown(entry, "pack", tables, out);
         }

@@ -88,23 +88,23 @@ pub(crate) fn policy(source: &Source<'_, '_>, at: Span, out: &mut Diagnostics) -
 
     let mut profiles = Profiles::new(&source.of_kind(Kind::DlpProfile, out), tables, out);
     profiles.set_default(gate.as_ref(), out);
-    let mut service_names = Names::new(Kind::Service, &services, out);
-    let mut mission_names = Names::new(Kind::Mission, &missions, out);
+    let service_names = Names::new(Kind::Service, &services, out);
+    let mission_names = Names::new(Kind::Mission, &missions, out);
 
     let spoken = services::protocols(&services);
-    let mut capabilities = Capabilities::read(&capabilities, &mut service_names, &spoken, out);
+    let capabilities = Capabilities::read(&capabilities, &service_names, &spoken, out);
     let domain_names: Vec<_> = trust_domains.iter().map(|domain| domain.name.text).collect();
-    let mut context = missions::Context {
-        services: &mut service_names,
+    let context = missions::Context {
+        services: &service_names,
         spoken: &spoken,
-        capabilities: &mut capabilities,
+        capabilities: &capabilities,
         callers: Callers { agents: Names::new(Kind::Agent, &agents, out), trust_domains: &domain_names },
     };
-    let missions_read = missions::read(&missions, &mut context, &mut profiles, out);
+    let missions_read = missions::read(&missions, &context, &profiles, out);
     let callers = agents::read(
         &agents,
         &trust_domains,
-        &mut mission_names,
+        &mission_names,
         &missions_read,
         &mut profiles,
         settings.mode,

@@ -10,7 +10,7 @@ pub use walk::check;
 
 use crate::sources::Span;
 use crate::suggest::{either, listing};
-use crate::tree::{Entry, Node, Value};
+use crate::tree::{Entry, Node, Tag, Value};
 
 /// A mapping with named keys.
 #[derive(Debug)]
@@ -138,8 +138,10 @@ impl<'n, 's> Fields<'n, 's> {
     }
 
     /// A key with its value.
+    #[inline]
     pub fn entry(self, key: &str) -> Option<&'n Entry<'s>> {
-        self.0.iter().find(|entry| entry.key == key)
+        let tag = Tag::of(key);
+        self.0.iter().find(|entry| entry.key.is(key, tag))
     }
 
     /// All keys, as written.
@@ -205,9 +207,7 @@ impl<'n> Text<'n> {
     /// The node as text, if nothing reads it as anything else.
     pub fn of(node: &'n Node<'_>) -> Option<Self> {
         match &node.value {
-            Value::Scalar(scalar) if scalar.misread_as().is_none() => {
-                Some(Self { text: &scalar.text, at: node.span })
-            }
+            Value::Scalar(scalar) if scalar.is_text() => Some(Self { text: &scalar.text, at: node.span }),
             _ => None,
         }
     }

@@ -108,7 +108,7 @@ impl Walk<'_> {
         // A key that was misspelt is not missing as well.
         let mut meant = Vec::new();
         for entry in entries {
-            match object.fields.iter().find(|field| field.name == entry.key) {
+            match object.fields.iter().find(|field| field.name == &*entry.key) {
                 Some(field) => self.value(&entry.node, &field.ty, field.name, entry.at),
                 None => {
                     meant.extend(nearest(&entry.key, known()));
