@@ -15,7 +15,7 @@ mod schema;
 mod table;
 mod test;
 
-pub use reference::{cli as cli_page, language as language_page};
+pub use reference::{cli as cli_page, detectors as detectors_page, language as language_page};
 pub use schema::page as schema_page;
 
 use std::ffi::OsString;
