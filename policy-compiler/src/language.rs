@@ -28,19 +28,22 @@ pub enum Kind {
     Service,
     /// What detectors do.
     DlpProfile,
+    /// A detector beside the built-in ones.
+    Detector,
     /// Settings of the gate itself.
     Gate,
 }
 
 impl Kind {
     /// All of them, in the order of the reference page.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::TrustDomain,
         Self::Agent,
         Self::Mission,
         Self::Capability,
         Self::Service,
         Self::DlpProfile,
+        Self::Detector,
         Self::Gate,
     ];
 
@@ -63,12 +66,14 @@ impl Kind {
             Self::Capability => &CAPABILITY,
             Self::Service => &SERVICE,
             Self::DlpProfile => &dlp::PROFILE,
+            Self::Detector => &dlp::DETECTOR,
             Self::Gate => &GATE,
         }
     }
 }
 
-const KINDS: [&str; 7] = ["TrustDomain", "Agent", "Mission", "Capability", "Service", "DlpProfile", "Gate"];
+const KINDS: [&str; 8] =
+    ["TrustDomain", "Agent", "Mission", "Capability", "Service", "DlpProfile", "Detector", "Gate"];
 macro_rules! document {
     ($name:literal, $spec:expr, $need:expr, $doc:literal) => {
         Object {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use policy_compiler::commands::{cli_page, language_page, schema_page};
+use policy_compiler::commands::{cli_page, detectors_page, language_page, schema_page};
 use policy_compiler::json_schema;
 
 #[test]
@@ -11,6 +11,7 @@ fn the_committed_pages_are_current() {
     for (file, page) in [
         ("docs/policy-reference.md", language_page()),
         ("docs/cli.md", cli_page()),
+        ("docs/detectors.md", detectors_page()),
         ("docs/policy.schema.json", schema_page(&json_schema::policy())),
         ("docs/cases.schema.json", schema_page(&json_schema::cases())),
     ] {

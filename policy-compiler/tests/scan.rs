@@ -110,6 +110,57 @@ fn profiles_decide_what_is_looked_for() {
 }
 
 #[test]
+fn a_policy_brings_its_own_detectors() {
+    let directory = tempfile::tempdir().unwrap();
+    write(
+        directory.path(),
+        "policy.yaml",
+        r#"
+apiVersion: sallyport.dev/v1
+kind: Detector
+metadata: {name: project-name}
+spec:
+  doc: The name of a project that nobody outside knows of.
+  severity: low
+  words: [blue heron, c++ (new)]
+  samples: {match: ["the Blue Heron", "in C++ (new)"], miss: ["bluebird heron", "blue herons"]}
+---
+apiVersion: sallyport.dev/v1
+kind: Detector
+metadata: {name: employee-number}
+spec:
+  doc: An employee number.
+  anchors: [EMP-]
+  pattern: 'EMP-[0-9]{6}'
+  request: alert
+  redact: {as: mask, first: 0, last: 2}
+  samples: {match: [EMP-123456], miss: [EMP-12345, EMP-1234567]}
+---
+apiVersion: sallyport.dev/v1
+kind: DlpProfile
+metadata: {name: strict}
+spec: {packs: {custom: redact}}
+"#,
+    );
+    write(directory.path(), "a.json", r#"{"note":"BLUE HERON, says EMP-204417"}"#);
+    let with =
+        |args: &[&str]| scan(directory.path(), &[&["--policy", "policy.yaml"], args, &["a.json"]].concat());
+    let found: Vec<_> = findings(&with(&["--format", "json"]))
+        .iter()
+        .map(|of| {
+            [&of["detector"], &of["pack"], &of["severity"], &of["action"]]
+                .map(|word| word.as_str().unwrap().to_owned())
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [["project-name", "custom", "low", "block"], ["employee-number", "custom", "medium", "alert"]]
+    );
+    let replaced = stdout(&with(&["--profile", "strict", "--redact"]));
+    assert_eq!(replaced, r#"{"note":"[REDACTED:project-name], says ***-****17"}"#);
+}
+
+#[test]
 fn standard_input_is_a_file_and_the_place_counts() {
     let piped = |args: &[&str]| {
         let mut child = Command::new(env!("CARGO_BIN_EXE_policy-compiler"))

@@ -161,7 +161,7 @@ fn unknown(entry: &Entry<'_>, what: &str, tables: &Tables, out: &mut Diagnostics
         "pack" => did_you_mean(key, packs.iter().copied())
             .unwrap_or_else(|| format!("there are {}", listing(packs.iter().copied()))),
         _ => did_you_mean(key, ids())
-            .unwrap_or_else(|| "`policy-compiler reference` lists the detectors".to_owned()),
+            .unwrap_or_else(|| "`policy-compiler reference detectors` lists them".to_owned()),
     };
     let message = format!("there is no {what} `{key}`");
     out.push(Diagnostic::new(Id::UnknownDetector, entry.at, message).help(help));

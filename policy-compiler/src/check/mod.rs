@@ -8,6 +8,7 @@ mod agents;
 mod arguments;
 mod capabilities;
 mod circumstances;
+mod detectors;
 mod dlp;
 mod gate;
 mod missions;
@@ -77,7 +78,7 @@ impl Detection {
 
 /// Makes a policy of what was written, or reports why it cannot. `at` is blamed for what has no place of its own.
 pub(crate) fn policy(source: &Source<'_, '_>, at: Span, out: &mut Diagnostics) -> Option<Checked> {
-    let tables = crate::detectors::tables();
+    let tables = detectors::tables(&source.of_kind(Kind::Detector, out), out);
     let trust_domains = source.of_kind(Kind::TrustDomain, out);
     let services = source.of_kind(Kind::Service, out);
     let missions = source.of_kind(Kind::Mission, out);
@@ -86,7 +87,7 @@ pub(crate) fn policy(source: &Source<'_, '_>, at: Span, out: &mut Diagnostics) -
     let gate = gate::one(source.of_kind(Kind::Gate, out), out);
     let settings = gate::settings(gate.as_ref(), out);
 
-    let mut profiles = Profiles::new(&source.of_kind(Kind::DlpProfile, out), tables, out);
+    let mut profiles = Profiles::new(&source.of_kind(Kind::DlpProfile, out), &tables, out);
     profiles.set_default(gate.as_ref(), out);
     let service_names = Names::new(Kind::Service, &services, out);
     let mission_names = Names::new(Kind::Mission, &missions, out);

@@ -76,7 +76,7 @@ pub(super) fn unused(kind: Kind, name: &str, at: Span, out: &mut Diagnostics) {
         Kind::DlpProfile => "no Mission, no Service and no Gate names it",
         Kind::TrustDomain => "no Agent's identity belongs to it",
         Kind::Capability => "no rule names it",
-        Kind::Agent | Kind::Gate => "nothing names it",
+        Kind::Agent | Kind::Detector | Kind::Gate => "nothing names it",
     };
     let message = format!("{} `{name}` is not used: {by}", kind.name());
     out.push(Diagnostic::new(Id::Unused, at, message).help("use it, or remove it"));

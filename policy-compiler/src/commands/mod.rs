@@ -18,7 +18,7 @@ mod table;
 mod test;
 mod verify;
 
-pub use reference::{cli as cli_page, language as language_page};
+pub use reference::{cli as cli_page, detectors as detectors_page, language as language_page};
 pub use schema::page as schema_page;
 
 use std::ffi::OsString;

@@ -79,7 +79,12 @@ pub struct Pattern {
 impl Definition {
     /// Reads a detector whose shape was checked; none where something in it makes no sense, which is reported. Its pattern's table is
     /// taken from `known` where that has a detector of this id.
-    pub fn read(fields: Fields<'_, '_>, known: Option<&Catalogue>, out: &mut Diagnostics) -> Option<Self> {
+    pub fn read(
+        id: &str,
+        fields: Fields<'_, '_>,
+        known: Option<&Catalogue>,
+        out: &mut Diagnostics,
+    ) -> Option<Self> {
         let word = |key: &str| fields.word(key).map(|text| text.text);
         let treatment = Treatment {
             request: action(fields, "request", Action::Block),
@@ -90,20 +95,25 @@ impl Definition {
         let severity = word("severity");
         let severity = Severity::ALL.into_iter().find(|known| Some(known.as_str()) == severity);
         Some(Self {
-            id: fields.text("id")?.text.to_owned(),
+            id: id.to_owned(),
             doc: word("doc")?.to_owned(),
             source: word("source").map(ToOwned::to_owned),
             severity: severity.unwrap_or(Severity::Medium),
             treatment,
             on: word("default") != Some("false"),
-            finder: finder(fields, known, out)?,
+            finder: finder(id, fields, known, out)?,
             matches: fields.object("samples").parts("match").collect(),
             misses: fields.object("samples").parts("miss").collect(),
         })
     }
 }
 
-fn finder(fields: Fields<'_, '_>, known: Option<&Catalogue>, out: &mut Diagnostics) -> Option<Finder> {
+fn finder(
+    id: &str,
+    fields: Fields<'_, '_>,
+    known: Option<&Catalogue>,
+    out: &mut Diagnostics,
+) -> Option<Finder> {
     if let Some(name) = fields.text("structural") {
         let known = Structural::ALL.into_iter().find(|known| known.name() == name.text);
         if known.is_none() {
@@ -113,8 +123,15 @@ fn finder(fields: Fields<'_, '_>, known: Option<&Catalogue>, out: &mut Diagnosti
         }
         return known.map(Finder::Structural);
     }
-    let regex = fields.word("pattern")?;
-    let dfa = match known.and_then(|known| table(known, fields.text("id")?.text)) {
+    let written;
+    let regex = match fields.entry("words") {
+        Some(entry) => {
+            written = any_of(fields);
+            Text { text: &written, at: entry.at }
+        }
+        None => fields.word("pattern")?,
+    };
+    let dfa = match known.and_then(|known| table(known, id)) {
         Some(dfa) => Some(dfa.clone()),
         None => patterns::dfa(regex.text).map_err(|error| out.push(bad_pattern(regex, &error))).ok(),
     };
@@ -177,10 +194,22 @@ fn bad_pattern(regex: Text<'_>, error: &InvalidPattern) -> Diagnostic {
     Diagnostic::new(Id::Malformed, regex.at, message).maybe_help(help.map(ToOwned::to_owned))
 }
 
+/// A pattern of the words, in any case.
+fn any_of(fields: Fields<'_, '_>) -> String {
+    let escaped = |character: char| match character {
+        plain if plain.is_alphanumeric() || !plain.is_ascii() => plain.to_string(),
+        special => format!("\\x{:02x}", u32::from(special)),
+    };
+    let words: Vec<String> =
+        fields.texts("words").map(|word| word.text.chars().map(escaped).collect()).collect();
+    format!("(?i:{})", words.join("|"))
+}
+
 fn anchors(fields: Fields<'_, '_>, raw: bool, out: &mut Diagnostics) -> Option<Vec<String>> {
     let mut fine = true;
     let anchors: Vec<String> = fields
         .texts("anchors")
+        .chain(fields.texts("words"))
         .map(|anchor| {
             let wrong = match anchor.text.len() {
                 0 => Some("is empty"),

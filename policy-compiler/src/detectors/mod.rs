@@ -89,6 +89,14 @@ pub fn catalogue() -> Catalogue {
     tables().catalogue.clone()
 }
 
+impl Pack {
+    /// The pack of a policy's own detectors.
+    pub fn custom(detectors: Vec<Definition>) -> Self {
+        let doc = "The detectors of the policy itself.".to_owned();
+        Self { id: "custom".to_owned(), doc, on: true, threat: false, detectors }
+    }
+}
+
 impl Library {
     /// Every detector with its pack, by id.
     pub fn detectors(&self) -> Vec<(&Definition, &Pack)> {
@@ -98,9 +106,11 @@ impl Library {
         all
     }
 
-    /// The tables of all that is written.
-    pub fn compile(&self) -> Result<Tables, TooMuch> {
-        let all = self.detectors();
+    /// The tables of all that is written, and of a policy's own detectors.
+    pub fn compile(&self, custom: &Pack) -> Result<Tables, TooMuch> {
+        let mut all = self.detectors();
+        all.extend(custom.detectors.iter().map(|of| (of, custom)));
+        all.sort_by(|a, b| a.0.id.cmp(&b.0.id));
         let definitions: Vec<(&Definition, bool)> = all.iter().map(|(of, pack)| (*of, pack.threat)).collect();
         let default = all.iter().map(|(of, pack)| {
             let off = Treatment { redaction: of.treatment.redaction, ..Treatment::default() };
@@ -140,7 +150,8 @@ fn read(known: Option<&Catalogue>, out: &mut Diagnostics) -> Library {
                 pack.doc = fields.word("doc").map(|doc| doc.text.to_owned()).unwrap_or_default();
                 pack.on = fields.word("default").is_some_and(|word| word.text == "true");
             } else {
-                pack.detectors.extend(Definition::read(fields, known, out));
+                let id = fields.text("id").map_or("", |id| id.text);
+                pack.detectors.extend(Definition::read(id, fields, known, out));
             }
         }
     }

@@ -7,17 +7,11 @@ pub(super) const WORDS: [&str; 4] = ["block", "redact", "alert", "off"];
 const ACTIONS: Ty = Ty::Choice(&WORDS);
 const SET: Ty = Ty::Text("a set of bytes, as '[0-9A-Za-z_]'");
 
-/// A detector.
-pub static DETECTOR: Object = Object {
-    name: "detector",
-    doc: "",
-    fields: &[
-        Field {
-            name: "id",
-            ty: Ty::Text("a name"),
-            need: Need::Required,
-            doc: "The id in policy, records and reasons.",
-        },
+/// The keys that every detector has, with some before.
+macro_rules! fields {
+    ($($more:expr),*) => {
+        &[
+            $($more,)*
         Field { name: "doc", ty: Ty::Text("a sentence"), need: Need::Required, doc: "What it finds." },
         Field {
             name: "source",
@@ -66,12 +60,6 @@ pub static DETECTOR: Object = Object {
             ty: Ty::Choice(&["digits"]),
             need: Need::Optional,
             doc: "Instead of anchors: every match begins with a digit that follows no other, or has its `lead` before it.",
-        },
-        Field {
-            name: "structural",
-            ty: Ty::Text("the name of what the engine itself looks for"),
-            need: Need::Optional,
-            doc: "Found by code rather than by a pattern. For built-in detectors only.",
         },
         Field {
             name: "pattern",
@@ -149,10 +137,49 @@ pub static DETECTOR: Object = Object {
             doc: "Texts that hold a match, and texts that do not. \
               They are checked whenever the detector is compiled.",
         },
-    ],
+        ]
+    };
+}
+
+/// A detector that is built in.
+pub static DETECTOR: Object = Object {
+    name: "detector",
+    doc: "",
+    fields: fields!(
+        Field {
+            name: "id",
+            ty: Ty::Text("a name"),
+            need: Need::Required,
+            doc: "The id in policy, records and reasons.",
+        },
+        Field {
+            name: "structural",
+            ty: Ty::Text("the name of what the engine itself looks for"),
+            need: Need::Optional,
+            doc: "Found by code rather than by a pattern. For built-in detectors only.",
+        }
+    ),
     together: &[
         Together::ExactlyOne(&["anchors", "trigger", "structural"]),
         Together::Beside(&["anchors", "trigger"], "pattern"),
+    ],
+};
+
+/// A detector of a policy; its id is the document's name.
+pub(super) static CUSTOM: Object = Object {
+    name: "spec",
+    doc: "",
+    fields: fields!(Field {
+        name: "words",
+        ty: Ty::List(&Ty::Text("a word or more")),
+        need: Need::Optional,
+        doc: "Instead of anchors and a pattern: these words, in any case, each by itself.",
+    }),
+    together: &[
+        Together::ExactlyOne(&["anchors", "trigger", "words"]),
+        Together::Beside(&["anchors", "trigger"], "pattern"),
+        Together::AtMostOne(&["pattern", "words"]),
+        Together::AtMostOne(&["lead", "words"]),
     ],
 };
 

@@ -1,4 +1,4 @@
-//! The keys of a DlpProfile.
+//! The keys of a DlpProfile and of a Detector.
 
 use super::detectors::{REDACT, WORDS};
 use super::{API_VERSION, KINDS, METADATA};
@@ -10,6 +10,14 @@ pub(super) static PROFILE: Object = super::document!(
     Need::Required,
     "What detectors do. What is said of a detector counts, else what is said of its pack, else its default. \
      `policy-compiler scan` tries a profile on files."
+);
+
+pub(super) static DETECTOR: Object = super::document!(
+    "Detector",
+    &super::detectors::CUSTOM,
+    Need::Required,
+    "A detector of your own, in the pack `custom`. Its name is its id, which no built-in detector may have. Its samples are tried \
+     whenever the policy is checked."
 );
 
 static SPEC: Object = Object {
