@@ -11,6 +11,7 @@ use crate::operation::{Endpoint, McpHeaders, api_of};
 use crate::policy::{A2aMethod, AgentId, LlmApi, Otherwise, Policy, Protocol, Route};
 use crate::reason::Reason;
 use crate::reply::Shape;
+use crate::scan::Action;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::ToString;
@@ -108,9 +109,8 @@ impl Exchange {
             edits.extend(self.edits_for_response(&policy, head));
         }
         // Who only observes lets the body go on as it came.
-        if !self.observes && pending.as_ref().is_some_and(|pending| pending.coding.is_some()) {
-            edits.push(HeaderEdit::Remove("content-encoding".to_string()));
-            edits.push(HeaderEdit::Remove("content-length".to_string()));
+        if let (false, Some(pending)) = (self.observes, &pending) {
+            edits.extend(edits_for_body(&policy, head, pending));
         }
         Ok((edits, pending))
     }
@@ -356,6 +356,21 @@ impl Request<'_> {
     fn pending(&self, body: Expected, coding: Option<Coding>) -> Pending {
         Pending { origin: self.origin.clone(), body, coding, numbers: self.numbers }
     }
+}
+
+/// What of a request's head would no longer be true of its body, which goes on decoded, and perhaps with something replaced.
+fn edits_for_body(policy: &Policy, head: &Head<'_>, pending: &Pending) -> Vec<HeaderEdit> {
+    let profile = policy.agent(pending.origin.agent).and_then(|agent| policy.profile(agent));
+    let redacts =
+        profile.is_some_and(|profile| profile.treatments.iter().any(|of| of.request == Action::Redact));
+    let unread = matches!(pending.body, Expected::Empty | Expected::Opaque | Expected::A2aOpaque(_));
+    let there = |name: &&&str| head.all(name).next().is_some();
+    let names: &[&str] = match (pending.coding.is_some(), redacts && !unread) {
+        (true, _) => &["content-encoding", "content-length"],
+        (false, true) => &["content-length"],
+        (false, false) => &[],
+    };
+    names.iter().filter(there).map(|name| HeaderEdit::Remove((*name).to_string())).collect()
 }
 
 fn unreadable(route: &Route) -> Expected {
