@@ -11,6 +11,7 @@ pub mod path;
 mod policies;
 pub mod scan;
 pub mod spiffe;
+pub mod sse;
 pub mod url;
 
 pub use policies::BUNDLES;

@@ -1,11 +1,16 @@
 //! Inspecting what a granted request carries.
 
 use super::{Exchange, Pending};
+use crate::http::Head;
 use crate::json::{Document, Numbers};
-use crate::policy::Policy;
+use crate::policy::{AgentId, Policy};
 use crate::reason::Reason;
 use crate::record::MAX_FINDINGS;
-use crate::scan::{Inspection, Inspector, Place};
+use crate::scan::{Action, Inspection, Inspector, Place};
+use alloc::string::String;
+
+/// The longest name of a header that a record shows, in bytes.
+const MAX_NAME_LEN: usize = 64;
 
 impl Exchange {
     /// Text is inspected as it stands, and as JSON where it happens to be JSON, or nearly so.
@@ -18,7 +23,7 @@ impl Exchange {
         if let Ok(document) = Document::parse_with(body, Numbers::Opaque) {
             return self.scan_document(policy, pending, &document);
         }
-        self.inspect(policy, pending, |inspector| inspector.text(body))
+        self.inspect(policy, pending.origin.agent, |inspector| inspector.text(body))
     }
 
     /// A form's names and values are inspected as they are meant; one that is JSON, as JSON.
@@ -26,7 +31,7 @@ impl Exchange {
         if let Ok(document) = Document::parse_with(body.as_bytes(), Numbers::Opaque) {
             return self.scan_document(policy, pending, &document);
         }
-        self.inspect(policy, pending, |inspector| inspector.form(body))
+        self.inspect(policy, pending.origin.agent, |inspector| inspector.form(body))
     }
 
     /// Every key, string and number of a document is inspected, and where a string is itself a JSON text, as the arguments of tool calls
@@ -37,23 +42,50 @@ impl Exchange {
         pending: &Pending,
         document: &Document<'_>,
     ) -> Result<(), Reason> {
-        self.inspect(policy, pending, |inspector| inspector.document(document))
+        self.inspect(policy, pending.origin.agent, |inspector| inspector.document(document))
+    }
+
+    /// What a head carries besides the body: its path, its query, and the headers that are not the protocol's own. Nothing is replaced
+    /// there. In a query or a header, what asks for that is refused; in a path it is only noted, for paths are full of numbers.
+    pub(super) fn scan_head(
+        &mut self,
+        policy: &Policy,
+        agent: AgentId,
+        head: &Head<'_>,
+        target: &str,
+    ) -> Result<(), Reason> {
+        self.inspect(policy, agent, |inspector| {
+            let (path, query) = target.split_once('?').unwrap_or((target, ""));
+            inspector.head("path", path.as_bytes(), Action::Alert);
+            if !query.is_empty() {
+                inspector.query(query, Action::Block);
+            }
+            for (name, value) in head.others() {
+                inspector.head(&shown_header(name), value, Action::Block);
+            }
+        })
     }
 
     fn inspect(
         &mut self,
         policy: &Policy,
-        pending: &Pending,
+        agent: AgentId,
         look: impl FnOnce(&mut Inspector<'_>),
     ) -> Result<(), Reason> {
-        let agent = policy.agent(pending.origin.agent);
-        let profile = agent.and_then(|agent| policy.profile(agent)).ok_or(Reason::Internal)?;
+        let profile = policy.agent(agent).and_then(|agent| policy.profile(agent)).ok_or(Reason::Internal)?;
         let mut inspector = Inspector::new(&policy.parts().catalogue, profile, Place::Request);
         look(&mut inspector);
         let Inspection { findings, edits, refusal } = inspector.finish();
         let room = MAX_FINDINGS.saturating_sub(self.record.findings.len());
         self.record.findings.extend(findings.into_iter().take(room));
-        self.edits = edits;
+        self.edits.extend(edits);
         refusal.map_or(Ok(()), Err)
     }
+}
+
+/// A header's name for the record, if it is short.
+fn shown_header(name: &[u8]) -> String {
+    let short = name.get(..name.len().min(MAX_NAME_LEN)).unwrap_or_default();
+    let shown = short.iter().map(|&byte| if byte.is_ascii_alphanumeric() { char::from(byte) } else { '-' });
+    "header/".chars().chain(shown).collect()
 }

@@ -11,7 +11,7 @@ use crate::operation::{Endpoint, McpHeaders, api_of};
 use crate::policy::{A2aMethod, AgentId, LlmApi, Otherwise, Policy, Protocol, Route};
 use crate::reason::Reason;
 use crate::reply::Shape;
-use crate::scan::Action;
+use crate::scan::Place;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::ToString;
@@ -104,13 +104,23 @@ impl Exchange {
             let shape = pending.as_ref().map_or(Shape::Http, |pending| pending.body.shape());
             return Err(Refused { reason, rule: None, shape });
         }
+        self.scan_head(&policy, agent, head, target)?;
         let mut edits = self.edits(head);
+        let redacts = policy.agent(agent).and_then(|agent| policy.profile(agent));
+        let redacts = redacts.is_some_and(|profile| profile.redacts(Place::Request));
+        let read =
+            pending.as_ref().is_some_and(|of| !matches!(of.body, Expected::Opaque | Expected::A2aOpaque(_)));
+        if redacts && !self.observes && read {
+            // The body may become another, and by then its head is gone.
+            edits.push(HeaderEdit::Remove("content-length".to_string()));
+        }
         if !self.observes {
             edits.extend(self.edits_for_response(&policy, head));
         }
         // Who only observes lets the body go on as it came.
-        if let (false, Some(pending)) = (self.observes, &pending) {
-            edits.extend(edits_for_body(&policy, head, pending));
+        if !self.observes && pending.as_ref().is_some_and(|pending| pending.coding.is_some()) {
+            edits.push(HeaderEdit::Remove("content-encoding".to_string()));
+            edits.push(HeaderEdit::Remove("content-length".to_string()));
         }
         Ok((edits, pending))
     }
@@ -356,21 +366,6 @@ impl Request<'_> {
     fn pending(&self, body: Expected, coding: Option<Coding>) -> Pending {
         Pending { origin: self.origin.clone(), body, coding, numbers: self.numbers }
     }
-}
-
-/// What of a request's head would no longer be true of its body, which goes on decoded, and perhaps with something replaced.
-fn edits_for_body(policy: &Policy, head: &Head<'_>, pending: &Pending) -> Vec<HeaderEdit> {
-    let profile = policy.agent(pending.origin.agent).and_then(|agent| policy.profile(agent));
-    let redacts =
-        profile.is_some_and(|profile| profile.treatments.iter().any(|of| of.request == Action::Redact));
-    let unread = matches!(pending.body, Expected::Empty | Expected::Opaque | Expected::A2aOpaque(_));
-    let there = |name: &&&str| head.all(name).next().is_some();
-    let names: &[&str] = match (pending.coding.is_some(), redacts && !unread) {
-        (true, _) => &["content-encoding", "content-length"],
-        (false, true) => &["content-length"],
-        (false, false) => &[],
-    };
-    names.iter().filter(there).map(|name| HeaderEdit::Remove((*name).to_string())).collect()
 }
 
 fn unreadable(route: &Route) -> Expected {

@@ -5,6 +5,50 @@ use crate::{IDENTITY_HEADER, OWNED_PREFIX};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+/// Headers whose values are the protocol's own, the proxy's, or credentials that are meant to be there.
+const EXPECTED: [&str; 40] = [
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "authorization",
+    "cache-control",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "date",
+    "dpop",
+    "expect",
+    "forwarded",
+    "grpc-timeout",
+    "host",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "last-event-id",
+    "mcp-protocol-version",
+    "mcp-session-id",
+    "origin",
+    "proxy-authorization",
+    "range",
+    "te",
+    "traceparent",
+    "tracestate",
+    "transfer-encoding",
+    "user-agent",
+    "via",
+    "x-api-key",
+    "x-envoy-attempt-count",
+    "x-envoy-expected-rq-timeout-ms",
+    "x-envoy-internal",
+    "x-forwarded-client-cert",
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-goog-api-key",
+    "x-request-id",
+];
+
 /// A header's name and value, as received.
 pub type HeaderPair<'a> = (&'a [u8], &'a [u8]);
 
@@ -55,6 +99,14 @@ impl<'a> Head<'a> {
     /// Whether there is a header that begins like this but for a `_` in the place of a `-`.
     pub(crate) fn has_misspelt(&self, prefix: &str) -> bool {
         self.pairs.iter().any(|(name, _)| name.contains(&b'_') && begins(name, prefix))
+    }
+
+    /// Every header that is not the protocol's, the proxy's or a credential that is meant to be there.
+    pub(crate) fn others(&self) -> impl Iterator<Item = HeaderPair<'a>> {
+        self.pairs.iter().copied().filter(|(name, _)| {
+            let is = |known: &&str| name.eq_ignore_ascii_case(known.as_bytes());
+            !name.starts_with(b":") && !EXPECTED.iter().any(|known| is(&known))
+        })
     }
 
     /// Every header whose name begins with `prefix` in any case, in order: the rest of its name, and its value.

@@ -179,6 +179,11 @@ impl<'d> Value<'d> {
         )
     }
 
+    /// Its place in the document's table of nodes.
+    pub(crate) fn node(&self) -> NodeIndex {
+        NodeIndex(self.at)
+    }
+
     /// The string, escapes resolved; `None` for anything but a string.
     pub fn as_str(&self) -> Option<Cow<'d, str>> {
         if self.node.kind != Kind::String {

@@ -12,11 +12,14 @@ use super::redact::replacement;
 use super::text::{Looker, MAX_DEPTH};
 use super::{Catalogue, DetectorId, Match, Structural};
 use crate::json::escape;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 /// How much of what is decided is kept: as long as the longest lead.
 const HISTORY: usize = 256;
+/// How much more than that may be there before it is let go of: together they fit in half a kilobyte.
+const TRIM: usize = 64;
 /// The longest escape that JSON has: a pair of surrogates.
 const MAX_ESCAPE: usize = 12;
 /// As much open text is looked through again for every piece; more only when it has grown by a quarter, so that the work stays linear.
@@ -38,25 +41,25 @@ pub struct Hit {
 }
 
 /// A text that arrives in pieces.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Channel {
     place: Place,
     /// Whether the text is JSON in pieces: then its escapes are resolved before it is looked at.
     json: bool,
     /// The beginning of an escape at the end of the last piece.
-    pending: String,
+    pending: Box<str>,
     /// The length of the text so far.
     length: u64,
     folded: Lane,
     /// The text as it stands, kept only where it is not ASCII.
-    plain: Lane,
+    plain: Option<Box<Lane>>,
     work: Work,
     /// Whether it was said that the work was too much.
     told: bool,
 }
 
 /// One view of the text: the part of it that is kept.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Lane {
     raw: bool,
     bytes: Vec<u8>,
@@ -76,10 +79,10 @@ impl Channel {
         Self {
             place,
             json,
-            pending: String::new(),
+            pending: Box::default(),
             length: 0,
             folded: Lane::new(false),
-            plain: Lane::new(true),
+            plain: None,
             work: Work::for_length(0),
             told: false,
         }
@@ -101,7 +104,7 @@ impl Channel {
         let pending = u64::try_from(self.pending.len()).unwrap_or(0);
         let all = self.length.saturating_sub(pending);
         let mut decided = all;
-        for lane in [&mut self.folded, &mut self.plain] {
+        for lane in [Some(&mut self.folded), self.plain.as_deref_mut()].into_iter().flatten() {
             let mut hit = |found: Match, encoded: bool, lane: &Lane| {
                 report(lane.hit(looker, profile, found, encoded));
             };
@@ -131,15 +134,17 @@ impl Channel {
         let text = if self.pending.is_empty() {
             piece
         } else {
-            joined = [core::mem::take(&mut self.pending).as_str(), piece].concat();
+            joined = [&*core::mem::take(&mut self.pending), piece].concat();
             &joined
         };
         let before =
             self.length.saturating_sub(u64::try_from(text.len().saturating_sub(piece.len())).unwrap_or(0));
         self.length = before.saturating_add(u64::try_from(text.len()).unwrap_or(0));
-        let plain = !text.is_ascii() || (self.json && text.contains('\\')) || self.plain.is_open();
+        let plain = !text.is_ascii()
+            || (self.json && text.contains('\\'))
+            || self.plain.as_ref().is_some_and(|lane| lane.is_open());
         if !plain {
-            self.plain.restart();
+            self.plain = None;
         }
         let (mut at, mut offset) = (0_usize, before);
         while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
@@ -150,7 +155,8 @@ impl Channel {
             let written_u64 = u64::try_from(written).unwrap_or(1);
             self.folded.push(character, offset, written_u64);
             if plain {
-                self.plain.push(character, offset, written_u64);
+                let lane = self.plain.get_or_insert_with(|| Box::new(Lane::new(true)));
+                lane.push(character, offset, written_u64);
             }
             at = at.saturating_add(written);
             offset = offset.saturating_add(written_u64);
@@ -168,6 +174,23 @@ impl Channel {
             Err(_) if !end && rest.len() < MAX_ESCAPE && could_be_escape(rest) => None,
             Err(_) => Some((first, 1)),
         }
+    }
+}
+
+#[cfg(test)]
+impl Channel {
+    /// The bytes that it has on the heap.
+    pub(crate) fn heap(&self) -> usize {
+        self.pending.len()
+            + self.folded.heap()
+            + self.plain.as_ref().map_or(0, |lane| size_of::<Lane>() + lane.heap())
+    }
+}
+
+#[cfg(test)]
+impl Lane {
+    fn heap(&self) -> usize {
+        self.bytes.capacity() + self.steps.capacity() * size_of::<(usize, u64)>() + self.memory.heap()
     }
 }
 
@@ -201,12 +224,6 @@ impl Lane {
 
     fn is_open(&self) -> bool {
         self.from < self.bytes.len()
-    }
-
-    fn restart(&mut self) {
-        self.bytes.clear();
-        self.steps.clear();
-        (self.memory, self.from, self.hold, self.seen) = (Memory::default(), 0, 0, 0);
     }
 
     /// Appends a character that is written at an offset of the channel, so many bytes long.
@@ -322,7 +339,7 @@ impl Lane {
     /// Lets go of what is decided and too far back to matter.
     fn trim(&mut self) {
         let gone = self.from.min(self.hold).saturating_sub(HISTORY);
-        if gone < HISTORY {
+        if gone < TRIM {
             return;
         }
         let first = self.place(gone);

@@ -6,7 +6,7 @@ use super::pass::Work;
 use super::profile::{Action, Place, Profile, Redaction};
 use super::redact::replacement;
 use super::text::{Found, Looker, MAX_DEPTH};
-use super::{Catalogue, DetectorId, Match, Structural};
+use super::{Catalogue, DetectorId, Finder, Match, Structural};
 use crate::json::{Document, NodeIndex, Numbers, Role, Scalar, raw_range};
 use crate::reason::Reason;
 use crate::record::{Direction, FindingRecord, MAX_FINDINGS};
@@ -16,6 +16,9 @@ use alloc::vec::Vec;
 
 /// How deep JSON in the strings of JSON is read.
 const MAX_NESTING: u8 = 2;
+
+/// A text longer than this is taken for a document rather than for an argument, in bytes.
+const LONG_TEXT: usize = 4096;
 
 /// What came of an inspection.
 #[derive(Debug, Default)]
@@ -48,6 +51,8 @@ enum Spot<'d> {
     Scalar(&'d Document<'d>, &'d Scalar<'d>),
     /// It is a value of a form, as it is written, with its offset.
     Field(usize, &'d str),
+    /// It is a part of a head of this name, where nothing is replaced: what asks for that gets this instead.
+    Fixed(&'d str, Action),
 }
 
 impl<'p> Inspector<'p> {
@@ -66,7 +71,7 @@ impl<'p> Inspector<'p> {
             if let Some(detector) = self.looker.wants(which).filter(|_| happened) {
                 let found = Match { detector, start: 0, end: 0 };
                 // There is nothing to replace, so what asks for that asks for a refusal.
-                self.note(found, String::new(), true);
+                self.note(found, String::new(), Some(Action::Block), false);
             }
         }
         self.outcome.edits = disjoint(core::mem::take(&mut self.outcome.edits));
@@ -75,10 +80,15 @@ impl<'p> Inspector<'p> {
 
     /// Inspects a document: every key, string and number, and the documents that strings are.
     pub fn document(&mut self, document: &Document<'_>) {
+        self.document_without(document, &[]);
+    }
+
+    /// Inspects a document but for some of its values.
+    pub(crate) fn document_without(&mut self, document: &Document<'_>, without: &[NodeIndex]) {
         self.allow_work(document.text().len());
         let mut given: Vec<u8> = Vec::new();
         let mut key = String::new();
-        for scalar in document.scalars() {
+        for scalar in document.scalars().filter(|scalar| !without.contains(&scalar.at)) {
             let spot = Spot::Scalar(document, &scalar);
             if scalar.role == Role::Key {
                 given = self.look(scalar.text.as_bytes(), &[], spot);
@@ -99,6 +109,22 @@ impl<'p> Inspector<'p> {
     pub fn text(&mut self, body: &[u8]) {
         self.allow_work(body.len());
         self.look(body, &[], Spot::Plain(0));
+    }
+
+    /// Inspects a part of a head, such as a path or a header. Nothing is replaced there: what asks for that gets `instead`.
+    pub fn head(&mut self, name: &str, text: &[u8], instead: Action) {
+        self.allow_work(text.len());
+        self.look(text, &[], Spot::Fixed(name, instead));
+    }
+
+    /// Inspects a query (WHATWG URL section 5.1), where nothing is replaced either.
+    pub fn query(&mut self, text: &str, instead: Action) {
+        self.allow_work(text.len());
+        for pair in text.split('&') {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let given = self.look(&decoded(name), &[], Spot::Fixed("query", instead));
+            self.look(&decoded(value), &given, Spot::Fixed("query", instead));
+        }
     }
 
     /// Inspects a form, or a query (WHATWG URL section 5.1).
@@ -193,10 +219,11 @@ impl<'p> Inspector<'p> {
         let pointer = match spot {
             Spot::Scalar(document, scalar) => self.pointer(document, scalar.at),
             Spot::Plain(_) | Spot::Field(..) => String::new(),
+            Spot::Fixed(name, _) => alloc::format!("#{name}"),
         };
         let base = match spot {
             Spot::Plain(at) | Spot::Field(at, _) => at,
-            Spot::Scalar(..) => 0,
+            Spot::Scalar(..) | Spot::Fixed(..) => 0,
         };
         let again = |known: &FindingRecord| {
             let same = known.pointer == pointer && self.id(found.detector) == known.detector;
@@ -209,7 +236,12 @@ impl<'p> Inspector<'p> {
         }
         let record =
             Match { start: base.saturating_add(found.start), end: base.saturating_add(found.end), ..found };
-        if self.note(record, pointer, false) == Action::Redact {
+        let instead = match spot {
+            Spot::Fixed(_, instead) => Some(instead),
+            Spot::Plain(_) | Spot::Field(..) | Spot::Scalar(..) => None,
+        };
+        let long = text.len() > LONG_TEXT;
+        if self.note(record, pointer, instead, long) == Action::Redact {
             let edit = self.edit(found, encoded, text, spot);
             self.outcome.edits.push(edit);
         }
@@ -220,13 +252,25 @@ impl<'p> Inspector<'p> {
         document.pointer(at, |key| !self.looker.catalogue.finds_anything(key))
     }
 
+    /// What is done about a finding. What attacks look like is also what documents quote, so in a long text it is only noted.
+    fn action(&self, detector: DetectorId, long: bool) -> Action {
+        let action = self.profile.action(detector, self.looker.place);
+        let quoted = long
+            && self
+                .looker
+                .catalogue
+                .detector(detector)
+                .is_some_and(|of| of.threat && matches!(of.finder, Finder::Pattern(_)));
+        if quoted && self.looker.place == Place::Request { action.min(Action::Alert) } else { action }
+    }
+
     fn id(&self, detector: DetectorId) -> &str {
         self.looker.catalogue.detector(detector).map(|of| of.id.as_str()).unwrap_or_default()
     }
 
-    fn note(&mut self, found: Match, pointer: String, no_edit: bool) -> Action {
-        let action = match self.profile.action(found.detector, self.looker.place) {
-            Action::Redact if no_edit => Action::Block,
+    fn note(&mut self, found: Match, pointer: String, instead: Option<Action>, long: bool) -> Action {
+        let action = match self.action(found.detector, long) {
+            Action::Redact => instead.unwrap_or(Action::Redact),
             action => action,
         };
         if action == Action::Block && self.outcome.refusal.is_none() {
@@ -262,6 +306,7 @@ impl<'p> Inspector<'p> {
                 end: at.saturating_add(found.end),
                 with: if core::str::from_utf8(text).is_ok() { with } else { "*".repeat(value.len()) },
             },
+            Spot::Fixed(..) => Edit { start: 0, end: 0, with: String::new() },
             Spot::Field(at, raw) => {
                 let (start, end) = raw_field(raw, found.start, found.end);
                 let with = with.replace('[', "%5B").replace(']', "%5D").replace(':', "%3A");

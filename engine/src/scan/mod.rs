@@ -30,6 +30,7 @@ pub use channel::{Channel, Hit};
 pub use checks::Check;
 pub use detector::{ByteSet, Detector, DetectorId, Finder, Pattern, SetId, Severity, Structural};
 pub use dfa::Dfa;
+pub(crate) use edit::disjoint;
 pub use edit::{Edit, apply};
 pub use inspect::{Inspection, Inspector};
 pub use pass::{MAX_SHAPE, Match};

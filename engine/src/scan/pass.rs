@@ -110,6 +110,14 @@ impl Work {
     }
 }
 
+#[cfg(test)]
+impl Memory {
+    /// The bytes that it has on the heap.
+    pub(super) fn heap(&self) -> usize {
+        self.contexts.capacity() * size_of::<usize>() + self.matched.capacity() * size_of::<Match>()
+    }
+}
+
 impl Memory {
     /// A memory of context words only.
     pub(super) fn given(groups: &[u8]) -> Self {
@@ -291,9 +299,12 @@ impl<'p> Pass<'p> {
             return;
         }
         if let Some((start, end)) = self.verify(text, pattern, (start, behind), reading, memory) {
+            // Two anchors may lead to one value.
             let found = Match { detector, start, end };
-            memory.note(found);
-            report(found);
+            if !memory.knows(found) {
+                memory.note(found);
+                report(found);
+            }
         }
     }
 

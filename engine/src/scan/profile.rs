@@ -100,6 +100,11 @@ impl Profile {
         self.treatments.get(usize::from(detector.0)).map_or(Action::Block, |of| of.action(place))
     }
 
+    /// Whether anything could be replaced at a place.
+    pub fn redacts(&self, place: Place) -> bool {
+        self.treatments.iter().any(|of| of.action(place) == Action::Redact)
+    }
+
     /// Whether anything is looked for at a place.
     pub fn looks_at(&self, place: Place) -> bool {
         self.treatments.iter().any(|of| of.action(place) != Action::Off)

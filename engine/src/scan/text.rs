@@ -67,7 +67,7 @@ impl<'p> Looker<'p> {
         if memory.hosts || hosts::could_be_host(view) {
             self.hosts(view, &mut |found| here(found, false));
         }
-        if !text.is_ascii() {
+        if folded.is_some() && !text.is_ascii() {
             let mut memory = Memory::given(given);
             let mut as_it_stands = |found| report(Found { found, encoded: false });
             self.pass(true).run(text, 0, false, &mut memory, work, &mut as_it_stands);
@@ -131,7 +131,11 @@ impl<'p> Looker<'p> {
                 HostRisk::Loopback | HostRisk::LinkLocal | HostRisk::Private => Structural::PrivateHost,
                 HostRisk::DangerousScheme => Structural::DangerousScheme,
             };
-            if let Some(detector) = self.wants(which) {
+            // Documents name such schemes; who has something fetched gives the URL and nothing else.
+            let whole = text.get(..start).is_some_and(|before| before.trim_start().is_empty())
+                && !text.trim().contains(char::is_whitespace);
+            let quoted = risk == HostRisk::DangerousScheme && !whole;
+            if let Some(detector) = self.wants(which).filter(|_| !quoted) {
                 report(Match { detector, start, end });
             }
         }
