@@ -22,7 +22,7 @@ pub(crate) struct Root {
 impl Root {
     fn load(size: usize) -> Result<Config, ConfigError> {
         let json = host::buffer(Buffer::PluginConfiguration, size).map_err(|_| ConfigError::Absent)?;
-        Config::parse(&json)
+        Config::parse(&json, host::unix_seconds().ok())
     }
 
     /// Reads the plugin configuration anew.

@@ -1,8 +1,9 @@
-//! Bundles: reading one never panics, what is read is written as the same policy, and judging by it never panics either.
+//! Bundles: reading one never panics, what is read is written as the same policy, and judging by it never panics either. None is
+//! taken for one that a key signed which signed nothing.
 //!
-//! The input is tried as a bundle and as the payload of one.
+//! The input is tried as a bundle, as the payload of one, and as the signatures of one.
 
-use sallyport_engine::bundle::{FORMAT, MAGIC, decode, encode};
+use sallyport_engine::bundle::{Bundle, KeySet, PublicKey, Terms, Trust, decode, encode, frame};
 use sallyport_engine::http::Head;
 use sallyport_engine::identity::Peer;
 use sallyport_engine::{End, Exchange, Nowhere, Policy};
@@ -11,19 +12,30 @@ use std::rc::Rc;
 /// Checks one bundle.
 pub fn check(data: &[u8]) {
     check_bundle(data);
-    let mut framed = MAGIC.to_vec();
-    framed.extend(FORMAT.to_le_bytes());
-    framed.extend(u32::try_from(data.len()).unwrap_or(u32::MAX).to_le_bytes());
-    framed.extend(data);
+    let framed = frame(data, 1, &Terms::default()).expect("an input fits");
     check_bundle(&framed);
+    let signed = [&frame(&[], 1, &Terms::default()).expect("nothing fits"), data].concat();
+    check_bundle(&signed);
 }
 
-fn check_bundle(bundle: &[u8]) {
-    let Ok(policy) = decode(bundle) else { return };
+fn check_bundle(bytes: &[u8]) {
+    if let Ok(bundle) = Bundle::read(bytes) {
+        check_header(&bundle, bytes);
+    }
+    let Ok(policy) = decode(bytes) else { return };
     let written = encode(&policy).expect("what was read can be written");
     let again = decode(&written).expect("what was written can be read");
     assert_eq!(encode(&again).as_ref(), Ok(&written), "the same policy gives the same bytes");
     judge(Rc::new(policy));
+}
+
+/// The sections make up the bundle, and nobody has the key that would have to have signed it (RFC 8032 section 7.1, test 2).
+fn check_header(bundle: &Bundle<'_>, bytes: &[u8]) {
+    let signatures: Vec<_> = bundle.signatures().map(|(id, signature)| (id, *signature)).collect();
+    assert_eq!(bundle.signed_by(&signatures).as_deref(), Ok(bytes), "all of it is in its sections");
+    let key = PublicKey::parse("PUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=").expect("the RFC's key is one");
+    let trust = Trust { keys: KeySet::new(vec![key], Vec::new()), audience: None };
+    assert!(trust.accept(None, bundle, Some(1)).is_err(), "a signature is forged");
 }
 
 /// Puts a few requests to the policy, at its own hosts and by its own callers.

@@ -8,7 +8,7 @@ use std::thread;
 use sallyport_engine::Policy;
 use sallyport_engine::bundle;
 
-use crate::check::{self, Checked};
+use crate::check::{self, Checked, Detection};
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::files;
 use crate::lint;
@@ -26,7 +26,7 @@ pub fn compile(paths: &[PathBuf]) -> (Option<Policy>, Report) {
 /// The same, for one workload or namespace: the policy carries only what concerns it.
 pub fn compile_for(paths: &[PathBuf], audience: &Audience) -> (Option<Policy>, Report) {
     let (checked, mut report) = check_all(paths);
-    let policy = checked.and_then(|Checked { policy, audiences }| {
+    let policy = checked.and_then(|Checked { policy, audiences, .. }| {
         if !audiences.iter().flatten().any(|one| one.concerns(audience)) {
             let at = report.sources.add("--audience", "");
             let message = "no Service has this audience, so the bundle holds only what is for everyone";
@@ -37,6 +37,13 @@ pub fn compile_for(paths: &[PathBuf], audience: &Audience) -> (Option<Policy>, R
         Policy::new(slice::slice(policy.parts(), &audiences, audience)).ok()
     });
     (policy, report)
+}
+
+/// The detectors and profiles of policy; what is built in without any.
+pub fn detection(policy: Option<&Path>) -> (Option<Detection>, Report) {
+    let Some(policy) = policy else { return (Some(Detection::built_in()), Report::default()) };
+    let (checked, report) = check_all(&[policy.to_owned()]);
+    (checked.map(|checked| checked.detection), report)
 }
 
 fn check_all(paths: &[PathBuf]) -> (Option<Checked>, Report) {
@@ -142,6 +149,14 @@ pub fn load_policy_for(path: &Path, audience: Option<&Audience>) -> (Option<Poli
             None => compile(&[path.to_owned()]),
         },
     }
+}
+
+/// The bytes of a bundle's file, or why there are none.
+pub fn bundle_file(path: &Path) -> Result<Vec<u8>, String> {
+    let read = files::read_at_most(path, bundle::MAX_LEN);
+    let read = read.map_err(|error| format!("`{}` can not be read: {error}", path.display()))?;
+    let bytes = read.filter(|bytes| bytes.starts_with(bundle::MAGIC));
+    bytes.ok_or_else(|| format!("`{}` is no bundle: make one with `policy-compiler compile`", path.display()))
 }
 
 /// The file at a path if it begins as bundles do, with the policy in it; `None` for anything else.

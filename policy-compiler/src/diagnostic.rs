@@ -131,7 +131,7 @@ ids! {
     DuplicateGate = "duplicate-gate", Error;
     /// A name refers to nothing.
     UnknownReference = "unknown-reference", Error;
-    /// A DlpProfile names a detector that there is not.
+    /// A DlpProfile names a detector or a pack that there is not.
     UnknownDetector = "unknown-detector", Error;
     /// An identity belongs to a trust domain that no TrustDomain declares.
     UndeclaredTrustDomain = "undeclared-trust-domain", Error;

@@ -2,11 +2,13 @@
 //!
 //! The reader stops at the first fault; duplicate keys, lone surrogates and comments are faults.
 
+use std::borrow::Cow;
+
 use sallyport_engine::json::{Document, Kind, Value as Json};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::sources::{FileId, Sources, Span};
-use crate::tree::{Entry, Node, Scalar, Value};
+use crate::tree::{Entry, Key, Node, Scalar, Value};
 
 /// Reads a file as one JSON document.
 pub(crate) fn parse<'s>(sources: &'s Sources, file: FileId, out: &mut Diagnostics) -> Vec<Node<'s>> {
@@ -27,7 +29,7 @@ pub(crate) fn parse<'s>(sources: &'s Sources, file: FileId, out: &mut Diagnostic
 /// INVARIANT: recursion is bounded by the reader's own `MAX_DEPTH`.
 fn node<'s>(text: &'s str, file: FileId, json: Json<'_>) -> Node<'s> {
     let (start, end) = json.span();
-    let scalar = |text, quoted| Value::Scalar(Scalar { text, quoted });
+    let scalar = |text: Cow<'s, str>, quoted| Value::Scalar(Scalar::new(text, quoted));
     let value = match json.kind() {
         Kind::Array => Value::List(json.items().map(|item| node(text, file, item)).collect()),
         Kind::Object => Value::Map(entries(text, file, json, start)),
@@ -46,7 +48,7 @@ fn entries<'s>(text: &'s str, file: FileId, object: Json<'_>, start: usize) -> V
         .map(|(key, value)| {
             let at = key_span(text, file, before, value.span().0);
             before = value.span().1;
-            Entry { key: key.into_owned().into(), at, node: node(text, file, value) }
+            Entry { key: Key::new(key.into_owned()), at, node: node(text, file, value) }
         })
         .collect()
 }

@@ -128,6 +128,10 @@ impl Definitions {
             Ty::Choice(words) => {
                 json!({ "enum": words.iter().flat_map(|word| as_read(word)).collect::<Vec<_>>() })
             }
+            Ty::ChoiceOr(words, object) => {
+                let words: Vec<_> = words.iter().flat_map(|word| as_read(word)).collect();
+                json!({ "anyOf": [{ "enum": words }, self.refer(object, owner)] })
+            }
             Ty::List(item) => json!({ "type": "array", "minItems": 1, "items": self.value(item, owner) }),
             Ty::ListOrEmpty(item) => json!({ "type": "array", "items": self.value(item, owner) }),
             Ty::Object(object) => self.refer(object, owner),

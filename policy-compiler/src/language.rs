@@ -2,6 +2,7 @@
 
 pub mod arguments;
 pub mod detectors;
+mod dlp;
 mod gate;
 pub mod lint;
 mod protocols;
@@ -61,7 +62,7 @@ impl Kind {
             Self::Mission => &MISSION,
             Self::Capability => &CAPABILITY,
             Self::Service => &SERVICE,
-            Self::DlpProfile => &DLP_PROFILE,
+            Self::DlpProfile => &dlp::PROFILE,
             Self::Gate => &GATE,
         }
     }
@@ -93,6 +94,7 @@ macro_rules! document {
         }
     };
 }
+use document;
 
 static METADATA: Object = Object {
     name: "metadata",
@@ -264,6 +266,13 @@ static SERVICE_SPEC: Object = Object {
                   concerns that workload: Services without `audiences`, and those that name the namespace `tools` or the workload \
                   `tools/tool-api`, with the rules for them.",
         },
+        Field {
+            name: "dlp",
+            ty: Ty::Text("the name of a DlpProfile"),
+            need: Need::Default("the agent's alone counts"),
+            doc: "What detectors do in exchanges with this service. Of this and the profile of the agent, the stricter action counts, for \
+                  each detector and place.",
+        },
     ],
     together: &[],
 };
@@ -305,25 +314,6 @@ static ROUTE: Object = Object {
                   every element of it is allowed.",
         },
     ],
-    together: &[],
-};
-
-static DLP_PROFILE: Object = document!(
-    "DlpProfile",
-    &DLP_PROFILE_SPEC,
-    Need::Required,
-    "What detectors do. A detector that is not named keeps its default action."
-);
-
-static DLP_PROFILE_SPEC: Object = Object {
-    name: "spec",
-    doc: "",
-    fields: &[Field {
-        name: "detectors",
-        ty: Ty::Table("detector ids", &Ty::Choice(&["block", "redact", "alert", "off"])),
-        need: Need::Required,
-        doc: "`block` refuses the request, `alert` records the finding, `off` does not look.",
-    }],
     together: &[],
 };
 

@@ -24,12 +24,14 @@ pub mod files;
 mod json;
 pub mod json_schema;
 pub mod junit;
+pub mod keys;
 pub mod language;
 mod lint;
 pub mod native;
 pub mod patterns;
 pub mod project;
 pub mod report;
+pub mod scanning;
 pub mod shape;
 mod slice;
 mod source;
@@ -39,5 +41,8 @@ pub mod testing;
 pub mod tree;
 mod yaml;
 
-pub use compile::{compile, compile_files, compile_for, load_bundle, load_policy, load_policy_for};
+pub use check::Detection;
+pub use compile::{
+    bundle_file, compile, compile_files, compile_for, detection, load_bundle, load_policy, load_policy_for,
+};
 pub use slice::{Audience, InvalidAudience};

@@ -6,10 +6,11 @@
 
 use std::fmt;
 
+use sallyport_engine::bundle::is_audience;
 use sallyport_engine::http::HostPattern;
 use sallyport_engine::identity::SpiffeId;
 use sallyport_engine::policy::{
-    Agent, AgentId, Mission, MissionId, Mode, Otherwise, PolicyParts, ProfileId, Rule, ServiceId,
+    Agent, AgentId, Mission, MissionId, Mode, Otherwise, PolicyParts, ProfileId, Rule, Service, ServiceId,
 };
 
 /// A namespace, or a workload in one.
@@ -30,8 +31,7 @@ impl Audience {
             Some((namespace, workload)) => (namespace, Some(workload)),
             None => (text, None),
         };
-        let labels = [Some(namespace), workload];
-        if labels.into_iter().flatten().all(is_label) {
+        if is_audience(text) {
             Ok(Self { namespace: namespace.to_owned(), workload: workload.map(str::to_owned) })
         } else {
             Err(InvalidAudience)
@@ -48,12 +48,11 @@ impl Audience {
     }
 }
 
-fn is_label(text: &str) -> bool {
-    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.');
-    (1..=253).contains(&text.len())
-        && text.bytes().all(inner)
-        && !text.starts_with('-')
-        && !text.ends_with('-')
+impl fmt::Display for Audience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.namespace)?;
+        self.workload.iter().try_for_each(|workload| write!(f, "/{workload}"))
+    }
 }
 
 impl fmt::Display for InvalidAudience {
@@ -103,7 +102,10 @@ pub(crate) fn slice(parts: &PolicyParts, of_services: &[Vec<Audience>], audience
         Kept::of(parts.agents.len(), |index| working.has(index) || agents_kept.binary_search(&index).is_ok());
     let used = |index: usize| {
         let holders = parts.agents.iter().enumerate().filter(|(number, _)| agents.has(*number));
-        holders.into_iter().any(|(_, agent)| usize::from(agent.profile.0) == index)
+        let of_agents = holders.map(|(_, agent)| agent.profile);
+        let kept = parts.services.iter().enumerate().filter(|(number, _)| services.has(*number));
+        let of_services = kept.filter_map(|(_, service)| service.profile);
+        of_agents.chain(of_services).any(|profile| usize::from(profile.0) == index)
     };
     let profiles = Kept::of(parts.profiles.len(), used);
     let agent_id = |id: AgentId| AgentId(agents.number(index_of(id)));
@@ -127,8 +129,12 @@ pub(crate) fn slice(parts: &PolicyParts, of_services: &[Vec<Audience>], audience
         profile: ProfileId(profiles.short(usize::from(agent.profile.0))),
         ..agent.clone()
     };
+    let service = |service: &Service| Service {
+        profile: service.profile.map(|id| ProfileId(profiles.short(usize::from(id.0)))),
+        ..service.clone()
+    };
     PolicyParts {
-        services: services.pick(&parts.services, Clone::clone),
+        services: services.pick(&parts.services, service),
         agents: agents.pick(&parts.agents, agent),
         identities: identities.into_iter().map(|(id, agent)| (id, agent_id(agent))).collect(),
         patterns: patterns.into_iter().map(|(pattern, agent)| (pattern, agent_id(agent))).collect(),

@@ -4,6 +4,8 @@
 //! YAML would take it for a boolean ([`Scalar::misread_as`]).
 
 use std::borrow::Cow;
+use std::fmt;
+use std::ops::Deref;
 
 use crate::sources::Span;
 
@@ -36,12 +38,23 @@ pub enum Value<'s> {
 #[derive(Clone, Debug)]
 pub struct Entry<'s> {
     /// The key.
-    pub key: Cow<'s, str>,
+    pub key: Key<'s>,
     /// Where the key stands.
     pub at: Span,
     /// The value.
     pub node: Node<'s>,
 }
+
+/// The text of a key, which is mostly compared with others.
+#[derive(Clone, Debug)]
+pub struct Key<'s> {
+    text: Cow<'s, str>,
+    tag: Tag,
+}
+
+/// The first bytes of a text and its length. A short text is known by its tag alone, and need not be fetched from memory.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Tag(u64);
 
 /// A word or text.
 #[derive(Clone, Debug)]
@@ -50,6 +63,8 @@ pub struct Scalar<'s> {
     pub text: Cow<'s, str>,
     /// Whether it was quoted, or a block of text: then it is text and nothing else.
     pub quoted: bool,
+    /// Whether all readers of YAML read text; kept, so that whoever asks need not look at the text.
+    plain: bool,
 }
 
 // === impl Node ===
@@ -76,25 +91,93 @@ impl Node<'_> {
     }
 }
 
+// === impl Key ===
+
+impl<'s> Key<'s> {
+    /// A key of this text.
+    pub fn new(text: impl Into<Cow<'s, str>>) -> Self {
+        let text = text.into();
+        Self { tag: Tag::of(&text), text }
+    }
+
+    /// Whether it is this one, whose tag is at hand.
+    #[inline]
+    pub(crate) fn is(&self, text: &str, tag: Tag) -> bool {
+        self.tag == tag && (tag.is_whole() || self.text == text)
+    }
+}
+
+impl Deref for Key<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.text
+    }
+}
+
+impl PartialEq for Key<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.is(other, other.tag)
+    }
+}
+
+impl fmt::Display for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
+    }
+}
+
+// === impl Tag ===
+
+impl Tag {
+    /// The longest text that fits, in bytes.
+    const WHOLE: usize = 7;
+
+    /// The tag of a text; worked out ahead where the text is a literal.
+    #[inline]
+    pub(crate) fn of(text: &str) -> Self {
+        let first = text.bytes().take(Self::WHOLE).fold(0, |tag, byte| (tag << 8) | u64::from(byte));
+        Self((first << 8) | text.len().min(Self::WHOLE + 1) as u64)
+    }
+
+    /// Whether all of the text is in it.
+    #[inline]
+    fn is_whole(self) -> bool {
+        self.0 & 0xff <= Self::WHOLE as u64
+    }
+}
+
 // === impl Scalar ===
 
-impl Scalar<'_> {
+impl<'s> Scalar<'s> {
+    /// What was written, with or without quotes.
+    pub fn new(text: impl Into<Cow<'s, str>>, quoted: bool) -> Self {
+        let text = text.into();
+        Self { plain: quoted || misread_as(&text).is_none(), text, quoted }
+    }
+
+    /// Whether all readers of YAML read text.
+    pub fn is_text(&self) -> bool {
+        self.plain
+    }
+
     /// What YAML readers of one version or another take a bare word for; `None` if all of them read text.
     pub fn misread_as(&self) -> Option<&'static str> {
-        if self.quoted {
-            return None;
-        }
-        let text = &*self.text;
-        let is = |word: &&str| text.eq_ignore_ascii_case(word);
-        match text.bytes().next() {
-            None => Some("nothing"),
-            Some(b'0'..=b'9' | b'+' | b'-' | b'.') => {
-                is_number(&text.to_ascii_lowercase()).then_some("a number")
-            }
-            _ if ["~", "null"].iter().any(is) => Some("null"),
-            _ if ["true", "false", "yes", "no", "on", "off"].iter().any(is) => Some("a boolean"),
-            _ => None,
-        }
+        if self.plain { None } else { misread_as(&self.text) }
+    }
+}
+
+/// What YAML readers of one version or another take a bare word for; `None` if all of them read text.
+fn misread_as(text: &str) -> Option<&'static str> {
+    let is = |word: &&str| text.eq_ignore_ascii_case(word);
+    match text.bytes().next() {
+        None => Some("nothing"),
+        Some(b'0'..=b'9' | b'+' | b'-' | b'.') => is_number(&text.to_ascii_lowercase()).then_some("a number"),
+        // None of the words is longer; most text is.
+        _ if text.len() > 5 => None,
+        _ if ["~", "null"].iter().any(is) => Some("null"),
+        _ if ["true", "false", "yes", "no", "on", "off"].iter().any(is) => Some("a boolean"),
+        _ => None,
     }
 }
 
@@ -125,7 +208,7 @@ mod tests {
     use super::*;
 
     fn misread(text: &str) -> Option<&'static str> {
-        Scalar { text: text.into(), quoted: false }.misread_as()
+        Scalar::new(text, false).misread_as()
     }
 
     #[test]

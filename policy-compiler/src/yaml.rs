@@ -10,7 +10,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span as Mark};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::sources::{FileId, Sources, Span};
-use crate::tree::{Entry, MAX_DEPTH, Node, Scalar, Value};
+use crate::tree::{Entry, Key, MAX_DEPTH, Node, Scalar, Value};
 
 /// Mappings with at most this many keys are compared pair by pair; the keys of larger ones are sorted.
 const FEW_KEYS: usize = 8;
@@ -18,8 +18,16 @@ const FEW_KEYS: usize = 8;
 /// Reads every document of a file. Documents that hold nothing are left out.
 pub(crate) fn parse<'s>(sources: &'s Sources, file: FileId, out: &mut Diagnostics) -> Vec<Node<'s>> {
     let text = sources.text(file);
-    let mut builder =
-        Builder { file, offsets: Offsets::new(text), text, stack: Vec::new(), documents: Vec::new(), out };
+    let mut builder = Builder {
+        file,
+        offsets: Offsets::new(text),
+        text,
+        stack: Vec::new(),
+        items: Vec::new(),
+        entries: Vec::new(),
+        documents: Vec::new(),
+        out,
+    };
     let mut parser = Parser::new_from_str(text);
     while let Some(event) = parser.next_event() {
         match event {
@@ -51,18 +59,22 @@ struct Builder<'s, 'o> {
     text: &'s str,
     offsets: Offsets,
     stack: Vec<Frame<'s>>,
+    /// The items of every open list, and the entries of every open mapping, outer before inner: each takes its own when it ends, and
+    /// so no more memory than it needs.
+    items: Vec<Node<'s>>,
+    entries: Vec<Entry<'s>>,
     documents: Vec<Node<'s>>,
     out: &'o mut Diagnostics,
 }
 
-/// A list or mapping whose end has not been seen.
+/// A list or mapping whose end has not been seen: where it starts, and how many items or entries were there before it.
 enum Frame<'s> {
-    List { start: usize, items: Vec<Node<'s>> },
-    Map { start: usize, entries: Vec<Entry<'s>>, key: Option<Key<'s>> },
+    List { start: usize, before: usize },
+    Map { start: usize, before: usize, key: Option<OpenKey<'s>> },
 }
 
 /// A key whose value has not been seen; without text if it was reported.
-struct Key<'s> {
+struct OpenKey<'s> {
     text: Option<Cow<'s, str>>,
     at: Span,
 }
@@ -105,11 +117,12 @@ impl<'s> Builder<'s, '_> {
             }
             Event::SequenceStart(anchor, tag) => {
                 self.refuse(anchor != 0, tag.is_some(), span);
-                self.open(Frame::List { start: span.start as usize, items: Vec::new() }, span)?;
+                self.open(Frame::List { start: span.start as usize, before: self.items.len() }, span)?;
             }
             Event::MappingStart(anchor, tag) => {
                 self.refuse(anchor != 0, tag.is_some(), span);
-                self.open(Frame::Map { start: span.start as usize, entries: Vec::new(), key: None }, span)?;
+                let before = self.entries.len();
+                self.open(Frame::Map { start: span.start as usize, before, key: None }, span)?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(span.end as usize),
             Event::Nothing
@@ -141,7 +154,7 @@ impl<'s> Builder<'s, '_> {
         // The parser gives an absent value the span of whatever comes next.
         let blank = !quoted && text.is_empty();
         let span = if blank { Span { end: span.start, ..span } } else { span };
-        self.finish(Node { span, value: Value::Scalar(Scalar { text, quoted }) });
+        self.finish(Node { span, value: Value::Scalar(Scalar::new(text, quoted)) });
     }
 
     fn open(&mut self, frame: Frame<'s>, span: Span) -> Result<(), Stop> {
@@ -160,8 +173,9 @@ impl<'s> Builder<'s, '_> {
 
     fn close(&mut self, end: usize) {
         let (start, value) = match self.stack.pop() {
-            Some(Frame::List { start, items }) => (start, Value::List(items)),
-            Some(Frame::Map { start, entries, .. }) => {
+            Some(Frame::List { start, before }) => (start, Value::List(self.items.drain(before..).collect())),
+            Some(Frame::Map { start, before, .. }) => {
+                let entries: Vec<_> = self.entries.drain(before..).collect();
                 self.report_duplicates(&entries);
                 (start, Value::Map(entries))
             }
@@ -177,10 +191,12 @@ impl<'s> Builder<'s, '_> {
         match self.stack.last_mut() {
             None if node.is_blank() => {}
             None => self.documents.push(node),
-            Some(Frame::List { items, .. }) => items.push(node),
-            Some(Frame::Map { entries, key, .. }) => match key.take() {
-                Some(Key { text: Some(text), at }) => entries.push(Entry { key: text, at, node }),
-                Some(Key { text: None, .. }) => {}
+            Some(Frame::List { .. }) => self.items.push(node),
+            Some(Frame::Map { key, .. }) => match key.take() {
+                Some(OpenKey { text: Some(text), at }) => {
+                    self.entries.push(Entry { key: Key::new(text), at, node });
+                }
+                Some(OpenKey { text: None, .. }) => {}
                 None => *key = Some(as_key(node, self.out)),
             },
         }
@@ -194,7 +210,7 @@ impl<'s> Builder<'s, '_> {
         if entries.len() <= FEW_KEYS && !entries.iter().enumerate().any(stands_again) {
             return;
         }
-        let mut by_key: Vec<_> = entries.iter().map(|entry| (entry.key.as_ref(), entry.at)).collect();
+        let mut by_key: Vec<_> = entries.iter().map(|entry| (&*entry.key, entry.at)).collect();
         by_key.sort_by_key(|&(key, _)| key);
         for pair in by_key.windows(2) {
             let [(first, first_at), (second, second_at)] = pair else { continue };
@@ -236,7 +252,7 @@ impl<'s> Builder<'s, '_> {
 }
 
 /// Reads a node as a key, and reports it if it is not one.
-fn as_key<'s>(node: Node<'s>, out: &mut Diagnostics) -> Key<'s> {
+fn as_key<'s>(node: Node<'s>, out: &mut Diagnostics) -> OpenKey<'s> {
     let at = node.span;
     let text = match node.value {
         Value::Scalar(scalar) if !scalar.quoted && scalar.text == "<<" => {
@@ -265,7 +281,7 @@ fn as_key<'s>(node: Node<'s>, out: &mut Diagnostics) -> Key<'s> {
             None
         }
     };
-    Key { text, at }
+    OpenKey { text, at }
 }
 
 fn anchor_diagnostic(what: &str, span: Span) -> Diagnostic {

@@ -1,12 +1,17 @@
 //! Bundles that were made once and are read for ever: `tests/golden/format-N.bundle`, one for each format that was released, and the
 //! current one. What the compiler makes today of the same policy must be the current one, byte for byte, on any machine.
 
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
 use std::path::{Path, PathBuf};
 
 use policy_compiler::cases::{self, Case};
 use policy_compiler::decide::{Runner, differences};
+use policy_compiler::keys::{self, SecretKey};
 use policy_compiler::native::Native;
-use sallyport_engine::bundle;
+use sallyport_engine::Policy;
+use sallyport_engine::bundle::{self, Bundle, BundleError, Change, KeySet, PublicKey, Terms, Trust};
+use sallyport_engine::policy::PolicyParts;
 
 fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden")
@@ -35,6 +40,48 @@ fn the_compiler_makes_the_golden_bundle_of_today() {
         "the bundle of tests/golden/policy.yaml has changed: if that is meant, SALLYPORT_UPDATE=1 writes it anew; once the format \
          was released, raise bundle::FORMAT and keep the old file"
     );
+}
+
+/// The golden bundle under terms, signed: by a key that is no secret, as it stands here.
+fn signed() -> Vec<u8> {
+    let policy = policy_compiler::load_policy(&golden().join("policy.yaml")).0.unwrap();
+    let parts = PolicyParts { serial: 42, ..policy.parts().clone() };
+    let terms = Terms {
+        not_before: 1_700_000_000,
+        not_after: 4_000_000_000,
+        audience: Some("tools/tool-api".to_owned()),
+    };
+    let bytes = bundle::encode_under(&Policy::new(parts).unwrap(), &terms).unwrap();
+    keys::sign(&bytes, &[golden_key()]).unwrap()
+}
+
+/// The key of RFC 8032 section 7.1, test 1: known to everybody.
+fn golden_key() -> SecretKey {
+    let body = "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g";
+    let label = ["PRIVATE", "KEY"].join(" ");
+    SecretKey::parse(&format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")).unwrap()
+}
+
+#[test]
+fn the_signed_golden_bundle_is_that_of_today_and_verifies() {
+    let path = golden().join(format!("format-{}-signed.bundle", bundle::FORMAT));
+    let made = signed();
+    if std::env::var_os("SALLYPORT_UPDATE").is_some() {
+        std::fs::write(&path, &made).unwrap();
+    }
+    let kept = std::fs::read(&path).unwrap();
+    assert!(
+        kept == made,
+        "the signed bundle has changed: if that is meant, SALLYPORT_UPDATE=1 writes it anew"
+    );
+    // The public key as the RFC prints it.
+    let public = PublicKey::parse("11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=").unwrap();
+    assert_eq!(golden_key().public(), Some(public));
+    let trust =
+        Trust { keys: KeySet::new(vec![public], Vec::new()), audience: Some("tools/tool-api".to_owned()) };
+    let accept = |now| trust.accept(None, &Bundle::read(&kept).unwrap(), Some(now));
+    assert_eq!(accept(1_800_000_000), Ok(Change::Replace));
+    assert_eq!(accept(4_000_000_000), Err(BundleError::Expired));
 }
 
 #[test]

@@ -7,6 +7,8 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use policy_compiler::cases;
+use policy_compiler::keys::{self, SecretKey};
+use sallyport_engine::bundle::{Terms, decode, encode_under, frame};
 use sallyport_playground::Request;
 use sallyport_playground::client::{Client, Protocol};
 use sallyport_playground::envoy::{ClientCertificates, Config, Envoy, Program, Wasm};
@@ -28,6 +30,9 @@ fn bundle() -> Vec<u8> {
 /// Configurations that are wrong in one way each, with the label that the metric has for it.
 fn bad_configurations() -> Vec<(&'static str, String)> {
     let good = bundle();
+    let under = |terms: &Terms| encode_under(&decode(&good).unwrap(), terms).unwrap();
+    let foreign = under(&Terms { audience: Some("tools/tool-api".to_owned()), ..Terms::default() });
+    let expired = under(&Terms { not_after: 1_700_000_000, ..Terms::default() });
     let inline = |bundle: &[u8]| format!(r#"{{"bundle":"{}"}}"#, STANDARD.encode(bundle));
     let changed = |at: usize, to: u8| {
         let mut bundle = good.clone();
@@ -36,10 +41,23 @@ fn bad_configurations() -> Vec<(&'static str, String)> {
     };
     let cut = |length: usize| inline(&good[..length]);
     // Far more nesting than any policy has, in the place of the payload.
-    let mut nested = good[..10].to_vec();
-    nested.extend(200_000_u32.to_le_bytes());
-    nested.extend([7, 0].repeat(100_000));
+    let nested = frame(&[7, 0].repeat(100_000), 0, &Terms::default()).unwrap();
+    let with = |more: &str| inline(&good).replace('}', &format!(",{more}}}"));
+    let (signer, other) = (SecretKey::generate().unwrap(), SecretKey::generate().unwrap());
+    let raw = |key: &SecretKey| STANDARD.encode(key.public().unwrap().to_bytes());
+    let signed = inline(&keys::sign(&good, &[signer]).unwrap());
+    let known = |key: &SecretKey| format!(r#""keys":["{}"]"#, raw(key));
     vec![
+        ("bundle", with(&known(&other))),
+        ("bundle", signed.replace('}', &format!(",{}}}", known(&other)))),
+        ("keys", with(r#""keys":[]"#)),
+        ("keys", with(r#""keys":"""#)),
+        ("keys", with(r#""keys":["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]"#)),
+        ("keys", with(&format!(r#""retiredKeys":["{}"]"#, raw(&other)))),
+        ("keys", with(&format!(r#""keys":["{0}","{0}"]"#, raw(&other)))),
+        ("audience", with(r#""audience":"Tools""#)),
+        ("bundle", inline(&foreign).replace('}', r#","audience":"tools/other"}"#)),
+        ("bundle", inline(&expired)),
         ("absent", String::new()),
         ("json", "not json".to_owned()),
         ("json", r#"{"bundle":"","bundle":""}"#.to_owned()),
@@ -56,6 +74,23 @@ fn bad_configurations() -> Vec<(&'static str, String)> {
         ("bundle", inline(&nested)),
         ("hold", inline(&good).replace('}', r#","hold":"forever"}"#)),
     ]
+}
+
+#[test]
+fn a_bundle_is_in_force_where_its_signer_is_known() {
+    let signer = SecretKey::generate().unwrap();
+    let (retired, public) = (SecretKey::generate().unwrap(), signer.public().unwrap());
+    let terms = Terms { not_before: 1_700_000_000, not_after: u64::MAX, audience: Some("tools".to_owned()) };
+    let bytes = encode_under(&decode(&bundle()).unwrap(), &terms).unwrap();
+    let configuration = serde_json::json!({
+        "bundle": STANDARD.encode(keys::sign(&bytes, &[signer]).unwrap()),
+        "keys": [keys::public_pem(&public)],
+        "retiredKeys": [STANDARD.encode(retired.public().unwrap().to_bytes())],
+        "audience": "tools/tool-api",
+    });
+    let module = Module::load(&Module::default_path()).unwrap();
+    let vm = Vm::start(&module, &configuration.to_string()).unwrap();
+    assert_eq!(vm.metrics().get("sallyport_policy_loaded"), Some(&Metric::Gauge(1)), "{:?}", vm.start_log());
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Inspecting what a granted request carries.
 
 use super::{Exchange, Pending};
+use crate::decide::Origin;
 use crate::http::Head;
 use crate::json::{Document, Numbers};
-use crate::policy::{AgentId, Policy};
+use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::record::MAX_FINDINGS;
 use crate::scan::{Action, Inspection, Inspector, Place};
@@ -23,7 +24,7 @@ impl Exchange {
         if let Ok(document) = Document::parse_with(body, Numbers::Opaque) {
             return self.scan_document(policy, pending, &document);
         }
-        self.inspect(policy, pending.origin.agent, |inspector| inspector.text(body))
+        self.inspect(policy, &pending.origin, |inspector| inspector.text(body))
     }
 
     /// A form's names and values are inspected as they are meant; one that is JSON, as JSON.
@@ -31,7 +32,7 @@ impl Exchange {
         if let Ok(document) = Document::parse_with(body.as_bytes(), Numbers::Opaque) {
             return self.scan_document(policy, pending, &document);
         }
-        self.inspect(policy, pending.origin.agent, |inspector| inspector.form(body))
+        self.inspect(policy, &pending.origin, |inspector| inspector.form(body))
     }
 
     /// Every key, string and number of a document is inspected, and where a string is itself a JSON text, as the arguments of tool calls
@@ -42,7 +43,7 @@ impl Exchange {
         pending: &Pending,
         document: &Document<'_>,
     ) -> Result<(), Reason> {
-        self.inspect(policy, pending.origin.agent, |inspector| inspector.document(document))
+        self.inspect(policy, &pending.origin, |inspector| inspector.document(document))
     }
 
     /// What a head carries besides the body: its path, its query, and the headers that are not the protocol's own. Nothing is replaced
@@ -50,11 +51,11 @@ impl Exchange {
     pub(super) fn scan_head(
         &mut self,
         policy: &Policy,
-        agent: AgentId,
+        origin: &Origin,
         head: &Head<'_>,
         target: &str,
     ) -> Result<(), Reason> {
-        self.inspect(policy, agent, |inspector| {
+        self.inspect(policy, origin, |inspector| {
             let (path, query) = target.split_once('?').unwrap_or((target, ""));
             inspector.head("path", path.as_bytes(), Action::Alert);
             if !query.is_empty() {
@@ -69,13 +70,14 @@ impl Exchange {
     fn inspect(
         &mut self,
         policy: &Policy,
-        agent: AgentId,
+        origin: &Origin,
         look: impl FnOnce(&mut Inspector<'_>),
     ) -> Result<(), Reason> {
-        let profile = policy.agent(agent).and_then(|agent| policy.profile(agent)).ok_or(Reason::Internal)?;
-        let mut inspector = Inspector::new(&policy.parts().catalogue, profile, Place::Request);
+        let (agent, service) = (policy.agent(origin.agent), policy.service(origin.service));
+        let profile = agent.and_then(|agent| policy.profile(agent, service)).ok_or(Reason::Internal)?;
+        let mut inspector = Inspector::new(&policy.parts().catalogue, &profile, Place::Request);
         look(&mut inspector);
-        let Inspection { findings, edits, refusal } = inspector.finish();
+        let Inspection { findings, edits, refusal, .. } = inspector.finish();
         let room = MAX_FINDINGS.saturating_sub(self.record.findings.len());
         self.record.findings.extend(findings.into_iter().take(room));
         self.edits.extend(edits);

@@ -104,9 +104,9 @@ impl Exchange {
             let shape = pending.as_ref().map_or(Shape::Http, |pending| pending.body.shape());
             return Err(Refused { reason, rule: None, shape });
         }
-        self.scan_head(&policy, agent, head, target)?;
+        self.scan_head(&policy, &request.origin, head, target)?;
         let mut edits = self.edits(head);
-        let redacts = policy.agent(agent).and_then(|agent| policy.profile(agent));
+        let redacts = policy.agent(agent).and_then(|agent| policy.profile(agent, policy.service(service)));
         let redacts = redacts.is_some_and(|profile| profile.redacts(Place::Request));
         let read =
             pending.as_ref().is_some_and(|of| !matches!(of.body, Expected::Opaque | Expected::A2aOpaque(_)));

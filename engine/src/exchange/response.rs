@@ -9,7 +9,7 @@ use crate::reason::Reason;
 use crate::record::MAX_FINDINGS;
 use crate::reply::{Reply, Shape};
 use crate::response::{Body, Context, Plan, Pushed, Stream, Whole, narrow_coding, plan};
-use crate::scan::{Action, Inspection};
+use crate::scan::{Action, Inspection, Profile};
 use alloc::borrow::Cow;
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -47,8 +47,11 @@ impl Exchange {
 
     /// Whether the response's head and body are read at all; where they are not, its status is all there is to say.
     pub fn reads_response(&self) -> bool {
-        let context = || self.context(self.policy.as_ref()?);
-        matches!(self.state, State::Forwarded) && context().is_some_and(|context| context.watches())
+        let watches = |policy| {
+            let profile = self.profile(policy);
+            self.context(policy, profile.as_deref()).is_some_and(|context| context.watches())
+        };
+        matches!(self.state, State::Forwarded) && self.policy.as_deref().is_some_and(watches)
     }
 
     /// Judges a response's head, and says what becomes of the body: `Forward`, it passes; `Hold`, all of it is awaited; `Stream`,
@@ -139,7 +142,8 @@ impl Exchange {
 
     fn plan(&mut self, head: &Head<'_>) -> Result<Plan, Reason> {
         let Some(policy) = self.policy.clone() else { return Ok(Plan::passing(None)) };
-        let Some(context) = self.context(&policy) else { return Ok(Plan::passing(None)) };
+        let profile = self.profile(&policy);
+        let Some(context) = self.context(&policy, profile.as_deref()) else { return Ok(Plan::passing(None)) };
         if !context.watches() {
             return Ok(Plan::passing(None));
         }
@@ -157,17 +161,22 @@ impl Exchange {
         Ok(planned)
     }
 
-    /// What the response is judged by; `None` where nobody's rights are known.
-    fn context<'a>(&'a self, policy: &'a Policy) -> Option<Context<'a>> {
+    /// What detectors do with the response; `None` where nobody's rights are known.
+    fn profile<'a>(&self, policy: &'a Policy) -> Option<Cow<'a, Profile>> {
         let origin = self.memory.origin.as_ref()?;
-        let profile = policy.agent(origin.agent).and_then(|agent| policy.profile(agent))?;
-        Some(Context { policy, profile, memory: &self.memory })
+        policy.profile(policy.agent(origin.agent)?, policy.service(origin.service))
+    }
+
+    /// What the response is judged by.
+    fn context<'a>(&'a self, policy: &'a Policy, profile: Option<&'a Profile>) -> Option<Context<'a>> {
+        Some(Context { policy, profile: profile?, memory: &self.memory })
     }
 
     fn judge_whole(&mut self, whole: Whole, body: &[u8]) -> Step {
         let Some(policy) = self.policy.clone() else { return self.fail() };
         let most = usize::try_from(policy.parts().limits.max_body_bytes).unwrap_or(0);
-        let judged = match self.context(&policy) {
+        let profile = self.profile(&policy);
+        let judged = match self.context(&policy, profile.as_deref()) {
             Some(context) => whole.judge(&context, body, most),
             None => Err(Reason::Internal),
         };
@@ -194,7 +203,10 @@ impl Exchange {
 
     fn judge_piece(&mut self, mut stream: Stream, chunk: &[u8], end: End) -> Chunk {
         let Some(policy) = self.policy.clone() else { return Chunk::Replace(Vec::new()) };
-        let Some(context) = self.context(&policy) else { return Chunk::Replace(Vec::new()) };
+        let profile = self.profile(&policy);
+        let Some(context) = self.context(&policy, profile.as_deref()) else {
+            return Chunk::Replace(Vec::new());
+        };
         let Pushed { instead, findings, refusal } = stream.push(&context, chunk, end);
         let redacts = findings.iter().any(|finding| finding.action == Action::Redact);
         self.note_findings(findings);
@@ -221,12 +233,11 @@ impl Exchange {
     }
 
     fn passes_oversize(&self) -> bool {
-        self.lets_oversize_pass()
-            && self
-                .policy
-                .as_ref()
-                .and_then(|policy| self.context(policy))
-                .is_some_and(|context| context.is_lenient())
+        let lenient = |policy| {
+            let profile = self.profile(policy);
+            self.context(policy, profile.as_deref()).is_some_and(|context| context.is_lenient())
+        };
+        self.lets_oversize_pass() && self.policy.as_deref().is_some_and(lenient)
     }
 
     fn refuse_response_length(&mut self) -> Step {
@@ -288,7 +299,10 @@ impl Exchange {
     /// parts of a whole, each of which could hold half of what is looked for.
     pub(super) fn edits_for_response(&self, policy: &Policy, head: &Head<'_>) -> Vec<HeaderEdit> {
         let mut edits = Vec::new();
-        let Some(context) = self.context(policy).filter(Context::watches) else { return edits };
+        let profile = self.profile(policy);
+        let Some(context) = self.context(policy, profile.as_deref()).filter(Context::watches) else {
+            return edits;
+        };
         let coded = policy.parts().settings.coded;
         if (coded != Coded::Pass || !context.is_lenient())
             && let Some(narrowed) = narrow_coding(head, coded != Coded::Deny)

@@ -60,6 +60,7 @@ pub(crate) fn parts() -> PolicyParts {
                 hosts: vec![HostPattern::parse("tool-api").unwrap(), HostPattern::parse("*.tools").unwrap()],
                 ports: vec![],
                 routes: vec![route("/**", Protocol::Http), route("/mcp", Protocol::Mcp)],
+                profile: None,
             },
             Service {
                 name: "mixed".into(),
@@ -72,12 +73,14 @@ pub(crate) fn parts() -> PolicyParts {
                     Route { opaque_bodies: true, ..route("/shop.Cart/**", Protocol::Grpc) },
                     route("/shop.Bank/**", Protocol::Grpc),
                 ],
+                profile: None,
             },
             Service {
                 name: "other".into(),
                 hosts: vec![HostPattern::parse("other").unwrap()],
                 ports: vec![8080],
                 routes: vec![route("/api/**", Protocol::Http)],
+                profile: None,
             },
         ],
         agents: vec![agent("research", 0), agent("worker", 1), agent("mixed", 2)],

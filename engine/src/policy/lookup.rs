@@ -1,11 +1,12 @@
 //! Finding things in a policy by binary search.
 
-use super::{Agent, AgentId, Policy, PolicyParts, Route, Service, ServiceId, callers};
+use super::{Agent, AgentId, Policy, PolicyParts, ProfileId, Route, Service, ServiceId, callers};
 use crate::http::{Authority, HostPattern, RequestPath};
 use crate::identity::SpiffeId;
 use crate::reason::Reason;
 use crate::scan::Profile;
 use crate::sort;
+use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::cmp::Reverse;
@@ -79,9 +80,14 @@ impl Policy {
         self.parts.services.get(usize::from(id.0))
     }
 
-    /// What detectors do with an agent's requests.
-    pub(crate) fn profile(&self, agent: &Agent) -> Option<&Profile> {
-        self.parts.profiles.get(usize::from(agent.profile.0))
+    /// What detectors do with an agent's exchanges with a service: the stricter of what both say.
+    pub(crate) fn profile(&self, agent: &Agent, service: Option<&Service>) -> Option<Cow<'_, Profile>> {
+        let get = |id: ProfileId| self.parts.profiles.get(usize::from(id.0));
+        let of_agent = get(agent.profile)?;
+        Some(match service.and_then(|service| service.profile) {
+            Some(id) if id != agent.profile => Cow::Owned(of_agent.stricter(get(id)?)),
+            _ => Cow::Borrowed(of_agent),
+        })
     }
 }
 
@@ -133,6 +139,7 @@ mod tests {
                 hosts: [HostPattern::parse(name).unwrap()].into(),
                 ports: Vec::new(),
                 routes: Vec::new(),
+                profile: None,
             };
             let services = names.iter().enumerate().map(service).collect();
             let policy = Policy::new(PolicyParts { services, ..PolicyParts::default() }).unwrap();

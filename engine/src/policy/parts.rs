@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 /// Everything that a policy says, in the order of the names.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PolicyParts {
-    /// Counts up with every publication. 0 for a policy that was never published.
+    /// Counts up with every publication. 0 for a policy that was never published. It stands in a bundle's header.
+    #[serde(skip)]
     pub serial: u64,
     /// The trust domains whose callers are known.
     pub trust_domains: Vec<TrustDomain>,
@@ -64,6 +65,8 @@ pub struct Service {
     pub ports: Vec<u16>,
     /// Its routes, most precise first.
     pub routes: Vec<Route>,
+    /// What detectors do with exchanges with it, where that is stricter than what they do for the agent.
+    pub profile: Option<ProfileId>,
 }
 
 /// Paths of a service, and what is spoken there.

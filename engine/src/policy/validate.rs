@@ -1,6 +1,6 @@
 //! The checks that make a [`Policy`](super::Policy) out of parts, whoever filled them.
 
-use super::{AgentId, Effect, HttpMatch, Limits, McpMatch, Operations, PolicyParts, Rule};
+use super::{AgentId, Effect, HttpMatch, Limits, McpMatch, Operations, PolicyParts, ProfileId, Rule};
 use crate::sort::sort;
 use core::fmt;
 
@@ -36,6 +36,10 @@ pub(super) fn check(parts: &PolicyParts) -> Result<(), InvalidPolicy> {
         if !missions_exist || usize::from(agent.profile.0) >= parts.profiles.len() {
             return Err(InvalidPolicy::DanglingReference);
         }
+    }
+    let known = |id: ProfileId| usize::from(id.0) < parts.profiles.len();
+    if !parts.services.iter().filter_map(|service| service.profile).all(known) {
+        return Err(InvalidPolicy::DanglingReference);
     }
     for rule in parts.missions.iter().flat_map(|mission| &mission.rules) {
         check_rule(parts, rule)?;

@@ -16,7 +16,7 @@ pub struct Edit {
 }
 
 /// Sorts edits, and makes those that overlap one: what covers the most gives the text.
-pub(crate) fn disjoint(mut edits: Vec<Edit>) -> Vec<Edit> {
+pub fn disjoint(mut edits: Vec<Edit>) -> Vec<Edit> {
     sort_by(&mut edits, |a, b| (a.start, b.end) < (b.start, a.end));
     let mut out: Vec<Edit> = Vec::with_capacity(edits.len());
     for edit in edits {

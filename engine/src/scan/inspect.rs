@@ -25,6 +25,8 @@ const LONG_TEXT: usize = 4096;
 pub struct Inspection {
     /// What was found, the first 32.
     pub findings: Vec<FindingRecord>,
+    /// The bytes of the message that each of them stands in, as the message came.
+    pub places: Vec<(usize, usize)>,
     /// How the message has to be changed, in order and apart from each other.
     pub edits: Vec<Edit>,
     /// Why the message must not go on.
@@ -71,7 +73,7 @@ impl<'p> Inspector<'p> {
             if let Some(detector) = self.looker.wants(which).filter(|_| happened) {
                 let found = Match { detector, start: 0, end: 0 };
                 // There is nothing to replace, so what asks for that asks for a refusal.
-                self.note(found, String::new(), Some(Action::Block), false);
+                self.note(found, String::new(), None, Some(Action::Block), false);
             }
         }
         self.outcome.edits = disjoint(core::mem::take(&mut self.outcome.edits));
@@ -241,8 +243,9 @@ impl<'p> Inspector<'p> {
             Spot::Plain(_) | Spot::Field(..) | Spot::Scalar(..) => None,
         };
         let long = text.len() > LONG_TEXT;
-        if self.note(record, pointer, instead, long) == Action::Redact {
-            let edit = self.edit(found, encoded, text, spot);
+        let place = spot.place(found);
+        if self.note(record, pointer, Some(place), instead, long) == Action::Redact {
+            let edit = self.edit(found, encoded, text, spot, place);
             self.outcome.edits.push(edit);
         }
     }
@@ -268,7 +271,15 @@ impl<'p> Inspector<'p> {
         self.looker.catalogue.detector(detector).map(|of| of.id.as_str()).unwrap_or_default()
     }
 
-    fn note(&mut self, found: Match, pointer: String, instead: Option<Action>, long: bool) -> Action {
+    /// `place` is where it stands in the message, if anywhere; where nothing can be replaced, what asks for that gets `instead`.
+    fn note(
+        &mut self,
+        found: Match,
+        pointer: String,
+        place: Option<(usize, usize)>,
+        instead: Option<Action>,
+        long: bool,
+    ) -> Action {
         let action = match self.action(found.detector, long) {
             Action::Redact => instead.unwrap_or(Action::Redact),
             action => action,
@@ -277,6 +288,7 @@ impl<'p> Inspector<'p> {
             self.outcome.refusal = Some(self.looker.catalogue.reason(found.detector));
         }
         if self.outcome.findings.len() < MAX_FINDINGS {
+            self.outcome.places.push(place.unwrap_or_default());
             self.outcome.findings.push(FindingRecord {
                 detector: self.id(found.detector).into(),
                 direction: match self.looker.place {
@@ -292,7 +304,14 @@ impl<'p> Inspector<'p> {
         action
     }
 
-    fn edit(&mut self, found: Match, encoded: bool, text: &[u8], spot: Spot<'_>) -> Edit {
+    fn edit(
+        &mut self,
+        found: Match,
+        encoded: bool,
+        text: &[u8],
+        spot: Spot<'_>,
+        (start, end): (usize, usize),
+    ) -> Edit {
         let treatment =
             self.profile.treatments.get(usize::from(found.detector.0)).copied().unwrap_or_default();
         // A mask of an encoding would show parts of what is encoded.
@@ -300,35 +319,36 @@ impl<'p> Inspector<'p> {
         let id = self.id(found.detector);
         let value = text.get(found.start..found.end).unwrap_or_default();
         let with = replacement(redaction, id, value);
-        match spot {
-            Spot::Plain(at) => Edit {
-                start: at.saturating_add(found.start),
-                end: at.saturating_add(found.end),
-                with: if core::str::from_utf8(text).is_ok() { with } else { "*".repeat(value.len()) },
-            },
-            Spot::Fixed(..) => Edit { start: 0, end: 0, with: String::new() },
-            Spot::Field(at, raw) => {
-                let (start, end) = raw_field(raw, found.start, found.end);
-                let with = with.replace('[', "%5B").replace(']', "%5D").replace(':', "%3A");
-                Edit { start: at.saturating_add(start), end: at.saturating_add(end), with }
-            }
-            Spot::Scalar(_, scalar) => {
-                let (start, end) = raw_range(scalar.raw, found.start, found.end);
-                let with = match scalar.role {
-                    Role::Number => zeros(redaction, scalar.raw, start, end),
-                    Role::Text => with,
-                    Role::Key => {
-                        self.keys = self.keys.saturating_add(1);
-                        alloc::format!("{with}#{}", self.keys)
-                    }
-                };
-                Edit {
-                    start: scalar.start.saturating_add(start),
-                    end: scalar.start.saturating_add(end),
-                    with,
+        let with = match spot {
+            Spot::Plain(_) if core::str::from_utf8(text).is_ok() => with,
+            Spot::Plain(_) | Spot::Fixed(..) => "*".repeat(value.len()),
+            Spot::Field(..) => with.replace('[', "%5B").replace(']', "%5D").replace(':', "%3A"),
+            Spot::Scalar(_, scalar) => match scalar.role {
+                Role::Number => {
+                    let offset = |at: usize| at.saturating_sub(scalar.start);
+                    zeros(redaction, scalar.raw, offset(start), offset(end))
                 }
-            }
-        }
+                Role::Text => with,
+                Role::Key => {
+                    self.keys = self.keys.saturating_add(1);
+                    alloc::format!("{with}#{}", self.keys)
+                }
+            },
+        };
+        Edit { start, end, with }
+    }
+}
+
+impl Spot<'_> {
+    /// The bytes of the message that something found in the text stands in.
+    fn place(self, found: Match) -> (usize, usize) {
+        let (base, (start, end)) = match self {
+            Spot::Plain(at) => (at, (found.start, found.end)),
+            Spot::Fixed(..) => (0, (found.start, found.end)),
+            Spot::Field(at, raw) => (at, raw_field(raw, found.start, found.end)),
+            Spot::Scalar(_, scalar) => (scalar.start, raw_range(scalar.raw, found.start, found.end)),
+        };
+        (base.saturating_add(start), base.saturating_add(end))
     }
 }
 

@@ -84,6 +84,17 @@ impl Action {
 }
 
 impl Treatment {
+    /// The stricter of two, place by place. What shows less of what was found is the stricter redaction.
+    #[must_use]
+    pub fn stricter(self, other: Self) -> Self {
+        Self {
+            request: self.request.max(other.request),
+            response: self.response.max(other.response),
+            tools: self.tools.max(other.tools),
+            redaction: self.redaction.min(other.redaction),
+        }
+    }
+
     /// What is done at a place.
     pub fn action(self, place: Place) -> Action {
         match place {
@@ -103,6 +114,13 @@ impl Profile {
     /// Whether anything could be replaced at a place.
     pub fn redacts(&self, place: Place) -> bool {
         self.treatments.iter().any(|of| of.action(place) == Action::Redact)
+    }
+
+    /// The stricter of two, detector by detector and place by place.
+    #[must_use]
+    pub fn stricter(&self, other: &Self) -> Self {
+        let pairs = self.treatments.iter().zip(&other.treatments);
+        Self { treatments: pairs.map(|(a, b)| a.stricter(*b)).collect() }
     }
 
     /// Whether anything is looked for at a place.

@@ -31,7 +31,7 @@ struct Identity<'n> {
 pub(super) fn read(
     agents: &[Document<'_, '_>],
     trust_domains: &[Document<'_, '_>],
-    mission_names: &mut Names<'_>,
+    mission_names: &Names<'_>,
     missions: &[Read],
     profiles: &mut Profiles<'_>,
     gate_mode: Mode,
@@ -70,7 +70,7 @@ pub(super) fn read(
     callers
 }
 
-fn missions_of(agent: &Document<'_, '_>, names: &mut Names<'_>, out: &mut Diagnostics) -> Vec<MissionId> {
+fn missions_of(agent: &Document<'_, '_>, names: &Names<'_>, out: &mut Diagnostics) -> Vec<MissionId> {
     if agent.spec.entry("missions").is_none() {
         let message = format!("Agent `{}` has no missions, so all it asks for is denied", agent.name.text);
         let help = "add `missions` with the names of Missions";

@@ -28,7 +28,7 @@ impl<'n> Capabilities<'n> {
     /// Reads the capabilities, in the order of their names.
     pub(super) fn read(
         documents: &[Document<'n, '_>],
-        services: &mut Names<'_>,
+        services: &Names<'_>,
         spoken: &[Vec<Protocol>],
         out: &mut Diagnostics,
     ) -> Self {
@@ -53,7 +53,7 @@ impl<'n> Capabilities<'n> {
     }
 
     /// What a capability covers in a rule of this effect.
-    pub(super) fn resolve(&mut self, name: Text<'_>, effect: Effect, out: &mut Diagnostics) -> Vec<Covered> {
+    pub(super) fn resolve(&self, name: Text<'_>, effect: Effect, out: &mut Diagnostics) -> Vec<Covered> {
         let Some(number) = self.names.resolve(name, out) else { return Vec::new() };
         let operations = self.read.get(usize::from(number)).map_or(&[][..], Vec::as_slice);
         if effect == Effect::Allow {

@@ -25,7 +25,7 @@ const MINUTES_A_DAY: u16 = 24 * 60;
 /// Reads the circumstances of a rule; `None` if it names none.
 pub(super) fn read(
     fields: Fields<'_, '_>,
-    callers: &mut Callers<'_, '_>,
+    callers: &Callers<'_, '_>,
     out: &mut Diagnostics,
 ) -> Option<Conditions> {
     let (from, to) = (fields.object("from"), fields.object("to"));
@@ -49,7 +49,7 @@ pub(super) fn read(
 }
 
 impl Callers<'_, '_> {
-    fn agent(&mut self, name: Text<'_>, out: &mut Diagnostics) -> Option<AgentId> {
+    fn agent(&self, name: Text<'_>, out: &mut Diagnostics) -> Option<AgentId> {
         self.agents.resolve(name, out).map(|number| AgentId(u32::from(number)))
     }
 }

@@ -1,36 +1,40 @@
 //! DLP profiles: an action for each detector, by name in policy and by number in a bundle.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sallyport_engine::policy::ProfileId;
-use sallyport_engine::scan::{Action, Catalogue, Profile, Treatment};
+use sallyport_engine::scan::{Action, Profile, Treatment};
 
+use super::Detection;
 use super::names::Names;
+use crate::detectors::{self, Tables};
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::language::Kind;
-use crate::shape::Text;
+use crate::shape::{Fields, Text};
 use crate::source::Document;
 use crate::sources::Span;
-use crate::suggest::did_you_mean;
+use crate::suggest::{did_you_mean, listing};
+use crate::tree::{Entry, Node};
 
 /// The profiles that policy names, and those that agents need.
 pub(super) struct Profiles<'n> {
     names: Names<'n>,
+    tables: &'n Tables,
     named: Vec<Profile>,
     default: Profile,
-    /// Each distinct profile of an agent, with the number it was first asked for under.
-    needed: BTreeMap<Vec<Treatment>, u16>,
-    /// Where the first agent stands whose profile has no number left.
+    /// Each distinct profile of an agent or a service, with the number it was first asked for under.
+    needed: BTreeMap<Profile, u16>,
+    /// Where the first stands whose profile has no number left.
     overflow: Option<Span>,
 }
 
 impl<'n> Profiles<'n> {
     /// Reads every DlpProfile; actions start from the catalogue's defaults.
-    pub(super) fn new(documents: &[Document<'n, '_>], catalogue: &Catalogue, out: &mut Diagnostics) -> Self {
+    pub(super) fn new(documents: &[Document<'n, '_>], tables: &'n Tables, out: &mut Diagnostics) -> Self {
         let names = Names::new(Kind::DlpProfile, documents, out);
-        let default = crate::detectors::tables().default.clone();
-        let named = documents.iter().map(|document| read(document, catalogue, &default, out)).collect();
-        Self { names, named, default, needed: BTreeMap::new(), overflow: None }
+        let default = tables.default.clone();
+        let named = documents.iter().map(|document| read(document, tables, &default, out)).collect();
+        Self { names, tables, named, default, needed: BTreeMap::new(), overflow: None }
     }
 
     /// Makes the Gate's profile the one of missions that name none.
@@ -40,8 +44,14 @@ impl<'n> Profiles<'n> {
         }
     }
 
+    /// What there is to try detectors with.
+    pub(super) fn detection(&self) -> Detection {
+        let named = self.names.all().map(ToOwned::to_owned).zip(self.named.iter().cloned());
+        Detection { tables: self.tables.clone(), default: self.default.clone(), named: named.collect() }
+    }
+
     /// The profile of a name; the default for none, and for one that there is not.
-    pub(super) fn named(&mut self, name: Option<Text<'_>>, out: &mut Diagnostics) -> Profile {
+    pub(super) fn named(&self, name: Option<Text<'_>>, out: &mut Diagnostics) -> Profile {
         let number = name.and_then(|name| self.names.resolve(name, out));
         let profile = number.and_then(|number| self.named.get(usize::from(number)));
         profile.unwrap_or(&self.default).clone()
@@ -49,71 +59,112 @@ impl<'n> Profiles<'n> {
 
     /// The number of the profile that is the strictest of several, detector by detector; of the default for none.
     pub(super) fn strictest<'p>(&mut self, of: impl Iterator<Item = &'p Profile>, agent: Span) -> ProfileId {
-        let strictest = of
-            .map(|profile| profile.treatments.clone())
-            .reduce(|a, b| a.into_iter().zip(b).map(|(a, b)| stricter(a, b)).collect());
-        let actions = strictest.unwrap_or_else(|| self.default.treatments.clone());
+        let strictest = of.cloned().reduce(|a, b| a.stricter(&b));
+        let profile = strictest.unwrap_or_else(|| self.default.clone());
+        self.number(profile, agent)
+    }
+
+    /// The number of the profile of a name, for a service.
+    pub(super) fn of_service(&mut self, name: Text<'_>, out: &mut Diagnostics) -> ProfileId {
+        let profile = self.named(Some(name), out);
+        self.number(profile, name.at)
+    }
+
+    /// The number of a profile; `at` is blamed where there is none left.
+    fn number(&mut self, profile: Profile, at: Span) -> ProfileId {
         let Ok(next) = u16::try_from(self.needed.len()) else {
-            self.overflow.get_or_insert(agent);
+            self.overflow.get_or_insert(at);
             return ProfileId(u16::MAX);
         };
-        ProfileId(*self.needed.entry(actions).or_insert(next))
+        ProfileId(*self.needed.entry(profile).or_insert(next))
     }
 
     /// The table that the numbers point into.
     pub(super) fn into_table(self, out: &mut Diagnostics) -> Vec<Profile> {
         self.names.report_unused(out);
         if let Some(at) = self.overflow {
-            let message = format!("agents need more than {} different DLP profiles", u16::MAX);
+            let message = format!("agents and services need more than {} different DLP profiles", u16::MAX);
             out.push(Diagnostic::new(Id::TooMany, at, message).help("let missions share profiles"));
         }
-        let mut table: Vec<_> =
-            self.needed.into_iter().map(|(treatments, number)| (number, Profile { treatments })).collect();
+        let mut table: Vec<_> = self.needed.into_iter().map(|(profile, number)| (number, profile)).collect();
         table.sort_by_key(|(number, _)| *number);
         table.into_iter().map(|(_, profile)| profile).collect()
     }
 }
 
-fn read(
-    document: &Document<'_, '_>,
-    catalogue: &Catalogue,
-    default: &Profile,
-    out: &mut Diagnostics,
-) -> Profile {
+/// Reads what is said of packs, then what is said of detectors.
+fn read(document: &Document<'_, '_>, tables: &Tables, default: &Profile, out: &mut Diagnostics) -> Profile {
     let mut profile = default.clone();
-    let detectors = document.spec.object("detectors").entries();
-    if let (true, Some(entry)) = (detectors.is_empty(), document.spec.entry("detectors")) {
-        let message = "`detectors` is empty";
-        let help = "name at least one detector, or remove this profile: it would be the default one";
-        out.push(Diagnostic::new(Id::EmptyList, entry.at, message).help(help));
+    for key in ["packs", "detectors"] {
+        if let Some(entry) =
+            document.spec.entry(key).filter(|_| document.spec.object(key).entries().is_empty())
+        {
+            let message = format!("`{key}` is empty");
+            let help =
+                "name at least one, or leave the key out; a profile without any would be the default one";
+            out.push(Diagnostic::new(Id::EmptyList, entry.at, message).help(help));
+        }
     }
-    for entry in detectors {
-        let action = Text::as_written(&entry.node).and_then(|text| action(text.text));
-        let at = catalogue.detectors.binary_search_by(|detector| detector.id.as_str().cmp(&entry.key));
-        let Ok(at) = at else {
-            let ids = || catalogue.detectors.iter().map(|detector| detector.id.as_str());
-            let help = did_you_mean(&entry.key, ids())
-                .unwrap_or_else(|| "`policy-compiler reference` lists the detectors".to_owned());
-            let message = format!("there is no detector `{}`", entry.key);
-            out.push(Diagnostic::new(Id::UnknownDetector, entry.at, message).help(help));
+    for entry in document.spec.object("packs").entries() {
+        let of_pack = || tables.packs.iter().zip(0..).filter(|(pack, _)| ***pack == *entry.key);
+        if of_pack().next().is_none() {
+            unknown(entry, "pack", tables, out);
+        }
+        let word = Text::as_written(&entry.node).map(|text| text.text);
+        for (_, at) in of_pack() {
+            let Some((of, own)) = profile.treatments.get_mut(at).zip(tables.own.get(at)) else { continue };
+            match word.and_then(action) {
+                Some(action) => everywhere(of, action),
+                None if word == Some("on") => *of = *own,
+                None => {}
+            }
+        }
+    }
+    for entry in document.spec.object("detectors").entries() {
+        let detectors = &tables.catalogue.detectors;
+        let Ok(at) = detectors.binary_search_by(|detector| detector.id.as_str().cmp(&entry.key)) else {
+            unknown(entry, "detector", tables, out);
             continue;
         };
-        if let (Some(action), Some(slot)) = (action, profile.treatments.get_mut(at)) {
-            let redaction = slot.redaction;
-            *slot = Treatment { request: action, response: action, tools: action, redaction };
+        if let Some(of) = profile.treatments.get_mut(at) {
+            treat(of, &entry.node);
         }
     }
     profile
 }
 
-/// The stricter treatment, place by place.
-fn stricter(a: Treatment, b: Treatment) -> Treatment {
-    Treatment {
-        request: a.request.max(b.request),
-        response: a.response.max(b.response),
-        tools: a.tools.max(b.tools),
-        redaction: a.redaction.min(b.redaction),
+/// What one entry says of a detector.
+fn treat(of: &mut Treatment, node: &Node<'_>) {
+    if let Some(action) = Text::as_written(node).and_then(|text| action(text.text)) {
+        return everywhere(of, action);
     }
+    let fields = Fields::of(node);
+    of.request = detectors::action(fields, "request", of.request);
+    of.response = detectors::action(fields, "response", of.response);
+    of.tools = detectors::action(fields, "tools", of.tools);
+    if fields.entry("redact").is_some() {
+        of.redaction = detectors::redaction(fields);
+    }
+}
+
+fn everywhere(of: &mut Treatment, action: Action) {
+    *of = Treatment { request: action, response: action, tools: action, redaction: of.redaction };
+}
+
+fn unknown(entry: &Entry<'_>, what: &str, tables: &Tables, out: &mut Diagnostics) {
+    let key = entry.key.as_ref();
+    let ids = || tables.catalogue.detectors.iter().map(|detector| detector.id.as_str());
+    let packs: BTreeSet<&str> = tables.packs.iter().map(String::as_str).collect();
+    let help = match what {
+        "pack" if ids().any(|id| id == key) => format!("`{key}` is a detector: name it under `detectors`"),
+        "detector" if packs.contains(key) => format!("`{key}` is a pack: name it under `packs`"),
+        "pack" => did_you_mean(key, packs.iter().copied())
+            .unwrap_or_else(|| format!("there are {}", listing(packs.iter().copied()))),
+        _ => did_you_mean(key, ids())
+            .unwrap_or_else(|| "`policy-compiler reference` lists the detectors".to_owned()),
+    };
+    let message = format!("there is no {what} `{key}`");
+    out.push(Diagnostic::new(Id::UnknownDetector, entry.at, message).help(help));
 }
 
 fn action(word: &str) -> Option<Action> {

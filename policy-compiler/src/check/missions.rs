@@ -8,6 +8,7 @@ use super::circumstances::{self, Callers};
 use super::dlp::Profiles;
 use super::names::{Names, distinct};
 use super::operations::{Covered, Reader};
+use crate::compile::{in_parallel, reported};
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::shape::{Fields, Text};
 use crate::source::{Document, bad_name, is_name};
@@ -24,29 +25,33 @@ pub(super) struct Read {
 
 /// What rules refer to.
 pub(super) struct Context<'c, 'n> {
-    pub(super) services: &'c mut Names<'n>,
+    pub(super) services: &'c Names<'n>,
     pub(super) spoken: &'c [Vec<Protocol>],
-    pub(super) capabilities: &'c mut Capabilities<'n>,
+    pub(super) capabilities: &'c Capabilities<'n>,
     pub(super) callers: Callers<'c, 'n>,
 }
 
 /// Reads the missions, in the order of their names.
 pub(super) fn read(
     missions: &[Document<'_, '_>],
-    context: &mut Context<'_, '_>,
-    profiles: &mut Profiles<'_>,
+    context: &Context<'_, '_>,
+    profiles: &Profiles<'_>,
     out: &mut Diagnostics,
 ) -> Vec<Read> {
-    let mut read = Vec::with_capacity(missions.len());
-    for mission in missions {
+    let one = |mission: &Document<'_, '_>, out: &mut Diagnostics| {
         let rules = context.rules(mission.spec, out);
         let profile = profiles.named(mission.spec.text("dlp"), out);
         let (name, mode) = (mission.name.text.to_owned(), mode(mission.spec, Mode::Enforce));
         let grants = rules.iter().any(|rule| rule.effect != Effect::Deny);
         let speaks = grants || mission.spec.entry("dlp").is_some();
-        read.push(Read { mission: Mission { name, mode, rules }, profile: speaks.then_some(profile) });
-    }
-    read
+        Read { mission: Mission { name, mode, rules }, profile: speaks.then_some(profile) }
+    };
+    let read = in_parallel(missions, |mission| reported(|out| one(mission, out)));
+    let collect = |(read, told)| {
+        out.append(told);
+        read
+    };
+    read.into_iter().map(collect).collect()
 }
 
 /// The `mode` of a Gate, an Agent or a Mission; `otherwise` if it says none.
@@ -57,7 +62,7 @@ pub(super) fn mode(spec: Fields<'_, '_>, otherwise: Mode) -> Mode {
 
 impl Context<'_, '_> {
     /// The rules of a mission, by name.
-    fn rules(&mut self, spec: Fields<'_, '_>, out: &mut Diagnostics) -> Vec<Rule> {
+    fn rules(&self, spec: Fields<'_, '_>, out: &mut Diagnostics) -> Vec<Rule> {
         let of = |key, effect| spec.list(key).iter().map(move |node| (effect, Fields::of(node)));
         let rules =
             of("allow", Effect::Allow).chain(of("hold", Effect::Hold)).chain(of("deny", Effect::Deny));
@@ -76,7 +81,7 @@ impl Context<'_, '_> {
 
     /// Reads one rule; it becomes one for each operation of the capabilities that it names.
     fn rule(
-        &mut self,
+        &self,
         name: Text<'_>,
         effect: Effect,
         fields: Fields<'_, '_>,
@@ -84,7 +89,7 @@ impl Context<'_, '_> {
         out: &mut Diagnostics,
     ) {
         let covered = self.covered(effect, fields, out);
-        let conditions = circumstances::read(fields, &mut self.callers, out).map(Box::new);
+        let conditions = circumstances::read(fields, &self.callers, out).map(Box::new);
         let limit = limit(effect, fields, out);
         if read.len().saturating_add(covered.len()) > MOST_RULES {
             let message = format!(
@@ -105,9 +110,9 @@ impl Context<'_, '_> {
         }));
     }
 
-    fn covered(&mut self, effect: Effect, fields: Fields<'_, '_>, out: &mut Diagnostics) -> Vec<Covered> {
+    fn covered(&self, effect: Effect, fields: Fields<'_, '_>, out: &mut Diagnostics) -> Vec<Covered> {
         if fields.entry("capabilities").is_none() {
-            let mut reader = Reader { services: &mut *self.services, spoken: self.spoken, out };
+            let mut reader = Reader { services: self.services, spoken: self.spoken, out };
             return reader.operations(fields, effect).into_iter().collect();
         }
         if let Some(entry) = fields.entry("service") {

@@ -1,5 +1,7 @@
 //! Names that other documents refer to: their numbers, and which of them anything uses.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::language::Kind;
 use crate::shape::Text;
@@ -14,7 +16,8 @@ const MOST_LISTED: usize = 8;
 pub(super) struct Names<'n> {
     kind: Kind,
     names: Vec<Text<'n>>,
-    used: Vec<bool>,
+    /// Set from wherever the names are referred to, in whatever order.
+    used: Vec<AtomicBool>,
 }
 
 impl<'n> Names<'n> {
@@ -26,14 +29,16 @@ impl<'n> Names<'n> {
             let help = "divide the policy by the workloads that it is for";
             out.push(Diagnostic::new(Id::TooMany, beyond.at, message).help(help));
         }
-        Self { kind, used: vec![false; names.len()], names }
+        Self { kind, used: names.iter().map(|_| AtomicBool::new(false)).collect(), names }
     }
 
     /// The number of a name; `None` for a name that there is not, and then that was reported.
-    pub(super) fn resolve(&mut self, reference: Text<'_>, out: &mut Diagnostics) -> Option<u16> {
+    pub(super) fn resolve(&self, reference: Text<'_>, out: &mut Diagnostics) -> Option<u16> {
         if let Ok(at) = self.names.binary_search_by(|name| name.text.cmp(reference.text)) {
-            if let Some(used) = self.used.get_mut(at) {
-                *used = true;
+            if let Some(used) = self.used.get(at)
+                && !used.load(Ordering::Relaxed)
+            {
+                used.store(true, Ordering::Relaxed);
             }
             return u16::try_from(at).ok();
         }
@@ -50,9 +55,14 @@ impl<'n> Names<'n> {
         None
     }
 
+    /// The names, in their order.
+    pub(super) fn all(&self) -> impl Iterator<Item = &'n str> {
+        self.names.iter().map(|name| name.text)
+    }
+
     /// Warns of names that nothing referred to.
     pub(super) fn report_unused(&self, out: &mut Diagnostics) {
-        for (name, _) in self.names.iter().zip(&self.used).filter(|(_, used)| !**used) {
+        for (name, _) in self.names.iter().zip(&self.used).filter(|(_, used)| !used.load(Ordering::Relaxed)) {
             unused(self.kind, name.text, name.at, out);
         }
     }
@@ -63,7 +73,7 @@ pub(super) fn unused(kind: Kind, name: &str, at: Span, out: &mut Diagnostics) {
     let by = match kind {
         Kind::Mission => "no Agent is given it",
         Kind::Service => "no rule names it",
-        Kind::DlpProfile => "no Mission and no Gate names it",
+        Kind::DlpProfile => "no Mission, no Service and no Gate names it",
         Kind::TrustDomain => "no Agent's identity belongs to it",
         Kind::Capability => "no rule names it",
         Kind::Agent | Kind::Gate => "nothing names it",

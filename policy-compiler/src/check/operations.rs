@@ -50,7 +50,7 @@ pub(super) struct Covered {
 
 /// Reads operations, wherever they stand.
 pub(super) struct Reader<'r, 'n> {
-    pub(super) services: &'r mut Names<'n>,
+    pub(super) services: &'r Names<'n>,
     pub(super) spoken: &'r [Vec<Protocol>],
     pub(super) out: &'r mut Diagnostics,
 }

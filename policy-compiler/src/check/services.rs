@@ -3,6 +3,7 @@
 use sallyport_engine::http::{HostPattern, PathTemplate};
 use sallyport_engine::policy::{Protocol, Route, Service};
 
+use super::dlp::Profiles;
 use super::names::distinct;
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::shape::{Fields, Text};
@@ -37,6 +38,7 @@ pub(super) fn audiences(services: &[Document<'_, '_>], out: &mut Diagnostics) ->
 pub(super) fn read(
     services: &[Document<'_, '_>],
     opaque_bodies: bool,
+    profiles: &mut Profiles<'_>,
     out: &mut Diagnostics,
 ) -> Vec<Service> {
     report_shared_hosts(services, out);
@@ -47,6 +49,7 @@ pub(super) fn read(
             hosts: hosts(service, out),
             ports: ports(service),
             routes: routes(service, opaque_bodies, out),
+            profile: service.spec.text("dlp").map(|name| profiles.of_service(name, out)),
         })
         .collect()
 }

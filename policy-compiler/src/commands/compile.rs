@@ -9,13 +9,15 @@ use std::slice;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use sallyport_engine::bundle::{Bundle, PublicKey, Terms};
 use sallyport_engine::policy::PolicyParts;
 use sallyport_engine::{Policy, bundle};
 use serde::Serialize;
 
-use super::{fail, print, show};
+use super::sign::secret_keys;
+use super::{fail, moment, print, show};
 use crate::Audience;
-use crate::exit;
+use crate::{exit, keys};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -28,10 +30,21 @@ pub(super) struct Args {
     /// Compile only what concerns this namespace or workload, by `audiences` of the Services
     #[arg(long, value_name = "NAMESPACE[/WORKLOAD]", value_parser = Audience::parse)]
     audience: Option<Audience>,
-    /// The number of this publication; records and metrics show it
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    serial: u64,
-    /// Print the plugin configuration with the bundle in it, as a WasmPlugin's `pluginConfig` takes it
+    /// The number of this publication; records and metrics show it, and filters take only higher ones than they have [default: 0, or
+    /// that of the bundle]
+    #[arg(long, value_name = "N")]
+    serial: Option<u64>,
+    /// From when filters may put the bundle into force, as 2026-11-21T10:00:00Z [default: at once]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    not_before: Option<u64>,
+    /// Until when they may; what is in force stays so [default: for ever]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    not_after: Option<u64>,
+    /// Sign the bundle with the private key in this file; may be given several times
+    #[arg(long, value_name = "FILE", requires = "serial")]
+    sign_with: Vec<PathBuf>,
+    /// Print the plugin configuration with the bundle in it, as a WasmPlugin's `pluginConfig` takes it; with the public keys of those who
+    /// sign, and the audience
     #[arg(long)]
     plugin_config: bool,
 }
@@ -43,8 +56,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
     };
     show(&report);
     let Some(policy) = policy else { return exit::BAD_INPUT.into() };
-    let bytes = match with_serial(&policy, args.serial) {
-        Ok(bytes) => bytes,
+    let (bytes, keys) = match published(&policy, args) {
+        Ok(published) => published,
         Err(why) => return fail(&why),
     };
     if let Some(path) = &args.output
@@ -52,26 +65,63 @@ pub(super) fn run(args: &Args) -> ExitCode {
     {
         return fail(&format!("`{}` can not be written: {error}", path.display()));
     }
-    if args.plugin_config { print(&(plugin_config(&bytes) + "\n")) } else { exit::OK.into() }
-}
-
-/// The policy as a bundle with the given serial.
-fn with_serial(policy: &Policy, serial: u64) -> Result<Vec<u8>, String> {
-    if policy.parts().serial == serial {
-        return bundle::encode(policy).map_err(|why| why.to_string());
+    if !args.plugin_config {
+        return exit::OK.into();
     }
-    let parts = PolicyParts { serial, ..policy.parts().clone() };
-    let policy = Policy::new(parts).map_err(|why| why.to_string())?;
-    bundle::encode(&policy).map_err(|why| why.to_string())
+    let audience = args.audience.as_ref().map(ToString::to_string);
+    print(&(plugin_config_for(&bytes, &keys, audience) + "\n"))
 }
 
-/// The configuration that the filter takes, with the bundle inline.
+/// The policy as a bundle with the terms and signatures that are asked for, and the keys that signed it.
+fn published(policy: &Policy, args: &Args) -> Result<(Vec<u8>, Vec<PublicKey>), String> {
+    let keys = secret_keys(&args.sign_with)?;
+    let terms = terms(args);
+    let serial = args.serial.unwrap_or(policy.parts().serial);
+    let encoded = if policy.parts().serial == serial {
+        bundle::encode_under(policy, &terms)
+    } else {
+        let parts = PolicyParts { serial, ..policy.parts().clone() };
+        bundle::encode_under(&Policy::new(parts).map_err(|why| why.to_string())?, &terms)
+    };
+    if terms.not_after <= terms.not_before {
+        return Err("`--not-after` is not later than `--not-before`".to_owned());
+    }
+    let bytes = encoded.map_err(|why| why.to_string())?;
+    let bytes =
+        if keys.is_empty() { bytes } else { keys::sign(&bytes, &keys).map_err(|why| why.to_string())? };
+    Ok((bytes, keys.iter().filter_map(keys::SecretKey::public).collect()))
+}
+
+/// What is asked for; where nothing is said, what the bundle says that is compiled anew.
+fn terms(args: &Args) -> Terms {
+    let given = crate::bundle_file(&args.policy).ok();
+    let given = given.as_ref().and_then(|bytes| Bundle::read(bytes).ok());
+    let valid = given.as_ref().map(Bundle::valid);
+    let audience = given.as_ref().map(Bundle::audience).filter(|audience| !audience.is_empty());
+    Terms {
+        not_before: args.not_before.or(valid.as_ref().map(|valid| valid.start)).unwrap_or(0),
+        not_after: args.not_after.or(valid.map(|valid| valid.end)).unwrap_or(u64::MAX),
+        audience: args.audience.as_ref().map(ToString::to_string).or(audience.map(str::to_owned)),
+    }
+}
+
+/// The configuration that the filter takes, with a bundle inline that need not be signed.
 pub(super) fn plugin_config(bundle: &[u8]) -> String {
+    plugin_config_for(bundle, &[], None)
+}
+
+fn plugin_config_for(bundle: &[u8], keys: &[PublicKey], audience: Option<String>) -> String {
     #[derive(Serialize)]
     struct PluginConfig {
         bundle: String,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        keys: Vec<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        audience: Option<String>,
     }
-    serde_json::to_string(&PluginConfig { bundle: STANDARD.encode(bundle) }).unwrap_or_default()
+    let keys = keys.iter().map(|key| STANDARD.encode(key.to_bytes())).collect();
+    serde_json::to_string(&PluginConfig { bundle: STANDARD.encode(bundle), keys, audience })
+        .unwrap_or_default()
 }
 
 /// Writes beside the target, brings it to disk, then renames: a reader sees the old file or the new one, never a part.

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use sallyport_engine::bundle::Bundle;
 use sallyport_engine::glob::Glob;
 use sallyport_engine::policy::{
     Agent, AgentId, Field, Mission, Operations, PolicyParts, Rule, Service, ServiceId,
 };
 use sallyport_engine::{Policy, bundle};
 use serde::Serialize;
+use time::OffsetDateTime;
 
 use super::{Format, fail, print, show, table};
 use crate::exit;
@@ -28,7 +30,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let (policy, report) = crate::load_policy(&args.path);
     show(&report);
     let Some(policy) = policy else { return exit::BAD_INPUT.into() };
-    let view = match View::new(&policy) {
+    let view = match View::new(&policy, crate::bundle_file(&args.path).ok()) {
         Ok(view) => view,
         Err(why) => return fail(&why),
     };
@@ -45,6 +47,16 @@ struct View {
     format: u16,
     bytes: usize,
     serial: u64,
+    /// For whom, from when and until when; what is not said is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audience: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_before: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_after: Option<String>,
+    digest: String,
+    /// The ids of the keys that signed it, as the bundle says: `verify` says whether they did.
+    signed_by: Vec<String>,
     max_body_bytes: u32,
     trust_domains: Vec<String>,
     agents: Vec<AgentView>,
@@ -93,13 +105,21 @@ struct RouteView {
 // === impl View ===
 
 impl View {
-    fn new(policy: &Policy) -> Result<Self, String> {
+    /// Of a bundle, or of what policy would compile to.
+    fn new(policy: &Policy, bundle: Option<Vec<u8>>) -> Result<Self, String> {
         let parts = policy.parts();
-        let bytes = bundle::encode(policy).map_err(|why| why.to_string())?.len();
+        let bytes = bundle.map_or_else(|| bundle::encode(policy), Ok).map_err(|why| why.to_string())?;
+        let header = Bundle::read(&bytes).map_err(|why| why.to_string())?;
+        let valid = header.valid();
         Ok(Self {
             format: bundle::FORMAT,
-            bytes,
+            bytes: bytes.len(),
             serial: parts.serial,
+            audience: Some(header.audience().to_owned()).filter(|audience| !audience.is_empty()),
+            not_before: (valid.start > 0).then(|| time(valid.start)),
+            not_after: (valid.end < u64::MAX).then(|| time(valid.end)),
+            digest: header.digest().iter().map(|byte| format!("{byte:02x}")).collect(),
+            signed_by: header.signatures().map(|(id, _)| id.hex()).collect(),
             max_body_bytes: parts.limits.max_body_bytes,
             trust_domains: parts.trust_domains.iter().map(|domain| domain.as_str().to_owned()).collect(),
             agents: (0..)
@@ -111,10 +131,26 @@ impl View {
         })
     }
 
+    fn terms(&self) -> String {
+        let audience = self.audience.as_deref().unwrap_or("anyone");
+        let from = self.not_before.as_ref().map(|time| format!(" from {time}")).unwrap_or_default();
+        let until = self.not_after.as_ref().map(|time| format!(" until {time}")).unwrap_or_default();
+        let always = if from.is_empty() && until.is_empty() { " at any time" } else { "" };
+        format!("for {audience}, to be put into force{always}{from}{until}")
+    }
+
+    fn signatures(&self) -> String {
+        match self.signed_by.as_slice() {
+            [] => "signed by nobody".to_owned(),
+            ids => format!("says it is signed by {}; `verify` checks it", ids.join(", ")),
+        }
+    }
+
     fn text(&self) -> String {
         let rules: usize = self.missions.iter().map(|mission| mission.rules.len()).sum();
         let mut out = format!(
             "bundle format {}, serial {}, {} bytes: {} agents, {} missions with {} rules, {} services\n\
+             {}\n{}\n\
              request bodies up to {} bytes; trust domains {}\n\nagents\n",
             self.format,
             self.serial,
@@ -123,6 +159,8 @@ impl View {
             self.missions.len(),
             rules,
             self.services.len(),
+            self.terms(),
+            self.signatures(),
             self.max_body_bytes,
             self.trust_domains.join(", "),
         );
@@ -257,6 +295,25 @@ impl ServiceView {
             self.routes.iter().map(|route| format!("{} {}", route.path, route.protocol)).collect();
         vec![self.name.clone(), self.hosts.join(", "), ports, routes.join("; ")]
     }
+}
+
+/// Seconds since 1970 as people write them.
+fn time(seconds: u64) -> String {
+    let time =
+        i64::try_from(seconds).ok().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
+    let text = time.map(|time| {
+        let (date, clock) = (time.date(), time.time());
+        format!(
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z",
+            date.year(),
+            u8::from(date.month()),
+            date.day(),
+            clock.hour(),
+            clock.minute(),
+            clock.second()
+        )
+    });
+    text.unwrap_or_else(|| format!("{seconds} s after 1970"))
 }
 
 fn service_name(id: ServiceId, parts: &PolicyParts) -> String {

@@ -8,11 +8,15 @@ mod diff;
 mod explain;
 mod init;
 mod inspect;
+mod keygen;
 mod man;
 mod reference;
+mod scan;
 mod schema;
+mod sign;
 mod table;
 mod test;
+mod verify;
 
 pub use reference::{cli as cli_page, language as language_page};
 pub use schema::page as schema_page;
@@ -22,6 +26,8 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::decide::{self, DecideArgs};
 use crate::exit;
@@ -44,6 +50,12 @@ enum Command {
     Check(check::Args),
     /// Compile policy into a bundle for the filter
     Compile(compile::Args),
+    /// Make a key to sign bundles with
+    Keygen(keygen::Args),
+    /// Sign a bundle
+    Sign(sign::Args),
+    /// Say whether a filter with these keys would put a bundle into force, and why not
+    Verify(verify::Args),
     /// Show what is in a bundle, or what policy would compile to
     Inspect(inspect::Args),
     /// Run case files as the unit tests of a policy, and say what they cover
@@ -52,6 +64,8 @@ enum Command {
     Decide(DecideArgs),
     /// Show the path of each request to its verdict, and what the nearest rule lacks to allow it
     Explain(explain::Args),
+    /// Try detectors on texts and documents: what they find, and where
+    Scan(scan::Args),
     /// Say what differs between two policies in meaning: who may now do what, and who no longer may
     Diff(diff::Args),
     /// Run a real Envoy with policy, minted identities and an upstream on this machine
@@ -86,10 +100,14 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Compile(args) => compile::run(&args),
+        Command::Keygen(args) => keygen::run(&args),
+        Command::Sign(args) => sign::run(&args),
+        Command::Verify(args) => verify::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Decide(args) => decide::decide(&args, Native::new),
         Command::Explain(args) => explain::run(&args),
+        Command::Scan(args) => scan::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Dev(args) => dev::run(&args),
         Command::Reference(args) => reference::run(&args),
@@ -102,6 +120,13 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// The definition of the command line, for whoever generates documentation from it.
 pub fn definition() -> clap::Command {
     <CommandLine as clap::CommandFactory>::command()
+}
+
+/// Reads a time on the command line, in seconds since 1970.
+fn moment(text: &str) -> Result<u64, String> {
+    let read = OffsetDateTime::parse(text, &Rfc3339).ok();
+    let read = read.and_then(|time| u64::try_from(time.unix_timestamp()).ok());
+    read.ok_or_else(|| "write a time as `2026-11-21T10:00:00Z`".to_owned())
 }
 
 /// Shows diagnostics to people.

@@ -20,7 +20,7 @@ const CLI_INTRODUCTION: &str = "\
 | exit code | meaning |
 |---|---|
 | 0 | all is well; warnings do not count unless `--deny-warnings` is given |
-| 1 | `check` found errors, a case did not pass, `test` found coverage below `--min-coverage`, or `diff` found a difference |
+| 1 | `check` found errors, a case did not pass, `test` found coverage below `--min-coverage`, `diff` found a difference, or `scan` found anything |
 | 2 | bad arguments, policy or case files, or something could not be read, written or started |
 
 Results go to standard output, diagnostics and progress to standard error; with `--format json` diagnostics are the result. Colours
@@ -41,6 +41,10 @@ the request asked for are shown, values of arguments are not.
 `diff` compares what two policies mean: what becomes of each operation for each identity, by all rules together. Files, order, comments
 and the names of rules, missions, agents, services and path variables mean nothing. `+` is more than before, `-` less, `~` neither or
 both.
+
+`scan` tries detectors, the built-in ones as they are by default, or those of a policy. A text that is JSON is read as JSON. Each finding
+is one line: `file`, `detector`, `pack`, `severity`, `action`, `pointer` (into JSON), `offset` and `length` (in bytes, of the text at
+`pointer`), `line` and `column` (of the file); never what was found. At most 32 are told of each file, as in a record.
 ";
 
 const INTRODUCTION: &str = "\
@@ -189,14 +193,18 @@ fn mapping(out: &mut String, object: &'static Object, path: &str, seen: &mut Vec
 }
 
 fn path_of(path: &str, field: &Field) -> String {
-    let list = if matches!(field.ty, Ty::List(_) | Ty::ListOrEmpty(_)) { "[]" } else { "" };
+    let list = match field.ty {
+        Ty::List(_) | Ty::ListOrEmpty(_) => "[]",
+        Ty::Table(..) => ".*",
+        _ => "",
+    };
     format!("{path}.{}{list}", field.name)
 }
 
 /// The mapping that a type holds.
 fn inner(ty: &'static Ty) -> Option<&'static Object> {
     match ty {
-        Ty::Object(object) => Some(object),
+        Ty::Object(object) | Ty::ChoiceOr(_, object) | Ty::Table(_, Ty::ChoiceOr(_, object)) => Some(object),
         Ty::List(Ty::Object(object)) | Ty::ListOrEmpty(Ty::Object(object)) => Some(object),
         _ => None,
     }

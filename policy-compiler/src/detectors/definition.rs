@@ -252,7 +252,8 @@ pub fn action(fields: Fields<'_, '_>, key: &str, default: Action) -> Action {
     Action::ALL.into_iter().find(|known| Some(known.as_str()) == word).unwrap_or(default)
 }
 
-fn redaction(fields: Fields<'_, '_>) -> Redaction {
+/// How findings are replaced, by the key `redact`.
+pub fn redaction(fields: Fields<'_, '_>) -> Redaction {
     let redact = fields.object("redact");
     let count = |key: &str, default: u8| {
         redact.number(key).and_then(|count| u8::try_from(count).ok()).unwrap_or(default)

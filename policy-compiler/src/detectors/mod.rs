@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 use sallyport_engine::scan::{Catalogue, Profile, Treatment};
 use serde::{Deserialize, Serialize};
 
-pub use definition::{Definition, Finder, Pattern, action};
+pub use definition::{Definition, Finder, Pattern, action, redaction};
 pub use samples::failures;
 pub use tables::{TooMuch, build};
 
@@ -50,12 +50,16 @@ pub struct Library {
 }
 
 /// What is built in, as tables.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Tables {
     /// The tables of all detectors.
     pub catalogue: Catalogue,
     /// What they do by default, in the order of the tables.
     pub default: Profile,
+    /// What each of them does where it is on.
+    pub own: Vec<Treatment>,
+    /// The pack of each of them.
+    pub packs: Vec<String>,
 }
 
 /// The tables of the built-in detectors, compiled ahead: determinising their patterns takes longer than compiling a policy. A test holds
@@ -65,8 +69,7 @@ const COMPILED: &[u8] = include_bytes!("../../detectors/tables.bin");
 /// What is built in, as tables.
 pub fn tables() -> &'static Tables {
     static TABLES: LazyLock<Tables> = LazyLock::new(|| {
-        let mut tables: Tables = postcard::from_bytes(COMPILED)
-            .unwrap_or_else(|_| Tables { catalogue: Catalogue::default(), default: Profile::default() });
+        let mut tables: Tables = postcard::from_bytes(COMPILED).unwrap_or_default();
         let prepared = tables.catalogue.prepare();
         debug_assert!(prepared.is_some(), "the compiled tables are unsound");
         tables
@@ -103,7 +106,12 @@ impl Library {
             let off = Treatment { redaction: of.treatment.redaction, ..Treatment::default() };
             if of.on && pack.on { of.treatment } else { off }
         });
-        Ok(Tables { catalogue: build(&definitions)?, default: Profile { treatments: default.collect() } })
+        Ok(Tables {
+            catalogue: build(&definitions)?,
+            default: Profile { treatments: default.collect() },
+            own: all.iter().map(|(of, _)| of.treatment).collect(),
+            packs: all.iter().map(|(_, pack)| pack.id.clone()).collect(),
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sallyport_engine::identity::{SpiffeId, SpiffePattern};
 use sallyport_engine::policy::{Agent, AgentId, Mode, PolicyParts};
 
+use super::detectors::{self, Detectors};
 use super::grant::{Grant, grants};
 
 /// The actors of one policy.
@@ -24,7 +25,7 @@ pub(super) struct Actor<'p> {
     pub(super) on_trial: BTreeSet<String>,
     pub(super) grants: Vec<Grant>,
     /// What each detector does, by its id.
-    pub(super) detectors: BTreeMap<&'p str, &'static str>,
+    pub(super) detectors: Detectors<'p>,
 }
 
 /// What an identity is written as in policy.
@@ -56,8 +57,6 @@ impl<'p> Actor<'p> {
             .collect();
         let on_trial = rules.iter().filter(|(mode, ..)| *mode == Mode::Observe);
         let on_trial = on_trial.map(|(.., service)| (*service).to_owned()).collect();
-        let profile = parts.profiles.get(usize::from(agent.profile.0));
-        let actions = profile.map_or(&[][..], |profile| &profile.treatments);
         Self {
             name: &agent.name,
             mode: agent.mode,
@@ -67,9 +66,7 @@ impl<'p> Actor<'p> {
                 .collect::<BTreeSet<_>>()
                 .into_iter()
                 .collect(),
-            detectors: (parts.catalogue.detectors.iter().zip(actions))
-                .map(|(detector, action)| (detector.id.as_str(), action.request.as_str()))
-                .collect(),
+            detectors: detectors::of(agent.profile, parts),
         }
     }
 }

@@ -5,15 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use sallyport_engine::policy::{AgentId, Mode};
 
 use super::actors::{Actor, Actors};
+use super::detectors::{self, Changed};
 use super::grant::Operation;
 use super::state::State;
 use super::{Change, Direction, Subject, words};
 
 /// The agents that an identity stands for, before and after.
 type Pair = (Option<AgentId>, Option<AgentId>);
-
-/// A detector, and what it did and does.
-type Action<'p> = (&'p str, Option<&'static str>, Option<&'static str>);
 
 pub(super) fn compare(before: &Actors<'_>, after: &Actors<'_>) -> Vec<Change> {
     let pairs = pairs(before, after);
@@ -27,7 +25,7 @@ pub(super) fn compare(before: &Actors<'_>, after: &Actors<'_>) -> Vec<Change> {
                 changes.extend(operations(&subject, old, new));
                 changes.extend(modes(&subject, old.mode, new.mode));
                 changes.extend(trials(&subject, &old.on_trial, &new.on_trial));
-                actions.push((subject, detectors(old, new)));
+                actions.push((subject, detectors::changed(&old.detectors, &new.detectors)));
             }
             (None, Some(new)) => {
                 let others = pairs.keys().any(|pair| known(pair) && pair.1 == is);
@@ -178,15 +176,8 @@ impl Transition<'_> {
     }
 }
 
-/// What detectors do otherwise for an agent.
-fn detectors<'p>(old: &Actor<'p>, new: &Actor<'p>) -> Vec<Action<'p>> {
-    let ids: BTreeSet<_> = old.detectors.keys().chain(new.detectors.keys()).copied().collect();
-    let action = |id: &'p str| (id, old.detectors.get(id).copied(), new.detectors.get(id).copied());
-    ids.into_iter().map(action).filter(|(_, was, is)| was != is).collect()
-}
-
 /// What holds for every agent is told once.
-fn actions_changed(mut all: Vec<(Subject, Vec<Action<'_>>)>) -> Vec<Change> {
+fn actions_changed(mut all: Vec<(Subject, Vec<Changed<'_>>)>) -> Vec<Change> {
     if all.len() > 1 && all.windows(2).all(|pair| matches!(pair, [(_, a), (_, b)] if a == b)) {
         all.truncate(1);
         all.iter_mut().for_each(|(subject, _)| *subject = Subject::EveryAgent);
@@ -194,19 +185,7 @@ fn actions_changed(mut all: Vec<(Subject, Vec<Action<'_>>)>) -> Vec<Change> {
     all.iter().flat_map(|(subject, actions)| actions.iter().map(|one| action_changed(subject, one))).collect()
 }
 
-fn action_changed(subject: &Subject, (id, was, is): &Action<'_>) -> Change {
-    // In the order of strictness.
-    let rank =
-        |action: &Option<&str>| ["off", "alert", "block"].iter().position(|known| Some(*known) == *action);
-    let direction = match rank(is).cmp(&rank(was)) {
-        std::cmp::Ordering::Less => Direction::More,
-        std::cmp::Ordering::Greater => Direction::Less,
-        std::cmp::Ordering::Equal => Direction::Other,
-    };
-    let sentence = match (was, is) {
-        (Some(was), Some(is)) => format!("detector `{id}`: {is}, was {was}"),
-        (None, Some(is)) => format!("detector `{id}`: {is}, there was none"),
-        (_, None) => format!("detector `{id}`: there is none any more"),
-    };
+fn action_changed(subject: &Subject, one: &Changed<'_>) -> Change {
+    let (direction, sentence) = detectors::told(one);
     change(subject, None, direction, sentence)
 }

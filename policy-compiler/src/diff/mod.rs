@@ -10,6 +10,7 @@
 
 mod actors;
 mod agents;
+mod detectors;
 mod grant;
 mod scope;
 mod settings;

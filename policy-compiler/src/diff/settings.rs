@@ -6,6 +6,7 @@ use sallyport_engine::policy::{
     Coded, Mode, Otherwise, PolicyParts, Protocol, Route, Service, Settings, Staleness,
 };
 
+use super::detectors;
 use super::scope::{self, Names};
 use super::{Change, Direction, Subject};
 use crate::describe::{self, one_of};
@@ -25,7 +26,17 @@ pub(super) fn compare(before: &PolicyParts, after: &PolicyParts, names: &Names) 
         let subject = Subject::Service { name: name.clone() };
         let tell = |(change, sentence)| Change { subject: subject.clone(), service: None, change, sentence };
         let told = match (old.get(name), new.get(name)) {
-            (Some(old), Some(new)) => service(old, new),
+            (Some(old), Some(new)) => {
+                let mut told = service(old, new);
+                let of = |service: &Service, parts| {
+                    service.profile.map(|id| detectors::of(id, parts)).unwrap_or_default()
+                };
+                let changed = detectors::changed(&of(old, before), &of(new, after));
+                told.extend(
+                    changed.iter().map(detectors::told).map(|(how, what)| (how, format!("at least, {what}"))),
+                );
+                told
+            }
             (None, Some(new)) => {
                 vec![(Direction::More, format!("is a service now, at {}", one_of(scope::hosts(new))))]
             }

@@ -2,7 +2,9 @@
 
 use crate::shape::{Field, Need, Object, Together, Ty};
 
-const ACTIONS: Ty = Ty::Choice(&["block", "redact", "alert", "off"]);
+/// What can be done about findings.
+pub(super) const WORDS: [&str; 4] = ["block", "redact", "alert", "off"];
+const ACTIONS: Ty = Ty::Choice(&WORDS);
 const SET: Ty = Ty::Text("a set of bytes, as '[0-9A-Za-z_]'");
 
 /// A detector.
@@ -209,7 +211,7 @@ static CONTEXT: Object = Object {
     together: &[],
 };
 
-static REDACT: Object = Object {
+pub(super) static REDACT: Object = Object {
     name: "redact",
     doc: "",
     fields: &[

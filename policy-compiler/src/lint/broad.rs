@@ -16,19 +16,22 @@ const LISTS: [(&str, &str, &str); 5] = [
 ];
 
 pub(super) fn report(view: &View<'_, '_, '_>, out: &mut Diagnostics) {
-    for rule in view.rules().filter(|rule| rule.allows()) {
+    for service in &view.services {
+        service.spec.texts("hosts").for_each(|host| suffix(host, out));
+    }
+    for agent in &view.agents {
+        agent.spec.texts("identities").for_each(|identity| identities(identity, out));
+    }
+}
+
+pub(super) fn report_mission(view: &View<'_, '_, '_>, mission: usize, out: &mut Diagnostics) {
+    for rule in view.rules_of(mission).iter().filter(|rule| rule.allows()) {
         names(rule, out);
         paths(rule, out);
         let operations = rule.operations;
         let constrained = rule.constraints().flat_map(|fields| fields.texts("hosts"));
         operations.texts("pushHosts").chain(constrained).for_each(|host| suffix(host, out));
         anywhere(rule, out);
-    }
-    for service in &view.services {
-        service.spec.texts("hosts").for_each(|host| suffix(host, out));
-    }
-    for agent in &view.agents {
-        agent.spec.texts("identities").for_each(|identity| identities(identity, out));
     }
 }
 

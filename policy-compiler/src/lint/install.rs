@@ -75,7 +75,7 @@ fn needs_body(allowed: &[&Operations], blocks: bool, route: &Route) -> Option<&'
             let sends = allowed.iter().any(|operations| match operations {
                 Operations::Http(http) => {
                     http.methods.iter().any(|method| !WITHOUT_BODY.contains(&method.as_str()))
-                        && http.paths.iter().any(|template| Segments::of(template).overlaps(&path))
+                        && http.paths.iter().any(|template| Segments::of(template).overlaps(path))
                 }
                 _ => false,
             });

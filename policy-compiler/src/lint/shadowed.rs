@@ -7,6 +7,7 @@ use sallyport_engine::policy::{Effect, LlmMatch, McpMatch, MissionId, Mode, Oper
 
 use super::cover;
 use super::view::{RuleView, View};
+use crate::compile::in_parallel;
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 
 /// The keys that say what a rule covers, or nothing about it. A rule with any other may cover less.
@@ -17,29 +18,48 @@ const PLAIN_KEYS: [&str; 9] =
 type Index<'i, 'v, 'n, 's> = Vec<(Place<'i>, &'i RuleView<'v, 'n, 's>)>;
 type Place<'i> = (u16, &'static str, Option<&'i str>);
 
-pub(super) fn report(view: &View<'_, '_, '_>, out: &mut Diagnostics) {
-    let together = together(view);
-    let enforces = |mission: usize| {
-        let mission = view.policy.parts().missions.get(mission);
-        mission.is_some_and(|mission| mission.mode == Mode::Enforce)
-    };
-    let indexed = |effect: Effect| {
-        let of = |mission| index(view.rules_of(mission).iter().filter(|rule| rule.rule.effect == effect));
-        (0..view.missions.len()).map(of).collect::<Vec<_>>()
-    };
-    let (denies, allows) = (indexed(Effect::Deny), indexed(Effect::Allow));
-    for mission in 0..view.missions.len() {
-        let others = together.get(mission).into_iter().flatten().copied();
-        let denying: Vec<_> =
-            std::iter::once(mission).chain(others).filter(|mission| enforces(*mission)).collect();
+/// What could cover rules of other missions than their own.
+pub(super) struct Shadows<'i, 'v, 'n, 's> {
+    /// For each mission, the others that every agent on it has as well.
+    together: Vec<Vec<usize>>,
+    /// The `deny` rules of each mission; none of one that does not enforce them.
+    denies: Vec<Index<'i, 'v, 'n, 's>>,
+}
+
+impl<'i, 'v, 'n, 's> Shadows<'i, 'v, 'n, 's> {
+    pub(super) fn new(view: &'i View<'v, 'n, 's>) -> Self {
+        let missions: Vec<_> = (0..view.missions.len()).collect();
+        let denies = in_parallel(&missions, |mission| match enforces(view, *mission) {
+            true => index(view, *mission, Effect::Deny),
+            false => Index::new(),
+        });
+        let number = |id: &MissionId| usize::from(id.0);
+        let mut common: Vec<Option<Vec<usize>>> = vec![None; view.missions.len()];
+        for agent in &view.policy.parts().agents {
+            let held: Vec<_> = agent.missions.iter().map(number).collect();
+            for mission in &held {
+                match common.get_mut(*mission) {
+                    Some(Some(common)) => common.retain(|other| held.binary_search(other).is_ok()),
+                    Some(none) => {
+                        *none = Some(held.iter().copied().filter(|other| other != mission).collect())
+                    }
+                    None => {}
+                }
+            }
+        }
+        Self { together: common.into_iter().map(Option::unwrap_or_default).collect(), denies }
+    }
+
+    pub(super) fn report_mission(&self, view: &View<'_, '_, '_>, mission: usize, out: &mut Diagnostics) {
+        let others = self.together.get(mission).into_iter().flatten().copied();
+        let denying = std::iter::once(mission).chain(others);
+        let denies: Vec<_> = denying.filter_map(|mission| self.denies.get(mission)).collect();
+        let allows = index(view, mission, Effect::Allow);
         // A rule that names capabilities is several, all of which must be covered.
         for parts in view.rules_of(mission).chunk_by(|a, b| a.name == b.name) {
             let Some(rule) = parts.first().filter(|rule| rule.allows()) else { continue };
-            let denied = |part| {
-                let mut indices = denying.iter().filter_map(|mission| denies.get(*mission));
-                indices.find_map(|index| coverer(index, part, false))
-            };
-            let allowed = |part| allows.get(mission).and_then(|index| coverer(index, part, true));
+            let denied = |part| denies.iter().find_map(|index| coverer(index, part, false));
+            let allowed = |part| coverer(&allows, part, true);
             let counts = rule.fields.entry("limit").is_some();
             if let Some(by) = all_covered(parts, denied) {
                 report_shadowed(rule, &by, out);
@@ -48,6 +68,11 @@ pub(super) fn report(view: &View<'_, '_, '_>, out: &mut Diagnostics) {
             }
         }
     }
+}
+
+fn enforces(view: &View<'_, '_, '_>, mission: usize) -> bool {
+    let mission = view.policy.parts().missions.get(mission);
+    mission.is_some_and(|mission| mission.mode == Mode::Enforce)
 }
 
 /// The rules that cover the parts, if all of them are covered.
@@ -88,25 +113,13 @@ fn all_of_it(rule: &RuleView<'_, '_, '_>) -> &'static str {
     }
 }
 
-/// For each mission, the others that every agent on it has as well.
-fn together(view: &View<'_, '_, '_>) -> Vec<Vec<usize>> {
-    let number = |id: &MissionId| usize::from(id.0);
-    let mut common: Vec<Option<Vec<usize>>> = vec![None; view.missions.len()];
-    for agent in &view.policy.parts().agents {
-        let held: Vec<_> = agent.missions.iter().map(number).collect();
-        for mission in &held {
-            match common.get_mut(*mission) {
-                Some(Some(common)) => common.retain(|other| held.binary_search(other).is_ok()),
-                Some(none) => *none = Some(held.iter().copied().filter(|other| other != mission).collect()),
-                None => {}
-            }
-        }
-    }
-    common.into_iter().map(Option::unwrap_or_default).collect()
-}
-
-fn index<'i, 'v, 'n, 's>(rules: impl Iterator<Item = &'i RuleView<'v, 'n, 's>>) -> Index<'i, 'v, 'n, 's> {
+fn index<'i, 'v, 'n, 's>(
+    view: &'i View<'v, 'n, 's>,
+    mission: usize,
+    effect: Effect,
+) -> Index<'i, 'v, 'n, 's> {
     let mut index = Index::new();
+    let rules = view.rules_of(mission).iter().filter(|rule| rule.rule.effect == effect);
     for rule in rules.filter(|rule| is_plain(rule)) {
         let (service, protocol) = (rule.rule.service.0, rule.protocol());
         each_name(&rule.rule.operations, &mut |name| {

@@ -3,6 +3,7 @@
 use sallyport_engine::Policy;
 use sallyport_engine::policy::{Effect, Field, McpMatch, Mission, Operations, Rule, Service};
 
+use crate::compile::in_parallel;
 use crate::diagnostic::Diagnostics;
 use crate::language::Kind;
 use crate::shape::{Fields, Text};
@@ -45,9 +46,9 @@ impl<'v, 'n, 's> View<'v, 'n, 's> {
         let mut said = Diagnostics::default();
         let mut of = |kind| source.of_kind(kind, &mut said);
         let (missions, capabilities) = (of(Kind::Mission), of(Kind::Capability));
-        let compiled = missions.iter().zip(&policy.parts().missions);
+        let compiled: Vec<_> = missions.iter().zip(&policy.parts().missions).collect();
         let services = &policy.parts().services;
-        let rules = compiled.map(|(written, read)| rules(written, read, services, &capabilities)).collect();
+        let rules = in_parallel(&compiled, |(written, read)| rules(written, read, services, &capabilities));
         Self {
             policy,
             services: of(Kind::Service),

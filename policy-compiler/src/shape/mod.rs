@@ -10,7 +10,7 @@ pub use walk::check;
 
 use crate::sources::Span;
 use crate::suggest::{either, listing};
-use crate::tree::{Entry, Node, Value};
+use crate::tree::{Entry, Node, Tag, Value};
 
 /// A mapping with named keys.
 #[derive(Debug)]
@@ -82,6 +82,8 @@ pub enum Ty {
     Decimal,
     /// One of a few words.
     Choice(&'static [&'static str]),
+    /// One of a few words, or a mapping where they do not say enough.
+    ChoiceOr(&'static [&'static str], &'static Object),
     /// A list that must name something.
     List(&'static Ty),
     /// A list that may be empty, because that says something of its own.
@@ -136,8 +138,10 @@ impl<'n, 's> Fields<'n, 's> {
     }
 
     /// A key with its value.
+    #[inline]
     pub fn entry(self, key: &str) -> Option<&'n Entry<'s>> {
-        self.0.iter().find(|entry| entry.key == key)
+        let tag = Tag::of(key);
+        self.0.iter().find(|entry| entry.key.is(key, tag))
     }
 
     /// All keys, as written.
@@ -203,9 +207,7 @@ impl<'n> Text<'n> {
     /// The node as text, if nothing reads it as anything else.
     pub fn of(node: &'n Node<'_>) -> Option<Self> {
         match &node.value {
-            Value::Scalar(scalar) if scalar.misread_as().is_none() => {
-                Some(Self { text: &scalar.text, at: node.span })
-            }
+            Value::Scalar(scalar) if scalar.is_text() => Some(Self { text: &scalar.text, at: node.span }),
             _ => None,
         }
     }
@@ -231,6 +233,9 @@ impl Ty {
             Self::Parts => "a text, or a list of its parts".to_owned(),
             Self::Number { min, max, what } => format!("{what} from {min} to {max}"),
             Self::Choice(words) => either(words.iter().copied()),
+            Self::ChoiceOr(words, object) => {
+                format!("{}, or {}", either(words.iter().copied()), Self::Object(object).describe())
+            }
             Self::List(item) | Self::ListOrEmpty(item) => match item {
                 Self::Object(object) => format!("a list of {}s", object.name),
                 item => format!("a list, each {}", item.describe()),

@@ -64,7 +64,9 @@ impl Walk<'_> {
             (Ty::Decimal, Value::Scalar(scalar)) if is_decimal(scalar) => {}
             (Ty::Parts, Value::Scalar(_)) => {}
             (Ty::Parts, Value::List(parts)) if parts.iter().all(|part| Text::as_written(part).is_some()) => {}
-            (Ty::Choice(words), Value::Scalar(scalar)) => self.choice(node, scalar, words, name),
+            (Ty::Choice(words) | Ty::ChoiceOr(words, _), Value::Scalar(scalar)) => {
+                self.choice(node, scalar, words, name)
+            }
             (Ty::List(item) | Ty::ListOrEmpty(item), Value::List(items)) => {
                 if items.is_empty() && matches!(ty, Ty::List(_)) {
                     let help = "an empty list would say nothing; name at least one, or leave the key out";
@@ -79,6 +81,7 @@ impl Walk<'_> {
                     }
                 }
             }
+            (Ty::ChoiceOr(_, object), Value::Map(_)) => self.object(node, object, Label::Key(name), at),
             (Ty::Object(object), _) => self.object(node, object, Label::Key(name), at),
             (Ty::Table(_, ty), Value::Map(entries)) => {
                 for entry in entries {
@@ -105,7 +108,7 @@ impl Walk<'_> {
         // A key that was misspelt is not missing as well.
         let mut meant = Vec::new();
         for entry in entries {
-            match object.fields.iter().find(|field| field.name == entry.key) {
+            match object.fields.iter().find(|field| field.name == &*entry.key) {
                 Some(field) => self.value(&entry.node, &field.ty, field.name, entry.at),
                 None => {
                     meant.extend(nearest(&entry.key, known()));

@@ -6,4 +6,5 @@ mod diff;
 mod explain;
 mod init;
 mod shell;
+mod signing;
 mod testing;

@@ -8,15 +8,16 @@ use crate::diagnostic::Diagnostics;
 use crate::lint::view::{RuleView, View};
 use crate::shape::{Text, number};
 
-pub(super) fn report(view: &View<'_, '_, '_>, out: &mut Diagnostics) {
-    for mission in 0..view.missions.len() {
-        for rule in view.rules_of(mission) {
-            if let Some(service) = rule.service {
-                places(rule, service, out);
-            }
-            callers(rule, mission, view, out);
-        }
+pub(super) fn report(
+    rule: &RuleView<'_, '_, '_>,
+    mission: usize,
+    view: &View<'_, '_, '_>,
+    out: &mut Diagnostics,
+) {
+    if let Some(service) = rule.service {
+        places(rule, service, out);
     }
+    callers(rule, mission, view, out);
 }
 
 /// Hosts and ports that the service does not have. A capability may be at several services, of which one is enough.

@@ -4,7 +4,7 @@ use sallyport_engine::http::{Host, HostPattern};
 
 use super::warn;
 use crate::diagnostic::Diagnostics;
-use crate::lint::view::View;
+use crate::lint::view::{RuleView, View};
 use crate::shape::Text;
 
 /// Of requests: clients normalise the host that they write.
@@ -12,20 +12,21 @@ const WRITTEN: &str = "no client asks for a host by the name";
 /// Of URLs, whose hosts are compared in their one canonical form.
 const COMPARED: &str = "no host of a URL is ever compared as";
 
-pub(super) fn report(view: &View<'_, '_, '_>, out: &mut Diagnostics) {
+pub(super) fn report_services(view: &View<'_, '_, '_>, out: &mut Diagnostics) {
     for service in &view.services {
         service.spec.texts("hosts").for_each(|host| spelling(host, WRITTEN, out));
     }
-    for rule in view.rules() {
-        rule.fields.object("to").texts("hosts").for_each(|host| spelling(host, WRITTEN, out));
-        rule.operations.texts("pushHosts").for_each(|host| spelling(host, COMPARED, out));
-        for fields in rule.constraints() {
-            let inside = fields.word("private").is_some_and(|word| word.text == "allow");
-            for host in fields.texts("hosts") {
-                spelling(host, COMPARED, out);
-                if rule.allows() && !inside {
-                    private_suffix(host, out);
-                }
+}
+
+pub(super) fn report(rule: &RuleView<'_, '_, '_>, out: &mut Diagnostics) {
+    rule.fields.object("to").texts("hosts").for_each(|host| spelling(host, WRITTEN, out));
+    rule.operations.texts("pushHosts").for_each(|host| spelling(host, COMPARED, out));
+    for fields in rule.constraints() {
+        let inside = fields.word("private").is_some_and(|word| word.text == "allow");
+        for host in fields.texts("hosts") {
+            spelling(host, COMPARED, out);
+            if rule.allows() && !inside {
+                private_suffix(host, out);
             }
         }
     }

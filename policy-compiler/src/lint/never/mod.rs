@@ -12,10 +12,14 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::sources::Span;
 
 pub(super) fn report(view: &View<'_, '_, '_>, out: &mut Diagnostics) {
-    hosts::report(view, out);
-    circumstances::report(view, out);
+    hosts::report_services(view, out);
     routes::report_services(view, out);
-    for rule in view.rules() {
+}
+
+pub(super) fn report_mission(view: &View<'_, '_, '_>, mission: usize, out: &mut Diagnostics) {
+    for rule in view.rules_of(mission) {
+        hosts::report(rule, out);
+        circumstances::report(rule, mission, view, out);
         names::report(rule, out);
         routes::report(rule, out);
         arguments::report(rule, out);

@@ -24,13 +24,13 @@ pub(super) fn report(rule: &RuleView<'_, '_, '_>, out: &mut Diagnostics) {
     match &rule.rule.operations {
         Operations::Http(_) => {
             for path in operations.texts("paths") {
-                report_path(path, &Segments::cut(path.text), Protocol::Http, service, out);
+                report_path(path, Segments::cut(path.text), Protocol::Http, service, out);
             }
         }
         Operations::Grpc(_) => {
             for method in operations.texts("methods") {
                 let path = grpc_path(method.text);
-                report_path(method, &Segments::cut(&path), Protocol::Grpc, service, out);
+                report_path(method, Segments::cut(&path), Protocol::Grpc, service, out);
             }
         }
         Operations::Llm(_) => {
@@ -50,7 +50,7 @@ fn grpc_path(method: &str) -> String {
 
 fn report_path(
     at: Text<'_>,
-    asked: &Segments<'_>,
+    asked: Segments<'_>,
     protocol: Protocol,
     service: &Service,
     out: &mut Diagnostics,
@@ -73,22 +73,21 @@ fn report_path(
 /// Whether some request for these paths is judged by the protocol; else the route that judges all of them, if it is one.
 /// Routes are in the order in which they are asked.
 fn is_asked<'r>(
-    asked: &Segments<'_>,
+    asked: Segments<'_>,
     protocol: Protocol,
     routes: &'r [Route],
 ) -> Result<(), Option<&'r Route>> {
-    let cut: Vec<_> = routes.iter().map(|route| (route, Segments::of(&route.path))).collect();
-    let before = |at: usize| cut.iter().take(at).find(|(_, path)| path.covers(asked));
+    let before = |at: usize| routes.iter().take(at).find(|route| Segments::of(&route.path).covers(asked));
     let mut decides = None;
-    for (at, (route, path)) in cut.iter().enumerate() {
-        if route.protocol == protocol && path.overlaps(asked) {
+    for (at, route) in routes.iter().enumerate() {
+        if route.protocol == protocol && Segments::of(&route.path).overlaps(asked) {
             match before(at) {
-                Some((first, _)) => decides = Some(*first),
+                Some(first) => decides = Some(first),
                 None => return Ok(()),
             }
         }
     }
-    Err(decides.or_else(|| before(cut.len()).map(|(first, _)| *first)))
+    Err(decides.or_else(|| before(routes.len())))
 }
 
 fn report_api(api: Text<'_>, service: &Service, out: &mut Diagnostics) {
@@ -168,11 +167,11 @@ mod tests {
             ("/{x}", true),
             ("/**", true),
         ] {
-            assert_eq!(is_asked(&Segments::cut(path), Http, &service).is_ok(), asked, "{path}");
+            assert_eq!(is_asked(Segments::cut(path), Http, &service).is_ok(), asked, "{path}");
         }
         let narrow = routes(&[("/docs/**", Http)]);
-        assert!(is_asked(&Segments::cut("/docs/{id}"), Http, &narrow).is_ok());
-        assert!(matches!(is_asked(&Segments::cut("/builds"), Http, &narrow), Err(None)));
+        assert!(is_asked(Segments::cut("/docs/{id}"), Http, &narrow).is_ok());
+        assert!(matches!(is_asked(Segments::cut("/builds"), Http, &narrow), Err(None)));
     }
 
     #[test]
