@@ -155,6 +155,9 @@ impl Runner for Native {
             Step::Hold | Step::Stream => return Err("the engine holds a request that has ended".into()),
         };
         let Answer { status, body: returned } = answer;
+        if let Some(body) = &forwarded {
+            announce(&case.request, body, &mut headers);
+        }
         Ok(Observed {
             record: serde_json::from_str(&exchange.record().to_json())?,
             headers: forwarded.is_some().then_some(headers),
@@ -162,6 +165,14 @@ impl Runner for Native {
             returned: Some(returned),
             status,
         })
+    }
+}
+
+/// Announces the length of a body that goes on with another than its client announced, as Envoy's buffer filter does.
+fn announce(request: &Request, body: &[u8], headers: &mut Vec<Header>) {
+    let announced = request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    if announced && !headers.iter().any(|(name, _)| name == "content-length") {
+        headers.push(("content-length".to_owned(), body.len().to_string().into_bytes()));
     }
 }
 

@@ -11,6 +11,7 @@ use crate::reply::{Reply, Shape};
 use crate::response::{Body, Context, Plan, Pushed, Stream, Whole, narrow_coding, plan};
 use crate::scan::{Action, Inspection, Profile};
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
@@ -32,7 +33,7 @@ pub(super) enum Course {
     /// All of it is awaited.
     Held(Whole),
     /// Each piece is judged as it comes.
-    Streamed(Stream),
+    Streamed(Box<Stream>),
     /// Nothing more of it goes on.
     Refused,
 }
@@ -201,7 +202,7 @@ impl Exchange {
         }
     }
 
-    fn judge_piece(&mut self, mut stream: Stream, chunk: &[u8], end: End) -> Chunk {
+    fn judge_piece(&mut self, mut stream: Box<Stream>, chunk: &[u8], end: End) -> Chunk {
         let Some(policy) = self.policy.clone() else { return Chunk::Replace(Vec::new()) };
         let profile = self.profile(&policy);
         let Some(context) = self.context(&policy, profile.as_deref()) else {

@@ -105,7 +105,7 @@ impl<'a> Head<'a> {
     pub(crate) fn others(&self) -> impl Iterator<Item = HeaderPair<'a>> {
         self.pairs.iter().copied().filter(|(name, _)| {
             let is = |known: &&str| name.eq_ignore_ascii_case(known.as_bytes());
-            !name.starts_with(b":") && !EXPECTED.iter().any(|known| is(&known))
+            !name.starts_with(b":") && !EXPECTED.iter().any(is)
         })
     }
 

@@ -6,6 +6,7 @@ use crate::http::{Charset, Coding, Head, MediaType};
 use crate::policy::{Coded, Otherwise};
 use crate::reason::Reason;
 use crate::response::whole::{Read, of_response};
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -29,7 +30,7 @@ pub(crate) enum Body {
     /// Once it is there.
     Held(Whole),
     /// As it comes.
-    Streamed(Stream),
+    Streamed(Box<Stream>),
 }
 
 /// What a body is said to be.
@@ -103,7 +104,7 @@ impl Kind {
     /// How a body of this kind is judged.
     fn body(self, lenient: bool, strict: bool, coding: Option<Coding>) -> Body {
         let held = |read| Body::Held(Whole { coding, read });
-        let streamed = |texts| Body::Streamed(Stream::new(texts, coding));
+        let streamed = |texts| Body::Streamed(Box::new(Stream::new(texts, coding)));
         let text = |escaped| streamed(Texts::One(TextStream::new(escaped)));
         match self {
             Self::Json => held(Read::Json { strict }),

@@ -39,11 +39,13 @@ fn respond(exchange: &mut Exchange, status: &str, headers: &[(&str, &str)], end:
 }
 
 fn removed(step: &HeadStep) -> Vec<&str> {
-    let removed = |edit| match edit {
-        &HeaderEdit::Remove(ref name) => Some(name.as_str()),
-        HeaderEdit::Add(..) => None,
-    };
-    step.edits.iter().filter_map(removed).collect()
+    let mut names = Vec::new();
+    for edit in &step.edits {
+        if let HeaderEdit::Remove(name) = edit {
+            names.push(name.as_str());
+        }
+    }
+    names
 }
 
 fn replaced(text: &str) -> Step {
