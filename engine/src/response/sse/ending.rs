@@ -70,7 +70,7 @@ fn chat(error: &str, choices: u8) -> String {
     let last = format!(
         r#"{{"id":"","object":"chat.completion.chunk","created":0,"model":"","choices":[{finished}]}}"#
     );
-    event("", error) + &event("", &last) + &event("", "[DONE]")
+    [event("", error), event("", &last), event("", "[DONE]")].concat()
 }
 
 fn responses(reason: &Reason, sentence: &str, sequence: u32) -> String {
@@ -84,7 +84,7 @@ fn responses(reason: &Reason, sentence: &str, sequence: u32) -> String {
     let failed = format!(
         r#"{{"type":"response.failed","sequence_number":{next},"response":{{"id":"","object":"response","status":"failed","error":{{"code":{code},"message":{message}}},"output":[]}}}}"#
     );
-    event("error", &error) + &event("response.failed", &failed)
+    [event("error", &error), event("response.failed", &failed)].concat()
 }
 
 #[cfg(test)]
