@@ -115,6 +115,7 @@ impl<'a> Request<'a> {
             Step::Forward => check_forwarded(self, outcome, self.body),
             Step::Replace(body) => check_forwarded(self, outcome, body),
             Step::Hold => panic!("held for ever"),
+            Step::Stream => panic!("a request is no stream"),
         }
     }
 

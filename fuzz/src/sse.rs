@@ -79,8 +79,11 @@ fn drive(policy: &Rc<Policy>, route: u8, stream: &[u8], cuts: &[u8]) -> Outcome 
     let mut exchange = Exchange::new(Some(Rc::clone(policy)), Rc::new(Nowhere));
     let mcp = route % 2 == 1;
     let path: &[u8] = if mcp { b"/mcp" } else { b"/docs/x" };
-    let mut request: Vec<HeaderPair<'_>> =
-        vec![(b":method", if mcp { b"POST" } else { b"GET" }), (b":path", path), (b":authority", b"tool-api")];
+    let mut request: Vec<HeaderPair<'_>> = vec![
+        (b":method", if mcp { b"POST" } else { b"GET" }),
+        (b":path", path),
+        (b":authority", b"tool-api"),
+    ];
     if mcp {
         request.push((b"content-type", b"application/json"));
         request.push((b"accept", b"application/json, text/event-stream"));

@@ -180,7 +180,7 @@ impl<'d> Value<'d> {
     }
 
     /// Its place in the document's table of nodes.
-    pub(crate) fn node(&self) -> NodeIndex {
+    pub fn node(&self) -> NodeIndex {
         NodeIndex(self.at)
     }
 
