@@ -146,3 +146,17 @@ fn encoded_secrets_are_found_whatever_the_cuts() {
         }
     }
 }
+
+/// Prose that holds nothing, in pieces as a model sends them.
+#[test]
+fn clean_text_hardly_waits() {
+    let text = include_str!("../../docs/evaluation.md");
+    let mut pieces: Vec<String> = Vec::new();
+    for word in text.split_inclusive(|c: char| !c.is_alphanumeric()) {
+        let letters: Vec<char> = word.chars().collect();
+        pieces.extend(letters.chunks(5).map(|piece| piece.iter().collect::<String>()));
+    }
+    let outcome = run(pieces.iter().map(String::as_str), &tables().default, false);
+    println!("{} of {} pieces waited", outcome.delayed, pieces.len());
+    assert!(outcome.delayed * 10 < pieces.len(), "{} of {}", outcome.delayed, pieces.len());
+}

@@ -216,7 +216,7 @@ impl<'p> Pass<'p> {
             }
         });
         if more {
-            self.leave_open(text, from, state, &mut open);
+            self.leave_open(text, from, state, memory, &mut open);
         }
         open
     }
@@ -283,7 +283,8 @@ impl<'p> Pass<'p> {
         report: &mut dyn FnMut(Match),
     ) {
         let Some(Candidate { detector, pattern, action, start, behind }) = candidate else { return };
-        let known = start < from || memory.is_within_match(detector, start);
+        let lacks = pattern.context.is_some_and(|context| !memory.has_context(context, start));
+        let known = start < from || lacks || memory.is_within_match(detector, start);
         if known || !self.may_begin(text, pattern, start) {
             return;
         }
@@ -363,7 +364,7 @@ impl<'p> Pass<'p> {
     }
 
     /// Notes what the end of a piece could be the beginning of, although no trigger stands there yet.
-    fn leave_open(&self, text: &[u8], from: usize, state: u16, open: &mut Open) {
+    fn leave_open(&self, text: &[u8], from: usize, state: u16, memory: &Memory, open: &mut Open) {
         let mut beginnings = self.catalogue.triggers.beginnings(state);
         if let Some(longest) = beginnings.next() {
             open.again = open.again.min(text.len().saturating_sub(longest));
@@ -379,7 +380,7 @@ impl<'p> Pass<'p> {
             let trigger = text.len().saturating_sub(begun);
             for &detector in &self.catalogue.led {
                 let candidate = self.candidate(text, detector, trigger);
-                self.leave_lead_open(text, from, trigger, candidate, open);
+                self.leave_lead_open(text, from, trigger, candidate, memory, open);
             }
         }
     }
@@ -390,6 +391,7 @@ impl<'p> Pass<'p> {
         from: usize,
         trigger: usize,
         candidate: Option<Candidate<'_>>,
+        memory: &Memory,
         open: &mut Open,
     ) {
         let Some(Candidate { pattern, action, start, .. }) = candidate else { return };
@@ -403,11 +405,13 @@ impl<'p> Pass<'p> {
         let viable = |&start: &usize| {
             start >= from
                 && self.may_begin(text, pattern, start)
+                && pattern.context.is_none_or(|context| memory.has_context(context, start))
                 && pattern.dfa.read(text, start, usize::MAX).alive
         };
         if let Some(start) = starts.into_iter().find(viable) {
             open.again = open.again.min(start);
-            if action >= Action::Redact {
+            // A value begins behind the anchor, which is not there yet.
+            if action >= Action::Redact && pattern.value.is_none() {
                 open.hold = open.hold.min(start);
             }
         }
