@@ -172,7 +172,9 @@ impl Decoder {
 
     fn check_end(&self) -> Result<(), Reason> {
         let Stage::Trailer(trailer) = &self.stage else { return Err(Reason::RequestEncoding) };
-        let length = u32::try_from(self.written & 0xffff_ffff).unwrap_or(0);
+        // The length modulo 2^32 (RFC 1952 section 2.3.1).
+        let [low @ .., _, _, _, _] = u64::try_from(self.written).unwrap_or(u64::MAX).to_le_bytes();
+        let length = u32::from_le_bytes(low);
         let expected = match self.coding {
             Coding::Deflate => Vec::new(),
             Coding::Gzip => [self.checksum.clone().finalize().to_le_bytes(), length.to_le_bytes()].concat(),
