@@ -356,7 +356,7 @@ impl Spot<'_> {
 fn zeros(redaction: Redaction, number: &str, start: usize, end: usize) -> String {
     let (first, last) = match redaction {
         Redaction::Mask { first, last } => (usize::from(first), usize::from(last)),
-        Redaction::Label | Redaction::Hash | Redaction::Restore => (0, 0),
+        Redaction::Label => (0, 0),
     };
     let digits = number.get(start..end).unwrap_or_default();
     let hidden = digits.len().saturating_sub(last);

@@ -42,10 +42,6 @@ pub enum Redaction {
         /// How many of the last.
         last: u8,
     },
-    /// `[REDACTED:id:hash]`, with a keyed hash of what was found: equal values stay recognisable as equal.
-    Hash,
-    /// `[REDACTED:id:n]` in a request, and in its response the value again.
-    Restore,
 }
 
 /// What is done about a detector's findings.

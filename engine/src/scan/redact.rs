@@ -7,7 +7,7 @@ use alloc::string::String;
 /// The text for a value that a detector found.
 pub(super) fn replacement(redaction: Redaction, id: &str, value: &[u8]) -> String {
     match redaction {
-        Redaction::Label | Redaction::Hash | Redaction::Restore => format!("[REDACTED:{id}]"),
+        Redaction::Label => format!("[REDACTED:{id}]"),
         Redaction::Mask { first, last } => mask(value, usize::from(first), usize::from(last)),
     }
 }

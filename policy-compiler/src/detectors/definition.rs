@@ -289,8 +289,6 @@ pub fn redaction(fields: Fields<'_, '_>) -> Redaction {
     };
     match redact.word("as").map(|word| word.text) {
         Some("mask") => Redaction::Mask { first: count("first", 6), last: count("last", 4) },
-        Some("hash") => Redaction::Hash,
-        Some("restore") => Redaction::Restore,
         _ => Redaction::Label,
     }
 }

@@ -65,7 +65,5 @@ fn redaction(of: Redaction) -> String {
     match of {
         Redaction::Label => "a label".to_owned(),
         Redaction::Mask { first, last } => format!("a mask of {first} and {last}"),
-        Redaction::Hash => "a hash".to_owned(),
-        Redaction::Restore => "what the response restores".to_owned(),
     }
 }

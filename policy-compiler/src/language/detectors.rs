@@ -244,7 +244,7 @@ pub(super) static REDACT: Object = Object {
     fields: &[
         Field {
             name: "as",
-            ty: Ty::Choice(&["label", "mask", "hash", "restore"]),
+            ty: Ty::Choice(&["label", "mask"]),
             need: Need::Default("label"),
             doc: "`label` puts `[REDACTED:id]` in its place, `mask` shows the ends.",
         },
