@@ -94,6 +94,10 @@ impl Exchange {
         let request = Request { head, method, path, origin, end, numbers };
         let pending = self.judge_route(&policy, route, &request)?;
         self.expect_shape(pending.as_ref(), is_grpc(head));
+        let shape = pending.as_ref().map_or(Shape::Http, |pending| pending.body.shape());
+        if let Err(reason) = self.scan_head(&policy, &request.origin, head, target) {
+            return Err(Refused { reason, rule: None, shape });
+        }
         // Last, so that a length known ahead and one counted on the way are refused alike.
         if let Err(reason) = self.check_length(head) {
             let granted = pending.as_ref().is_none_or(Pending::is_granted);
@@ -101,10 +105,8 @@ impl Exchange {
                 self.note(reason, None);
                 return Ok((self.edits(head), None));
             }
-            let shape = pending.as_ref().map_or(Shape::Http, |pending| pending.body.shape());
             return Err(Refused { reason, rule: None, shape });
         }
-        self.scan_head(&policy, &request.origin, head, target)?;
         let mut edits = self.edits(head);
         let redacts = policy.agent(agent).and_then(|agent| policy.profile(agent, policy.service(service)));
         let redacts = redacts.is_some_and(|profile| profile.redacts(Place::Request));
