@@ -147,6 +147,19 @@ fn encoded_secrets_are_found_whatever_the_cuts() {
     }
 }
 
+/// A context word within a match is none for it, also when the match is come upon again.
+#[test]
+fn words_in_an_open_match_do_not_hide_those_before() {
+    let text = "append to it\0\0environment variables asappendappendappendI";
+    let profile = strict();
+    let whole = run(std::iter::once(text), &profile, false);
+    assert!(!whole.hits.is_empty());
+    for cut in 1..text.len() {
+        let (a, b) = text.split_at(cut);
+        assert_eq!(run([a, b].into_iter(), &profile, false).hits, whole.hits, "cut at {cut}");
+    }
+}
+
 /// Prose that holds nothing, in pieces as a model sends them.
 #[test]
 fn clean_text_hardly_waits() {

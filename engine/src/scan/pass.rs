@@ -40,8 +40,8 @@ pub(super) struct Pass<'p> {
 /// What a pass over a part of a text leaves for the next.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Memory {
-    /// For each group of context words, one more than the byte after the last one that was seen; 0 where none was.
-    contexts: Vec<usize>,
+    /// For each group of context words, one more than the byte after the last one that was seen, and the one before; 0 where none was.
+    contexts: Vec<[u32; 2]>,
     /// How much of the text has been let go of. Places in `contexts` count it.
     gone: usize,
     /// What was found and could be come upon again.
@@ -114,7 +114,7 @@ impl Work {
 impl Memory {
     /// The bytes that it has on the heap.
     pub(super) fn heap(&self) -> usize {
-        self.contexts.capacity() * size_of::<usize>() + self.matched.capacity() * size_of::<Match>()
+        self.contexts.capacity() * size_of::<[u32; 2]>() + self.matched.capacity() * size_of::<Match>()
     }
 }
 
@@ -126,7 +126,7 @@ impl Memory {
 
     /// The groups of context words that were seen.
     pub(super) fn groups(&self) -> Vec<u8> {
-        (0..=u8::MAX).zip(&self.contexts).filter(|&(_, &end)| end > 0).map(|(group, _)| group).collect()
+        (0..=u8::MAX).zip(&self.contexts).filter(|(_, [last, _])| *last > 0).map(|(group, _)| group).collect()
     }
 
     /// Forgets what lies before a byte, and counts from there.
@@ -159,20 +159,23 @@ impl Memory {
     fn note_context(&mut self, group: u8, end: usize) {
         let at = usize::from(group);
         if self.contexts.len() <= at {
-            self.contexts.resize(at.saturating_add(1), 0);
+            self.contexts.resize(at.saturating_add(1), [0; 2]);
         }
-        if let Some(last) = self.contexts.get_mut(at) {
-            *last = self.gone.saturating_add(end).saturating_add(1);
+        let seen = u32::try_from(self.gone.saturating_add(end).saturating_add(1)).unwrap_or(u32::MAX);
+        if let Some([last, before]) = self.contexts.get_mut(at) {
+            (*last, *before) = (seen, *last);
         }
     }
 
     fn has_context(&self, (group, within): (u8, u16), start: usize) -> bool {
         let start = self.gone.saturating_add(start);
-        let near = |&seen: &usize| {
+        let near = |seen: &u32| {
+            let seen = usize::try_from(*seen).unwrap_or(usize::MAX);
             let gap = seen.checked_sub(1).and_then(|end| start.checked_sub(end));
             gap.is_some_and(|gap| gap <= usize::from(within))
         };
-        self.given.contains(&group) || self.contexts.get(usize::from(group)).is_some_and(near)
+        self.given.contains(&group)
+            || self.contexts.get(usize::from(group)).is_some_and(|seen| seen.iter().any(near))
     }
 }
 
@@ -189,6 +192,9 @@ impl<'p> Pass<'p> {
     ) -> Open {
         let mut open = Open { again: text.len(), hold: text.len() };
         let mut digits_to = from;
+        // What is open is run again, and comes upon the words in it again.
+        let known = if more { memory.contexts.clone() } else { Vec::new() };
+        let mut words: Vec<(u8, usize, usize)> = Vec::new();
         let rest = text.get(from..).unwrap_or_default();
         let state = self.catalogue.triggers.run(rest, |Word { meaning, length }, end| {
             let end = from.saturating_add(end);
@@ -209,7 +215,10 @@ impl<'p> Pass<'p> {
                     }
                 }
                 Meaning::Digit => {}
-                Meaning::Context(group) if is_word(text, start, end, more) => memory.note_context(group, end),
+                Meaning::Context(group) if is_word(text, start, end, more) => {
+                    memory.note_context(group, end);
+                    words.push((group, start, end));
+                }
                 Meaning::Context(_) => {}
                 Meaning::Escape => memory.escapes = true,
                 Meaning::Host => memory.hosts = true,
@@ -217,6 +226,10 @@ impl<'p> Pass<'p> {
         });
         if more {
             self.leave_open(text, from, state, memory, &mut open);
+            memory.contexts = known;
+            for (group, _, end) in words.into_iter().filter(|&(_, start, _)| start < open.again) {
+                memory.note_context(group, end);
+            }
         }
         open
     }
