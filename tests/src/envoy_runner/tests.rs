@@ -55,11 +55,12 @@ fn what_goes_on_and_what_comes_back_is_what_was_sent() {
     let mut case = call(CALL, &[1, 30, 2], Vec::new());
     case.request.headers.push(("x-raw".to_owned(), b"caf\xe9".to_vec()));
     case.response.status = 404;
-    case.response.message.body = Some(b"not here".to_vec());
+    case.response.headers = vec![("content-type".to_owned(), b"application/json".to_vec())];
+    case.response.message.body = Some(br#"{"error":"not here"}"#.to_vec());
     let observed = runner.run(&case).unwrap();
     assert_eq!(verdict(&observed), ("allow", "allowed", 404));
     assert_eq!(observed.forwarded.as_deref(), Some(CALL.as_bytes()));
-    assert_eq!(observed.returned.as_deref(), Some(b"not here".as_slice()));
+    assert_eq!(observed.returned.as_deref(), Some(br#"{"error":"not here"}"#.as_slice()));
     let headers = observed.headers.unwrap();
     let names: Vec<_> = headers.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, [":method", ":path", ":authority", "content-type", "x-raw", "x-workload-spiffe-id"]);
