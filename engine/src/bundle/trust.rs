@@ -2,6 +2,7 @@
 
 use super::wire::{DIGEST_LEN, digest_of};
 use super::{Bundle, BundleError, KeyId};
+use crate::sort::sort;
 use alloc::string::String;
 use alloc::vec::Vec;
 use base64::Engine as _;
@@ -100,7 +101,7 @@ impl KeySet {
     pub fn new(active: Vec<PublicKey>, retired: Vec<PublicKey>) -> Option<Self> {
         let sizes = (1..=MAX_KEYS).contains(&active.len()) && retired.len() <= MAX_KEYS;
         let mut ids: Vec<_> = active.iter().chain(&retired).map(PublicKey::id).collect();
-        ids.sort_unstable();
+        sort(&mut ids);
         let distinct = ids.iter().zip(ids.iter().skip(1)).all(|(a, b)| a != b);
         (sizes && distinct).then_some(Self { active, retired })
     }

@@ -7,7 +7,7 @@
 use crate::fold::could_be;
 use crate::http::Url;
 use crate::json::{Document, Kind, Value};
-use crate::policy::{Arguments, Constraint, Effect, Element, Field, Presence, TextMatch, UrlMatch};
+use crate::policy::{Arguments, Constraint, Decimal, Effect, Element, Field, Presence, TextMatch, UrlMatch};
 use alloc::vec::Vec;
 
 /// Whether a constraint holds; the worse is the greater, so that several combine by `max`.
@@ -183,8 +183,11 @@ fn judge_element(element: &Element, effect: Effect, value: Value<'_>) -> Holds {
             (*min..=*max).contains(&number)
         }
         (Element::Number { min, max }, Kind::Number) => {
-            let Ok(number) = value.raw().parse::<f64>() else { return Holds::Unknown };
-            (*min..=*max).contains(&number)
+            let Some(number) = Decimal::parse(value.raw()) else { return Holds::Unknown };
+            match effect {
+                Effect::Allow => number.is_within(*min, *max),
+                Effect::Hold | Effect::Deny => number.may_be_within(*min, *max),
+            }
         }
         (Element::Text(_) | Element::PathBelow(_) | Element::Url(_), Kind::String) => {
             let Some(text) = value.as_str() else { return Holds::Unknown };

@@ -1,6 +1,6 @@
 //! What a rule asks of a tool call's arguments.
 
-use super::Pattern;
+use super::{Decimal, Pattern};
 use crate::http::HostPattern;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -68,9 +68,9 @@ pub enum Element {
     /// A number between these, both included.
     Number {
         /// The least.
-        min: f64,
+        min: Decimal,
         /// The most.
-        max: f64,
+        max: Decimal,
     },
     /// Text.
     Text(TextMatch),

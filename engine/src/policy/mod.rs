@@ -6,6 +6,7 @@
 mod arguments;
 mod callers;
 mod conditions;
+mod decimal;
 mod index;
 mod lookup;
 mod parts;
@@ -14,6 +15,7 @@ mod validate;
 
 pub use arguments::{Arguments, Constraint, Element, Field, Presence, TextMatch, UrlMatch};
 pub use conditions::{Conditions, Limit, Window};
+pub use decimal::{Decimal, InvalidDecimal};
 pub(crate) use index::{Key, Lookup, Named};
 pub use parts::{
     A2aMatch, A2aMethod, Agent, AgentId, Coded, Effect, GrpcMatch, HttpMatch, Limits, LlmApi, LlmMatch,

@@ -1,7 +1,7 @@
 //! Constraints on the arguments of tools.
 
 use sallyport_engine::policy::{
-    Arguments, Constraint, Effect, Element, Field, Presence, TextMatch, UrlMatch,
+    Arguments, Constraint, Decimal, Effect, Element, Field, Presence, TextMatch, UrlMatch,
 };
 
 use super::protocols::hosts;
@@ -130,7 +130,8 @@ fn element(fields: Fields<'_, '_>, at: Text<'_>, effect: Effect, out: &mut Diagn
             Element::Integer { min, max }
         }
         "number" => {
-            let (min, max) = (bound(fields, "min", f64::MIN, out)?, bound(fields, "max", f64::MAX, out)?);
+            let (min, max) =
+                (bound(fields, "min", Decimal::MIN, out)?, bound(fields, "max", Decimal::MAX, out)?);
             report_empty(min > max, fields, "max", out)?;
             Element::Number { min, max }
         }
@@ -167,7 +168,10 @@ fn bound<N: std::str::FromStr>(
     let number = text.text.parse().ok();
     if number.is_none() {
         let message = format!("`{key}` can not be {} here", text.text);
-        out.push(Diagnostic::new(Id::WrongValue, text.at, message).help("bounds of an integer are integers"));
+        out.push(
+            Diagnostic::new(Id::WrongValue, text.at, message)
+                .help("bounds of an integer are integers, those of a number have at most 17 digits"),
+        );
     }
     number
 }

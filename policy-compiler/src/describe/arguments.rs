@@ -1,7 +1,9 @@
 //! Words for what a rule asks of a tool call's arguments. A pattern's text is not in a policy any more, only its table.
 
 use sallyport_engine::http::HostPattern;
-use sallyport_engine::policy::{Arguments, Constraint, Element, Field, Presence, TextMatch, UrlMatch};
+use sallyport_engine::policy::{
+    Arguments, Constraint, Decimal, Element, Field, Presence, TextMatch, UrlMatch,
+};
 
 use super::one_of;
 
@@ -52,7 +54,7 @@ fn element(element: &Element) -> String {
             format!("an integer{}", between(least, most))
         }
         Element::Number { min, max } => {
-            let (least, most) = ((*min > f64::MIN).then_some(min), (*max < f64::MAX).then_some(max));
+            let (least, most) = ((*min > Decimal::MIN).then_some(min), (*max < Decimal::MAX).then_some(max));
             format!("a number{}", between(least, most))
         }
         Element::Text(wanted) => text(wanted),
@@ -106,7 +108,10 @@ mod tests {
     fn constraints_read_as_what_must_stand_there() {
         assert_eq!(words(Element::Integer { min: 1, max: i64::MAX }), "an integer of at least 1");
         assert_eq!(words(Element::Integer { min: 1, max: 5 }), "an integer from 1 to 5");
-        assert_eq!(words(Element::Number { min: f64::MIN, max: 0.5 }), "a number of at most 0.5");
+        assert_eq!(
+            words(Element::Number { min: Decimal::MIN, max: Decimal::parse("0.5").unwrap() }),
+            "a number of at most 0.5"
+        );
         assert_eq!(words(Element::Boolean(Some(false))), "`false`");
         assert_eq!(words(Element::PathBelow(vec!["/a".into(), "/b".into()])), "a path below `/a` or `/b`");
         let short = TextMatch { max_chars: Some(9), ..TextMatch::default() };
