@@ -277,6 +277,7 @@ impl Exchange {
     /// What is kept of the exchange. One that ended before it was judged counts as refused.
     pub fn record(&self) -> Record {
         let mut record = self.record.clone();
+        record.serial = self.policy.as_ref().map(|policy| policy.parts().serial);
         if !matches!(self.state, State::Forwarded) && record.refusal.is_none() {
             record.refusal = Some(Reason::RequestMalformed);
         }

@@ -60,6 +60,8 @@ pub struct Record {
     pub refusal: Option<Reason>,
     /// Why the request would have been refused, had the gate not been told to let it go on: it only observes, or a setting says so.
     pub passed: Option<Reason>,
+    /// The serial of the policy that it was judged by; `None` without a policy.
+    pub serial: Option<u64>,
     /// Whether refusals were carried out or only noted.
     pub mode: Mode,
     /// The status that the caller received.
@@ -136,6 +138,7 @@ impl Record {
         out.text("operation", self.operation.as_deref().map(bounded));
         let findings: Vec<String> = self.findings.iter().map(FindingRecord::to_json).collect();
         out.raw("findings", &format!("[{}]", findings.join(",")));
+        out.raw("serial", &self.serial.map_or_else(|| "null".to_string(), |serial| serial.to_string()));
         out.text("mode", Some(self.mode.name()));
         out.text("enforced", Some(self.enforced().as_str()));
         out.text("caller", self.caller.as_deref());
@@ -217,6 +220,7 @@ mod tests {
         let record = Record {
             refusal: Some(Reason::Dlp("aws-access-key-id".into())),
             status: Some(403),
+            serial: Some(7),
             operation: Some("mcp tools/call a\"\n\u{1b}[31m".to_string()),
             findings: [FindingRecord {
                 detector: "aws-access-key-id".to_string(),
@@ -235,6 +239,7 @@ mod tests {
             (&"deny".into(), &"dlp.aws-access-key-id".into(), &403.into())
         );
         assert_eq!(json["findings"][0]["where"], "request:/params/arguments/q");
+        assert_eq!(json["serial"], 7);
         assert!(json["agent"].is_null() && !record.to_json().contains(['\n', '\u{1b}']));
     }
 

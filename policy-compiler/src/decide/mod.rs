@@ -58,6 +58,8 @@ pub struct Record {
     pub verdict: String,
     /// The reason code; `allowed` for an exchange that passed.
     pub reason: String,
+    /// The serial of the policy; none where there is no policy.
+    pub serial: Option<u64>,
     /// The status of the gate's reply, or the upstream's.
     pub status: Option<u16>,
     /// The agent that the caller is.
