@@ -47,6 +47,7 @@ mod reply;
 mod response;
 pub mod scan;
 mod sort;
+pub mod subscription;
 mod surroundings;
 
 pub use decide::{Considered, Gap, Miss, Question, is_plain_path, is_tool_name};

@@ -2,13 +2,21 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use sallyport_engine::Policy;
-use sallyport_engine::bundle::{Bundle, BundleError, KeySet, MAX_KEYS, PublicKey, Trust, is_audience};
+use sallyport_engine::bundle::{BundleError, KeySet, MAX_KEYS, PublicKey, Trust, is_audience};
 use sallyport_engine::json::{Document, JsonError, Kind, Value};
 use std::fmt;
 
 /// The keys that a configuration may have.
-const KEYS: [&str; 6] = ["bundle", "keys", "retiredKeys", "audience", "hold", "clock"];
+const KEYS: [&str; 8] =
+    ["bundle", "keys", "retiredKeys", "audience", "companion", "interlock", "hold", "clock"];
+/// The keys that `companion` may have.
+const COMPANION_KEYS: [&str; 3] = ["cluster", "authority", "path"];
+/// Where a companion serves bundles, unless `path` says otherwise; the audience follows.
+const PATH: &str = "/v1/bundle";
+/// The longest text of each of them, and of `interlock`, in bytes.
+const MAX_TEXT: usize = 512;
+/// The shortest secret that is one.
+const MIN_SECRET: usize = 16;
 
 /// How messages are held back until they are judged, requests and responses alike.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -24,10 +32,28 @@ pub(crate) enum Hold {
 /// A configuration that was read whole.
 #[derive(Debug)]
 pub(crate) struct Config {
-    pub(crate) policy: Policy,
+    /// The bundle, not verified yet.
+    pub(crate) bundle: Option<Vec<u8>>,
+    /// Whom bundles must be by and for.
+    pub(crate) trust: Trust,
+    /// Who serves bundles. There is one, or a bundle, or both.
+    pub(crate) companion: Option<Companion>,
+    /// The secret that proves that the gate is in the path.
+    pub(crate) interlock: Option<String>,
     pub(crate) hold: Hold,
     /// Where the clock stands still, in seconds since 1970. Only for tests.
     pub(crate) clock: Option<u64>,
+}
+
+/// Where bundles are served.
+#[derive(Debug)]
+pub(crate) struct Companion {
+    /// Envoy's cluster.
+    pub(crate) cluster: String,
+    /// The authority that a call names.
+    pub(crate) authority: String,
+    /// The path of the bundle for this audience.
+    pub(crate) path: String,
 }
 
 /// Why a configuration cannot be used. Nothing of it is, then.
@@ -39,7 +65,7 @@ pub(crate) enum ConfigError {
     Json(JsonError),
     /// A key that does not exist.
     UnknownKey(String),
-    /// `bundle` is missing or no string.
+    /// `bundle` is missing or no string, and there is no `companion`.
     NoBundle,
     /// `bundle` is not standard base64.
     Base64,
@@ -51,15 +77,20 @@ pub(crate) enum ConfigError {
     Keys,
     /// `audience` is no namespace or workload.
     Audience,
+    /// `companion` is not what it takes, or there are no keys.
+    Companion,
+    /// `interlock` is no secret that can stand in a header.
+    Interlock,
     /// The bundle is refused.
     Bundle(BundleError),
 }
 
 impl Config {
-    /// Reads `{"bundle": "<base64>", "keys": ["<PEM or base64>"], "retiredKeys": [], "audience": "namespace/workload", "hold": "body" |
-    /// "headers", "clock": <seconds since 1970>}`; all but the bundle may be left out. Where there are keys, one must have signed it.
-    /// `now` is the time, if the host knows it.
-    pub(crate) fn parse(json: &[u8], now: Option<u64>) -> Result<Self, ConfigError> {
+    /// Reads `{"bundle": "<base64>", "keys": ["<PEM or base64>"], "retiredKeys": [], "audience": "namespace/workload", "companion":
+    /// {"cluster": "…", "authority": "…", "path": "/…"}, "interlock": "<secret>", "hold": "body" | "headers", "clock": <seconds since
+    /// 1970>}`. There must be a bundle or a companion; all else may be left out. Where there are keys, one must have signed the bundle,
+    /// and a companion's bundles must be signed.
+    pub(crate) fn parse(json: &[u8]) -> Result<Self, ConfigError> {
         if json.is_empty() {
             return Err(ConfigError::Absent);
         }
@@ -68,19 +99,57 @@ impl Config {
         if let Some((key, _)) = root.entries().find(|(key, _)| !KEYS.contains(&key.as_ref())) {
             return Err(ConfigError::UnknownKey(key.into_owned()));
         }
-        let bundle = root.get("bundle").and_then(|value| value.as_str()).ok_or(ConfigError::NoBundle)?;
-        let bundle = STANDARD.decode(bundle.as_ref()).map_err(|_| ConfigError::Base64)?;
-        let clock = root.get("clock").map(read_clock).transpose()?;
-        let policy = load(&bundle, &read_trust(&root)?, clock.or(now)).map_err(ConfigError::Bundle)?;
-        Ok(Self { policy, hold: root.get("hold").map_or(Ok(Hold::default()), read_hold)?, clock })
+        let trust = read_trust(&root)?;
+        let companion = root.get("companion").map(|value| read_companion(&value, &trust)).transpose()?;
+        let bundle = match root.get("bundle") {
+            None if companion.is_some() => None,
+            value => Some(read_bundle(value)?),
+        };
+        Ok(Self {
+            bundle,
+            trust,
+            companion,
+            interlock: root.get("interlock").map(read_interlock).transpose()?,
+            hold: root.get("hold").map_or(Ok(Hold::default()), read_hold)?,
+            clock: root.get("clock").map(read_clock).transpose()?,
+        })
     }
 }
 
-/// Nothing of a bundle is decoded before it is known who made it, for whom and for when.
-fn load(bundle: &[u8], trust: &Trust, now: Option<u64>) -> Result<Policy, BundleError> {
-    let bundle = Bundle::read(bundle)?;
-    trust.accept(None, &bundle, now)?;
-    bundle.policy()
+fn read_bundle(value: Option<Value<'_>>) -> Result<Vec<u8>, ConfigError> {
+    let text = value.and_then(|value| value.as_str()).ok_or(ConfigError::NoBundle)?;
+    STANDARD.decode(text.as_ref()).map_err(|_| ConfigError::Base64)
+}
+
+/// A companion's answer is believed for its signature alone, so there must be keys.
+fn read_companion(value: &Value<'_>, trust: &Trust) -> Result<Companion, ConfigError> {
+    let unknown = value.entries().any(|(key, _)| !COMPANION_KEYS.contains(&key.as_ref()));
+    if unknown || value.kind() != Kind::Object || trust.keys.is_none() {
+        return Err(ConfigError::Companion);
+    }
+    let text = |key| value.get(key).map(read_header).transpose();
+    let path = match text("path")? {
+        Some(path) => path,
+        None => trust.audience.as_ref().map_or(PATH.to_owned(), |audience| format!("{PATH}/{audience}")),
+    };
+    if !path.starts_with('/') {
+        return Err(ConfigError::Companion);
+    }
+    let cluster = text("cluster")?.ok_or(ConfigError::Companion)?;
+    let authority = text("authority")?.ok_or(ConfigError::Companion)?;
+    Ok(Companion { cluster, authority, path })
+}
+
+/// Text that can stand in a header: visible ASCII.
+fn read_header(value: Value<'_>) -> Result<String, ConfigError> {
+    let text = value.as_str().ok_or(ConfigError::Companion)?;
+    let fits = (1..=MAX_TEXT).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits { Ok(text.into_owned()) } else { Err(ConfigError::Companion) }
+}
+
+fn read_interlock(value: Value<'_>) -> Result<String, ConfigError> {
+    let secret = read_header(value).map_err(|_| ConfigError::Interlock)?;
+    if secret.len() < MIN_SECRET { Err(ConfigError::Interlock) } else { Ok(secret) }
 }
 
 /// Whom bundles must be by and for. Keys that are only retired ones would let nobody sign, so they are a mistake.
@@ -126,7 +195,7 @@ fn read_hold(value: Value<'_>) -> Result<Hold, ConfigError> {
 
 impl ConfigError {
     /// Every word that [`Self::code`] gives.
-    pub(crate) const CODES: [&str; 10] = [
+    pub(crate) const CODES: [&str; 12] = [
         "absent",
         "json",
         "unknown_key",
@@ -136,6 +205,8 @@ impl ConfigError {
         "clock",
         "keys",
         "audience",
+        "companion",
+        "interlock",
         "bundle",
     ];
 
@@ -151,6 +222,8 @@ impl ConfigError {
             Self::Clock => "clock",
             Self::Keys => "keys",
             Self::Audience => "audience",
+            Self::Companion => "companion",
+            Self::Interlock => "interlock",
             Self::Bundle(_) => "bundle",
         }
     }
@@ -164,13 +237,10 @@ impl fmt::Display for ConfigError {
             ),
             Self::Json(error) => write!(f, "pluginConfig holds {error}"),
             Self::UnknownKey(key) => {
-                write!(
-                    f,
-                    "pluginConfig has an unknown key {key:?}: it takes `bundle`, `keys`, `retiredKeys`, `audience`, `hold` and, for tests, `clock`"
-                )
+                write!(f, "pluginConfig has an unknown key {key:?}: it takes {}", KEYS.join(", "))
             }
             Self::NoBundle => f.write_str(
-                "pluginConfig has no `bundle`: compile one with `policy-compiler compile --plugin-config`",
+                "pluginConfig has neither `bundle` nor `companion`: compile one with `policy-compiler compile --plugin-config`",
             ),
             Self::Base64 => f.write_str("`bundle` in pluginConfig is not standard base64 with padding"),
             Self::Hold => f.write_str("`hold` in pluginConfig is neither `body` nor `headers`"),
@@ -182,6 +252,11 @@ impl fmt::Display for ConfigError {
             Self::Audience => f.write_str(
                 "`audience` in pluginConfig is not written as `namespace` or `namespace/workload`, in lower case",
             ),
+            Self::Companion => f.write_str(
+                "`companion` in pluginConfig is not {\"cluster\": …, \"authority\": …, \"path\": \"/…\"} of visible ASCII, or there are no \
+                 `keys` beside it: bundles that are fetched must be signed",
+            ),
+            Self::Interlock => f.write_str("`interlock` in pluginConfig is not 16 to 512 characters of visible ASCII"),
             Self::Bundle(error) => write!(f, "`bundle` in pluginConfig is refused: {error}"),
         }
     }

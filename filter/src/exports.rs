@@ -5,6 +5,7 @@
 #![expect(unsafe_code, reason = "an export has a name that the linker must keep")]
 
 use crate::contexts::{self, Action};
+use crate::root::Root;
 use crate::stream::Stream;
 
 /// Says which version of the ABI this is. Never called.
@@ -29,6 +30,17 @@ extern "C" fn proxy_on_context_create(context: u32, root: u32) {
 extern "C" fn proxy_on_configure(context: u32, size: usize) -> u32 {
     contexts::with_root(context, |root| root.configure(size));
     1
+}
+
+/// The period that a root context asked for has passed.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_tick(context: u32) {
+    contexts::with_root(context, Root::tick);
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_http_call_response(context: u32, call: u32, headers: usize, size: usize, _: usize) {
+    contexts::with_root(context, |root| root.answered(call, headers, size));
 }
 
 #[unsafe(no_mangle)]

@@ -25,6 +25,7 @@ pub(crate) enum Map {
     RequestHeaders = 0,
     RequestTrailers = 1,
     ResponseHeaders = 2,
+    CallResponseHeaders = 6,
 }
 
 /// A buffer (proxy-wasm `proxy_buffer_type_t`).
@@ -32,6 +33,7 @@ pub(crate) enum Map {
 pub(crate) enum Buffer {
     RequestBody = 0,
     ResponseBody = 1,
+    CallResponseBody = 4,
     PluginConfiguration = 7,
 }
 
@@ -39,6 +41,7 @@ pub(crate) enum Buffer {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Level {
     Info = 2,
+    Warn = 3,
     Critical = 5,
 }
 
@@ -91,6 +94,19 @@ unsafe extern "C" {
         headers: *const u8,
         headers_size: usize,
         grpc_status: i32,
+    ) -> u32;
+    fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+    fn proxy_http_call(
+        cluster: *const u8,
+        cluster_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        body: *const u8,
+        body_size: usize,
+        trailers: *const u8,
+        trailers_size: usize,
+        timeout: u32,
+        token: *mut u32,
     ) -> u32;
     fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
     fn proxy_get_shared_data(
@@ -176,12 +192,52 @@ pub(crate) fn remove_header(map: Map, name: &str) -> Result<(), HostError> {
     done(unsafe { proxy_remove_header_map_value(map.code(), name.as_ptr(), name.len()) })
 }
 
-/// The time, in seconds since 1970.
-pub(crate) fn unix_seconds() -> Result<u64, HostError> {
+/// The time, in nanoseconds since 1970.
+pub(crate) fn unix_nanos() -> Result<u64, HostError> {
     let mut time = 0;
     // SAFETY: the host writes one number.
     done(unsafe { proxy_get_current_time_nanoseconds(&raw mut time) })?;
-    Ok(time / 1_000_000_000)
+    Ok(time)
+}
+
+/// The time, in milliseconds since 1970.
+pub(crate) fn unix_millis() -> Result<u64, HostError> {
+    Ok(unix_nanos()? / 1_000_000)
+}
+
+/// The time, in seconds since 1970.
+pub(crate) fn unix_seconds() -> Result<u64, HostError> {
+    Ok(unix_nanos()? / 1_000_000_000)
+}
+
+/// Asks for a call of `proxy_on_tick` with every period, in milliseconds.
+pub(crate) fn set_tick_period(period: u32) -> Result<(), HostError> {
+    // SAFETY: a plain number.
+    done(unsafe { proxy_set_tick_period_milliseconds(period) })
+}
+
+/// Sends a request without a body to a cluster. What comes of it, within `timeout` milliseconds, comes with the number returned to
+/// `proxy_on_http_call_response`.
+pub(crate) fn call(cluster: &str, headers: &[(&str, &[u8])], timeout: u32) -> Result<u32, HostError> {
+    let headers = encode_pairs(headers);
+    let nothing: &[u8] = &[];
+    let mut token = 0;
+    // SAFETY: the host reads all of them and writes one number within the call.
+    done(unsafe {
+        proxy_http_call(
+            cluster.as_ptr(),
+            cluster.len(),
+            headers.as_ptr(),
+            headers.len(),
+            nothing.as_ptr(),
+            0,
+            nothing.as_ptr(),
+            0,
+            timeout,
+            &raw mut token,
+        )
+    })?;
+    Ok(token)
 }
 
 /// What all workers share under a key, and its version.
@@ -234,7 +290,7 @@ pub(crate) fn respond(reply: &Reply, details: &str) -> Result<(), HostError> {
     let headers = if reply.grpc_status.is_some() {
         Vec::new()
     } else {
-        encode_pair("content-type", reply.content_type)
+        encode_pairs(&[("content-type", reply.content_type.as_bytes())])
     };
     let no_grpc_status = -1;
     let grpc_status = reply.grpc_status.map_or(no_grpc_status, i32::from);
@@ -279,15 +335,16 @@ pub(crate) fn record(metric: MetricId, value: u64) -> Result<(), HostError> {
     done(unsafe { proxy_record_metric(metric.0, value) })
 }
 
-/// One header in the ABI's encoding.
-fn encode_pair(name: &str, value: &str) -> Vec<u8> {
-    let length = |text: &str| u32::try_from(text.len()).unwrap_or(0).to_le_bytes();
-    let mut bytes = Vec::with_capacity(name.len().saturating_add(value.len()).saturating_add(14));
-    bytes.extend_from_slice(&1_u32.to_le_bytes());
-    bytes.extend_from_slice(&length(name));
-    bytes.extend_from_slice(&length(value));
-    for text in [name, value] {
-        bytes.extend_from_slice(text.as_bytes());
+/// Headers in the ABI's encoding, which `HeaderPairs::parse` reads.
+fn encode_pairs(pairs: &[(&str, &[u8])]) -> Vec<u8> {
+    let length = |length: usize| u32::try_from(length).unwrap_or(0).to_le_bytes();
+    let mut bytes = length(pairs.len()).to_vec();
+    for (name, value) in pairs {
+        bytes.extend_from_slice(&length(name.len()));
+        bytes.extend_from_slice(&length(value.len()));
+    }
+    for text in pairs.iter().flat_map(|(name, value)| [name.as_bytes(), value]) {
+        bytes.extend_from_slice(text);
         bytes.push(0);
     }
     bytes

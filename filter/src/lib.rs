@@ -3,6 +3,7 @@
 //! ```text
 //!  exports   the callbacks; contexts finds whom they are for
 //!  root      plugin configuration → policy; fail closed without one
+//!  follow    bundles from the companion, for all workers
 //!  stream    read, ask the engine, perform the step
 //!  peer      what TLS proved about the caller
 //!  world     the clock, and counters that the workers share
@@ -22,6 +23,7 @@
 mod config;
 mod contexts;
 mod exports;
+mod follow;
 mod host;
 mod peer;
 mod root;

@@ -9,13 +9,24 @@ use sallyport_engine::http::Head;
 use sallyport_engine::{Chunk, End, Exchange, HeadStep, HeaderEdit, Reply, Step};
 use std::rc::Rc;
 
+/// The header that shows what stands behind the gate that a request came through it. Client copies are always removed.
+const INTERLOCK_HEADER: &str = "x-sallyport-interlock";
+
+/// What the streams of a configuration have around them.
+#[derive(Debug, Default)]
+pub(crate) struct Around {
+    pub(crate) hold: Hold,
+    /// The secret in [`INTERLOCK_HEADER`].
+    pub(crate) interlock: Option<String>,
+    pub(crate) peers: Peers,
+    pub(crate) telemetry: Rc<Telemetry>,
+}
+
 /// One HTTP exchange on its way through the proxy.
 #[derive(Debug)]
 pub(crate) struct Stream {
     exchange: Exchange,
-    hold: Hold,
-    peers: Rc<Peers>,
-    telemetry: Rc<Telemetry>,
+    around: Rc<Around>,
     /// How much of the request's body the proxy holds back for us, in bytes.
     buffered: usize,
     /// Whether the request was let go; what comes after that is only counted.
@@ -40,12 +51,10 @@ enum Answer {
 }
 
 impl Stream {
-    pub(crate) fn new(exchange: Exchange, hold: Hold, peers: Rc<Peers>, telemetry: Rc<Telemetry>) -> Self {
+    pub(crate) fn new(exchange: Exchange, around: Rc<Around>) -> Self {
         Self {
             exchange,
-            hold,
-            peers,
-            telemetry,
+            around,
             buffered: 0,
             released: false,
             replied: false,
@@ -57,9 +66,12 @@ impl Stream {
     fn judge_head(&mut self, end: End) -> Result<HeadStep, HostError> {
         let headers = host::header_pairs(Map::RequestHeaders)?;
         let pairs = headers.parse().ok_or(HostError::MALFORMED)?;
-        let certificate = self.peers.current();
+        let certificate = self.around.peers.current();
         let step = certificate.with_peer(|peer| self.exchange.request_head(&Head::new(&pairs), peer, end));
         apply(Map::RequestHeaders, &step.edits)?;
+        if let (Some(secret), false) = (&self.around.interlock, matches!(step.step, Step::Reply(_))) {
+            host::add_header(Map::RequestHeaders, INTERLOCK_HEADER, secret)?;
+        }
         Ok(step)
     }
 
@@ -189,7 +201,7 @@ impl Stream {
         let held = matches!(step, Ok(Step::Hold));
         let action = self.perform(step);
         // Pausing here would keep the body from ever coming, unless the host was set up for it.
-        if held && self.hold == Hold::Body { Action::Continue } else { action }
+        if held && self.around.hold == Hold::Body { Action::Continue } else { action }
     }
 
     pub(crate) fn request_body(&mut self, size: usize, end: bool) -> Action {
@@ -220,7 +232,7 @@ impl Stream {
         };
         let action = self.perform_response(step, 0);
         // As with requests.
-        if self.answer == Answer::Held && self.hold == Hold::Body { Action::Continue } else { action }
+        if self.answer == Answer::Held && self.around.hold == Hold::Body { Action::Continue } else { action }
     }
 
     pub(crate) fn response_body(&mut self, size: usize, end: bool) -> Action {
@@ -251,7 +263,7 @@ impl Stream {
     }
 
     pub(crate) fn log(&mut self) {
-        self.telemetry.record(&self.exchange.record());
+        self.around.telemetry.record(&self.exchange.record());
     }
 }
 

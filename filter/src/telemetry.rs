@@ -31,14 +31,30 @@ impl Telemetry {
         self.count(record.verdict(), record.reason());
     }
 
-    /// Tells that a policy is in force.
-    pub(crate) fn configured(&self, serial: u64) {
-        gauge("sallyport_policy_loaded", 1);
-        // What an earlier configuration was reproached with is mended.
+    /// Tells that the configuration could be read, and whether there is a policy to begin with. What an earlier configuration was
+    /// reproached with is mended.
+    pub(crate) fn configured(&self, loaded: bool) {
+        gauge("sallyport_policy_loaded", u64::from(loaded));
         for code in ConfigError::CODES {
             gauge(&tagged(&[("reason", code)], "sallyport_config_error"), 0);
         }
+    }
+
+    /// Tells that a policy is in force.
+    pub(crate) fn enforced(&self, serial: u64) {
+        gauge("sallyport_policy_loaded", 1);
         gauge("sallyport_policy_serial", serial);
+        add("sallyport_policy_loads_total");
+    }
+
+    /// Tells when the companion last confirmed the policy, in seconds since 1970.
+    pub(crate) fn confirmed(&self, at: u64) {
+        gauge("sallyport_policy_confirmed_seconds", at);
+    }
+
+    /// Tells what came of a call to the companion.
+    pub(crate) fn fetched(&self, result: &str) {
+        add(&tagged(&[("result", result)], "sallyport_fetches_total"));
     }
 
     /// Tells that there is no policy, and why.
@@ -60,6 +76,12 @@ impl Telemetry {
                 metric
             }
         };
+        let _ = host::increment(metric);
+    }
+}
+
+fn add(name: &str) {
+    if let Ok(metric) = host::define_metric(MetricType::Counter, name) {
         let _ = host::increment(metric);
     }
 }

@@ -3,6 +3,8 @@
 use crate::host::{self, HostError};
 use sallyport_engine::policy::Limit;
 use sallyport_engine::{Spent, Surroundings};
+use std::cell::Cell;
+use std::rc::Rc;
 
 /// What the keys of counters in shared data begin with.
 const COUNTERS: &str = "sallyport.limit\n";
@@ -10,8 +12,10 @@ const COUNTERS: &str = "sallyport.limit\n";
 const TRIES: u32 = 16;
 
 /// The proxy.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct World {
+    /// When the companion last said that the policy holds, in seconds since 1970; 0 if it never did. Nothing without a companion.
+    pub(crate) confirmed: Option<Rc<Cell<u64>>>,
     /// Where the clock stands still, in seconds since 1970. Only for tests of policy that speaks of time.
     pub(crate) clock: Option<u64>,
 }
@@ -36,6 +40,12 @@ impl World {
 impl Surroundings for World {
     fn unix_time(&self) -> Option<u64> {
         self.clock.or_else(|| host::unix_seconds().ok())
+    }
+
+    fn policy_age(&self) -> Option<u64> {
+        let confirmed = self.confirmed.as_ref()?.get();
+        // Without a clock nobody can say how old it is: too old, then.
+        Some(self.unix_time().map_or(u64::MAX, |now| now.saturating_sub(confirmed)))
     }
 
     fn spend(&self, counter: &str, limit: Limit) -> Spent {

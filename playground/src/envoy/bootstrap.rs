@@ -40,6 +40,8 @@ pub(super) struct TlsFiles<'a> {
 pub(super) fn bootstrap(config: &Config, tls: &TlsFiles<'_>) -> Value {
     let mut clusters = vec![upstream_cluster(config)];
     clusters.extend(config.ext_authz.as_ref().map(authorizer_cluster));
+    let http1 = || json!({"explicit_http_config": {"http_protocol_options": {}}});
+    clusters.extend(config.companion.map(|companion| cluster("companion", companion, http1())));
     let connections = typed(
         "extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
         json!({"max_active_downstream_connections": MAX_CONNECTIONS}),

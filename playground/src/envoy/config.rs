@@ -27,6 +27,8 @@ pub struct Config {
     pub upstream: SocketAddr,
     /// How Envoy talks to the upstream.
     pub upstream_protocol: UpstreamProtocol,
+    /// Where policy is served, if it is: cluster `companion`.
+    pub companion: Option<SocketAddr>,
     /// The module under test, if any.
     pub wasm: Option<Wasm>,
     /// An external authorizer, if any: what the module is compared with.
@@ -114,6 +116,7 @@ impl Config {
             client_certificates: ClientCertificates::Required,
             upstream,
             upstream_protocol: UpstreamProtocol::AsDownstream,
+            companion: None,
             wasm: None,
             ext_authz: None,
             concurrency: 1,

@@ -1,0 +1,77 @@
+//! Following a companion: which bundle takes the place of which, who of a proxy's workers asks, and when.
+//!
+//! ```text
+//!  pace    when to ask again
+//!  lease   which of the workers asks
+//!  answer  what the companion said
+//!  notice  what the worker that asked tells the others
+//! ```
+//!
+//! Nothing here asks, waits or stores: the filter does, and hands in what came of it. Times are milliseconds since 1970 unless they
+//! are said to be seconds.
+
+mod answer;
+mod lease;
+mod notice;
+mod pace;
+
+pub use answer::{Answer, FetchError, MAX_TAG_LEN};
+pub use lease::{LEASE_MILLIS, Lease};
+pub use notice::Notice;
+pub use pace::{CALL_MILLIS, Pace, WAIT_SECONDS};
+
+use crate::bundle::{Active, Bundle, BundleError, Change, Trust};
+use crate::policy::Policy;
+
+/// What one worker enforces, and whom it takes more from.
+#[derive(Debug, Default)]
+pub struct Subscription {
+    trust: Trust,
+    active: Option<Active>,
+}
+
+impl Subscription {
+    /// Begins without a policy.
+    pub fn new(trust: Trust) -> Self {
+        Self { trust, active: None }
+    }
+
+    /// What is in force, if anything is.
+    pub fn active(&self) -> Option<&Active> {
+        self.active.as_ref()
+    }
+
+    /// Takes a bundle if it verifies and is not older than what is in force here or, by the `notice`, in the proxy. `None` if it is
+    /// what is in force already. `now` is in seconds.
+    pub fn take(
+        &mut self,
+        bytes: &[u8],
+        notice: Option<&Notice>,
+        now: Option<u64>,
+    ) -> Result<Option<Policy>, BundleError> {
+        let bundle = Bundle::read(bytes)?;
+        if let Some(floor) = notice.map(Notice::active) {
+            // A worker that is new may be told what the others enforce: that is not "nothing new" to it.
+            self.trust.accept(Some(floor), &bundle, now)?;
+        }
+        if self.trust.accept(self.active.as_ref(), &bundle, now)? == Change::Nothing {
+            return Ok(None);
+        }
+        let policy = bundle.policy()?;
+        self.active = Some(Active { serial: bundle.serial(), digest: *bundle.digest() });
+        Ok(Some(policy))
+    }
+
+    /// Whether the proxy has a bundle that is newer than what is in force here.
+    pub fn is_behind(&self, notice: &Notice) -> bool {
+        self.active.as_ref().is_none_or(|active| active.serial < notice.active().serial)
+    }
+
+    /// Whether the notice tells of what is in force here.
+    pub fn is_told_by(&self, notice: &Notice) -> bool {
+        self.active.as_ref() == Some(notice.active())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,340 @@
+//! Following a companion: fetches bundles for all workers of the proxy, and takes what another worker has fetched.
+//!
+//! Every worker has a VM, and so a follower, of its own. One of them, which holds the lease, asks the companion; it leaves the bundle
+//! and a notice of it in memory that they share. The others look at the notice with each tick. A VM that starts anew after a trap
+//! finds both there. What is found is verified before it is used, as what is fetched is: other plugins can write to that memory.
+
+use crate::config::Companion;
+use crate::host::{self, Buffer, HostError, Level, Map};
+use crate::telemetry::Telemetry;
+use sallyport_engine::Policy;
+use sallyport_engine::bundle::{Active, BundleError, ENGINE, FORMAT, Trust};
+use sallyport_engine::http::Head;
+use sallyport_engine::subscription::{
+    Answer, CALL_MILLIS, FetchError, Lease, Notice, Pace, Subscription, WAIT_SECONDS,
+};
+use std::cell::Cell;
+use std::rc::Rc;
+
+/// How often a follower looks at the notice.
+const TICK_MILLIS: u32 = 200;
+/// What the keys in shared memory begin with.
+const SHARED: &str = "sallyport.policy\n";
+/// How long the first call may take: there is no policy yet, so nobody is served by waiting.
+const FIRST_CALL_MILLIS: u64 = 5000;
+/// How often a number for this VM is drawn when others draw, too.
+const TRIES: u32 = 16;
+
+/// One worker's follower.
+#[derive(Debug)]
+pub(crate) struct Follower {
+    companion: Companion,
+    subscription: Subscription,
+    keys: Keys,
+    pace: Pace,
+    /// This VM's number among those of the proxy.
+    me: u64,
+    /// The call that is under way, and the tag that it named.
+    call: Option<(u32, Vec<u8>)>,
+    /// Why the last call brought nothing.
+    failure: Option<FetchError>,
+    /// What another worker left that this one refuses, so that it is not verified again with each tick.
+    refused: Option<Active>,
+    confirmed: Rc<Cell<u64>>,
+    clock: Option<u64>,
+    telemetry: Rc<Telemetry>,
+}
+
+/// The keys in shared memory. The lease is of one configuration: after a change of keys, an earlier one goes on until its last stream
+/// has ended, and would not take what the new one takes. What was fetched is for all: each verifies it.
+#[derive(Debug)]
+struct Keys {
+    bundle: String,
+    notice: String,
+    lease: String,
+}
+
+/// What a follower is made of.
+pub(crate) struct Following<'a> {
+    pub(crate) companion: Companion,
+    pub(crate) trust: Trust,
+    /// The bundle of the configuration, to begin with.
+    pub(crate) bundle: Option<&'a [u8]>,
+    /// A number that differs from configuration to configuration.
+    pub(crate) configuration: u64,
+    pub(crate) clock: Option<u64>,
+    pub(crate) telemetry: Rc<Telemetry>,
+}
+
+impl Follower {
+    /// A follower, and the policy that it begins with: what the proxy's workers have, or else the bundle of the configuration.
+    pub(crate) fn start(following: Following<'_>) -> (Self, Option<Policy>) {
+        let Following { companion, trust, bundle, configuration, clock, telemetry } = following;
+        let audience = trust.audience.as_deref().unwrap_or_default();
+        let keys = Keys {
+            bundle: format!("{SHARED}bundle\n{audience}"),
+            notice: format!("{SHARED}notice\n{audience}"),
+            lease: format!("{SHARED}lease\n{audience}\n{configuration}"),
+        };
+        let mut follower = Self {
+            companion,
+            subscription: Subscription::new(trust),
+            keys,
+            pace: Pace::default(),
+            me: number(),
+            call: None,
+            failure: None,
+            refused: None,
+            confirmed: Rc::default(),
+            clock,
+            telemetry,
+        };
+        let own = bundle.and_then(|bundle| follower.begin_with(bundle));
+        let shared = follower.look();
+        if let Err(error) = host::set_tick_period(TICK_MILLIS) {
+            host::log(Level::Critical, &format!("sallyport cannot follow its companion: {error}"));
+        }
+        (follower, shared.or(own))
+    }
+
+    /// When the companion last said that the policy holds, in seconds since 1970; 0 if it never did.
+    pub(crate) fn confirmed(&self) -> Rc<Cell<u64>> {
+        Rc::clone(&self.confirmed)
+    }
+
+    /// Takes the bundle of the configuration, unless the proxy has a newer one, and lets the others know.
+    fn begin_with(&mut self, bundle: &[u8]) -> Option<Policy> {
+        let notice = self.notice();
+        let now = self.now();
+        let taken = self.subscription.take(bundle, notice.as_ref(), now);
+        match taken {
+            Ok(policy) => {
+                if notice.is_none_or(|notice| self.is_ahead_of(&notice)) {
+                    self.publish(bundle, Vec::new());
+                }
+                policy
+            }
+            // A newer one is there, which `look` finds.
+            Err(BundleError::Older) => None,
+            Err(error) => {
+                host::log(Level::Critical, &format!("`bundle` in pluginConfig is refused: {error}"));
+                None
+            }
+        }
+    }
+
+    fn is_ahead_of(&self, notice: &Notice) -> bool {
+        self.subscription.active().is_some_and(|active| active.serial > notice.active().serial)
+    }
+
+    /// Looks whether the proxy has something newer, and asks the companion when it is time to.
+    pub(crate) fn tick(&mut self) -> Option<Policy> {
+        let policy = self.look();
+        let now = host::unix_millis().unwrap_or(0);
+        // Its holder keeps the lease while it waits, too: else the others would not wait with it.
+        if self.holds_lease(now) && self.pace.is_due(now) {
+            self.ask(now);
+        }
+        policy
+    }
+
+    /// Takes what another worker left, if it is newer than what is in force here.
+    fn look(&mut self) -> Option<Policy> {
+        let notice = self.notice()?;
+        if self.subscription.is_told_by(&notice) {
+            self.confirmed.set(notice.confirmed);
+            return None;
+        }
+        if !self.subscription.is_behind(&notice) || self.refused.as_ref() == Some(notice.active()) {
+            return None;
+        }
+        let (bundle, _) = host::shared(&self.keys.bundle).ok()?;
+        match self.subscription.take(&bundle, Some(&notice), self.now()) {
+            Ok(policy) => {
+                self.confirmed.set(notice.confirmed);
+                policy
+            }
+            Err(error) => {
+                host::log(Level::Warn, &format!("sallyport refuses what another worker left: {error}"));
+                self.refused = Some(*notice.active());
+                None
+            }
+        }
+    }
+
+    fn notice(&self) -> Option<Notice> {
+        let (bytes, _) = host::shared(&self.keys.notice).ok()?;
+        Notice::read(&bytes)
+    }
+
+    /// Takes or renews the lease.
+    fn holds_lease(&self, now: u64) -> bool {
+        let (kept, version) = host::shared(&self.keys.lease).unwrap_or_default();
+        Lease::take(Some(&kept), self.me, now)
+            .is_some_and(|lease| host::set_shared(&self.keys.lease, &lease.to_bytes(), version).is_ok())
+    }
+
+    fn ask(&mut self, now: u64) {
+        // Only what is in force can be unchanged: another tag may be of something that this worker refuses.
+        let notice = self.notice().filter(|notice| self.subscription.is_told_by(notice));
+        let tag = notice.map(|notice| notice.tag).unwrap_or_default();
+        self.pace.begin(now);
+        match self.dispatch(&tag) {
+            Ok(token) => self.call = Some((token, tag)),
+            Err(_) => self.fail(FetchError::Unreachable),
+        }
+    }
+
+    fn dispatch(&self, tag: &[u8]) -> Result<u32, HostError> {
+        let engine = ENGINE.to_string();
+        let format = FORMAT.to_string();
+        let node = host::property("xds\0node\0id").unwrap_or_default();
+        let serial = self.subscription.active().map(|active| active.serial.to_string());
+        let wait = format!("wait={WAIT_SECONDS}");
+        let mut headers: Vec<(&str, &[u8])> = vec![
+            (":method", b"GET"),
+            (":path", self.companion.path.as_bytes()),
+            (":authority", self.companion.authority.as_bytes()),
+            ("accept", b"application/vnd.sallyport.bundle"),
+            ("accept-encoding", b"gzip"),
+            ("x-sallyport-module", env!("CARGO_PKG_VERSION").as_bytes()),
+            ("x-sallyport-engine", engine.as_bytes()),
+            ("x-sallyport-format", format.as_bytes()),
+            ("x-sallyport-node", &node),
+        ];
+        if let Some(serial) = &serial {
+            headers.push(("x-sallyport-serial", serial.as_bytes()));
+        }
+        if let Some(failure) = &self.failure {
+            headers.push(("x-sallyport-refused", failure.code().as_bytes()));
+        }
+        if !tag.is_empty() {
+            headers.extend([("if-none-match", tag), ("prefer", wait.as_bytes())]);
+        }
+        let timeout = if tag.is_empty() { FIRST_CALL_MILLIS } else { CALL_MILLIS };
+        host::call(&self.companion.cluster, &headers, u32::try_from(timeout).unwrap_or(u32::MAX))
+    }
+
+    /// Reads what came of a call.
+    pub(crate) fn answered(&mut self, token: u32, headers: usize, size: usize) -> Option<Policy> {
+        let (_, tag) = self.call.take_if(|(call, _)| *call == token)?;
+        match self.read_answer(&tag, headers, size) {
+            Ok(policy) => {
+                if self.failure.take().is_some() {
+                    host::log(Level::Warn, "sallyport hears from its companion again");
+                }
+                self.telemetry.fetched(if policy.is_some() { "new" } else { "unchanged" });
+                self.pace.succeeded(policy.is_some(), chance());
+                policy
+            }
+            Err(error) => {
+                self.fail(error);
+                None
+            }
+        }
+    }
+
+    fn read_answer(&mut self, tag: &[u8], headers: usize, size: usize) -> Result<Option<Policy>, FetchError> {
+        if headers == 0 {
+            return Err(FetchError::Unreachable);
+        }
+        let head = host::header_pairs(Map::CallResponseHeaders).map_err(|_| FetchError::Unreachable)?;
+        let pairs = head.parse().ok_or(FetchError::Unreachable)?;
+        let body = host::buffer(Buffer::CallResponseBody, size).map_err(|_| FetchError::Unreachable)?;
+        match Answer::read(&Head::new(&pairs), &body, tag)? {
+            Answer::Unchanged => {
+                self.confirm();
+                Ok(None)
+            }
+            Answer::Bundle(bundle, tag) => {
+                let now = self.now();
+                let policy = self
+                    .subscription
+                    .take(&bundle, self.notice().as_ref(), now)
+                    .map_err(FetchError::Refused)?;
+                self.publish(&bundle, tag);
+                Ok(policy)
+            }
+        }
+    }
+
+    fn fail(&mut self, error: FetchError) {
+        self.telemetry.fetched(error.code());
+        // Once, and not with each call: this may go on for days.
+        if self.failure != Some(error) {
+            let why = match &error {
+                FetchError::Unreachable => "does not answer".to_owned(),
+                FetchError::Status => "answers with another status than 200 and 304".to_owned(),
+                FetchError::Encoding => "answers with a body that does not decode".to_owned(),
+                FetchError::TooLarge => "answers with more than a bundle may hold".to_owned(),
+                FetchError::Refused(error) => format!("serves a bundle that is refused: {error}"),
+            };
+            host::log(Level::Warn, &format!("sallyport keeps what it has: its companion {why}"));
+        }
+        self.failure = Some(error);
+        self.pace.failed(host::unix_millis().unwrap_or(0), chance());
+    }
+
+    /// Leaves a bundle that is in force here for the others: first the bundle, then the notice that sends them to it. Where another
+    /// worker is faster it stays as that one leaves it, and the next answer puts it right.
+    fn publish(&self, bundle: &[u8], tag: Vec<u8>) {
+        let Some(active) = self.subscription.active() else { return };
+        let (_, version) = host::shared(&self.keys.bundle).unwrap_or_default();
+        let notice = self.notice();
+        if notice.as_ref().is_some_and(|notice| notice.active().serial > active.serial) {
+            return;
+        }
+        let there = notice.is_some_and(|notice| notice.active() == active);
+        if there || host::set_shared(&self.keys.bundle, bundle, version).is_ok() {
+            self.tell(&Notice::new(*active, self.seconds(), tag));
+        }
+    }
+
+    /// The companion says that what is in force holds.
+    fn confirm(&self) {
+        let Some(mut notice) = self.notice().filter(|notice| self.subscription.is_told_by(notice)) else {
+            return;
+        };
+        notice.confirmed = self.seconds();
+        self.tell(&notice);
+    }
+
+    fn tell(&self, notice: &Notice) {
+        self.confirmed.set(notice.confirmed);
+        self.telemetry.confirmed(notice.confirmed);
+        // Who cannot be told finds out when the companion is asked next.
+        let _ = host::set_shared(&self.keys.notice, &notice.to_bytes(), 0);
+    }
+
+    /// The time for limits of bundles, in seconds.
+    fn now(&self) -> Option<u64> {
+        self.clock.or_else(|| host::unix_seconds().ok())
+    }
+
+    fn seconds(&self) -> u64 {
+        self.now().unwrap_or(0)
+    }
+}
+
+/// A number that no other VM of the proxy has.
+fn number() -> u64 {
+    let key = format!("{SHARED}vms");
+    for _ in 0..TRIES {
+        let (kept, version) = host::shared(&key).unwrap_or_default();
+        let last = kept.try_into().map_or(0, u64::from_le_bytes);
+        let next = last.wrapping_add(1);
+        if host::set_shared(&key, &next.to_le_bytes(), version).is_ok() {
+            return next;
+        }
+    }
+    chance()
+}
+
+/// A number that cannot well be foreseen, to spread calls over time; nothing is secret about it.
+fn chance() -> u64 {
+    // SplitMix64's finishing step spreads the clock's low bits over all of them.
+    let mut mixed = host::unix_nanos().unwrap_or(0);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
