@@ -7,6 +7,8 @@ pub const CALL_MILLIS: u64 = 20_000;
 /// The shortest time between two calls that both found something new, and that between others.
 const QUICK_MILLIS: u64 = 100;
 const STEADY_MILLIS: u64 = 1000;
+/// The longest time between two calls: whoever has lost the answer to one does not wait for ever.
+const LONGEST_MILLIS: u64 = CALL_MILLIS + QUICK_MILLIS;
 /// The longest time between a call that failed and the next.
 const SLOWEST_MILLIS: u64 = 15_000;
 /// From the first failure's half a second, doubling leads beyond the slowest here.
@@ -24,16 +26,16 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Whether it is time to ask. A clock that was set back does not put it off for longer than a failure does.
+    /// Whether it is time to ask. A clock that was set back does not put it off for longer than a call or a pause may last.
     pub fn is_due(&self, now: u64) -> bool {
-        now >= self.due || self.due.saturating_sub(now) > SLOWEST_MILLIS
+        now >= self.due || self.due.saturating_sub(now) > LONGEST_MILLIS
     }
 
     /// A call begins.
     pub fn begin(&mut self, now: u64) {
         self.began = now;
         // Whoever loses the answer asks again.
-        self.due = now.saturating_add(CALL_MILLIS).saturating_add(QUICK_MILLIS);
+        self.due = now.saturating_add(LONGEST_MILLIS);
     }
 
     /// The call brought something new, or said that nothing is. A companion that answers at once although nothing is new is not asked

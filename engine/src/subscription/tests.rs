@@ -121,6 +121,7 @@ fn chance_spreads_pauses_over_their_second_half() {
 fn a_companion_that_answers_at_once_is_not_asked_at_once() {
     let mut pace = Pace::default();
     pace.begin(1000);
+    assert!((1000..=1000 + CALL_MILLIS).all(|now| !pace.is_due(now)), "one call at a time");
     assert!(!pace.is_due(1000 + CALL_MILLIS) && pace.is_due(1100 + CALL_MILLIS), "an answer that was lost");
     pace.succeeded(false, 0);
     assert!(!pace.is_due(1400) && pace.is_due(1500));

@@ -1,0 +1,93 @@
+//! How a gate begins, and how it begins again.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
+
+use sallyport_engine::policy::{Otherwise, Staleness};
+
+use crate::gate::{Gate, PATIENCE, Publisher, inline};
+use crate::scripted::{Act, Scripted};
+
+#[test]
+fn nothing_passes_before_the_first_bundle_and_all_workers_get_it() {
+    let publisher = Publisher::new();
+    // A port that nobody listens on: the companion is absent.
+    let reserved = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = reserved.local_addr().unwrap();
+    drop(reserved);
+    let gate = Gate::start(address, &publisher.configuration(), 4);
+    gate.wait_until("the companion is missed", || gate.fetched("status") + gate.fetched("unreachable") > 1);
+    for _ in 0..20 {
+        assert_eq!((gate.status("/odd"), gate.status("/even")), (403, 403));
+    }
+    assert_eq!(gate.stat("sallyport_policy_loaded"), Some(0));
+    assert!(gate.upstream.take().is_empty());
+}
+
+#[test]
+fn the_bundle_of_the_configuration_bridges_the_time_to_the_first_answer() {
+    let publisher = Publisher::new();
+    let companion = Scripted::start(Act::Hang);
+    let mut configuration = publisher.configuration();
+    configuration["bundle"] = inline(&publisher.bundle(1));
+    let gate = Gate::start(companion.address(), &configuration, 2);
+    assert!(gate.is_judged_by(1), "from the first request on");
+    // The companion has an older one, and then a newer one.
+    companion.act(Act::Serve(publisher.bundle(0)));
+    gate.wait_until("what is older is refused", || gate.fetched("older") > 0);
+    assert!(gate.is_judged_by(1));
+    companion.act(Act::Serve(publisher.bundle(2)));
+    gate.wait_for_serial(2);
+}
+
+#[test]
+fn one_worker_asks_for_all_and_tells_what_runs() {
+    let publisher = Publisher::new();
+    let companion = Scripted::start(Act::Serve(publisher.bundle(1)));
+    let gate = Gate::start(companion.address(), &publisher.configuration(), 4);
+    gate.wait_for_serial(1);
+    // Four workers and the main thread have a VM each.
+    gate.wait_until("all of them load it", || gate.stat("sallyport_policy_loads_total") == Some(5));
+    let first = companion.calls(0);
+    assert_eq!(first.iter().filter(|call| call.header("if-none-match").is_none()).count(), 1, "{first:?}");
+    let chapter = companion.act(Act::Serve(publisher.bundle(2)));
+    gate.wait_for_serial(2);
+    gate.wait_until("all of them load the next", || gate.stat("sallyport_policy_loads_total") == Some(10));
+    gate.wait_until("the next call", || !companion.calls(chapter).is_empty());
+    std::thread::sleep(Duration::from_secs(2));
+    let calls = companion.calls(chapter);
+    assert_eq!(calls.len(), 1, "one long poll is under way: {calls:?}");
+    let header = |name| calls[0].header(name).unwrap_or_default().to_owned();
+    assert_eq!(
+        [header("x-sallyport-serial"), header("x-sallyport-engine"), header("x-sallyport-format")],
+        ["2", "1", "3"]
+    );
+    assert_eq!((header("prefer"), header("accept-encoding")), ("wait=15".to_owned(), "gzip".to_owned()));
+    assert!(calls[0].head.starts_with("get /v1/bundle http/1.1"), "{}", calls[0].head);
+}
+
+#[test]
+fn policy_that_nobody_confirms_goes_stale_where_it_says_so() {
+    let publisher = Publisher::new();
+    let stale = |serial, then| {
+        let staleness = Some(Staleness { after: 2, then });
+        publisher.bundle_with(serial, |parts| parts.settings.staleness = staleness)
+    };
+    let companion = Scripted::start(Act::Serve(stale(1, Otherwise::Deny)));
+    let gate = Gate::start(companion.address(), &publisher.configuration(), 2);
+    gate.wait_for_serial(1);
+    companion.act(Act::Close);
+    gate.wait_until("the policy is stale", || gate.status("/odd") == 403);
+    gate.wait_until("by its name", || {
+        let client = gate.caller("agent-0");
+        let request = sallyport_playground::Request::new("GET", crate::gate::HOST, "/odd");
+        client.send(&request).unwrap().text().contains("policy.stale")
+    });
+    companion.act(Act::Serve(stale(3, Otherwise::Allow)));
+    gate.wait_for_serial(3);
+    companion.act(Act::Close);
+    let before = gate.fetched("status");
+    gate.wait_until("the companion is missed", || gate.fetched("status") > before + 2);
+    assert!(gate.is_judged_by(3), "this one is kept, as it says");
+    assert!(PATIENCE.as_secs() > 2);
+}
