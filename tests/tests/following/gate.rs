@@ -1,7 +1,7 @@
 //! A real Envoy with the module in it, whose policy comes from a companion.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -10,11 +10,11 @@ use policy_compiler::keys::{self, SecretKey};
 use sallyport_engine::Policy;
 use sallyport_engine::bundle::{Terms, decode, encode_under};
 use sallyport_engine::policy::PolicyParts;
-use sallyport_playground::Request;
 use sallyport_playground::client::{Client, Protocol};
 use sallyport_playground::envoy::{Config, Envoy, Program, Wasm};
 use sallyport_playground::pki::Ca;
 use sallyport_playground::upstream::{Answer, Upstream};
+use sallyport_playground::{Request, Response};
 use sallyport_tests::wasm_host::Module;
 
 /// The service of the policies here.
@@ -95,7 +95,7 @@ pub struct Gate {
 
 impl Gate {
     pub fn start(companion: SocketAddr, configuration: &serde_json::Value, workers: u32) -> Self {
-        Self::start_with(companion, configuration, workers, Module::default_path())
+        Self::start_with(companion, configuration, workers, &Module::default_path())
     }
 
     /// The same with another module.
@@ -103,7 +103,7 @@ impl Gate {
         companion: SocketAddr,
         configuration: &serde_json::Value,
         workers: u32,
-        module: PathBuf,
+        module: &Path,
     ) -> Self {
         let ca = Ca::new("acme.internal").unwrap();
         let upstream = Upstream::start(Answer::Echo).unwrap();
@@ -119,7 +119,12 @@ impl Gate {
 
     /// The status that a request for this path gets, on a connection of its own: so any worker may answer.
     pub fn status(&self, path: &str) -> u16 {
-        self.client.send(&Request::new("GET", HOST, path)).unwrap().status
+        self.send(&Request::new("GET", HOST, path)).status
+    }
+
+    /// The answer to a request.
+    pub fn send(&self, request: &Request) -> Response {
+        self.client.send(request).unwrap()
     }
 
     /// Whether this serial is what a request is judged by now.

@@ -9,3 +9,4 @@ mod gate;
 mod scripted;
 mod start;
 mod swaps;
+mod trap;
