@@ -72,6 +72,21 @@ fn bad_configurations() -> Vec<(&'static str, String)> {
         ("bundle", cut(14)),
         ("bundle", cut(good.len() - 1)),
         ("bundle", inline(&nested)),
+        ("companion", with(r#""companion":{"cluster":"c","authority":"a"}"#)),
+        ("companion", with(&format!(r#"{},"companion":{{"cluster":"c"}}"#, known(&other)))),
+        ("companion", with(&format!(r#"{},"companion":{{"cluster":"c d","authority":"a"}}"#, known(&other)))),
+        (
+            "companion",
+            with(&format!(r#"{},"companion":{{"cluster":"c","authority":"a","path":"p"}}"#, known(&other))),
+        ),
+        (
+            "companion",
+            with(&format!(r#"{},"companion":{{"cluster":"c","authority":"a","port":1}}"#, known(&other))),
+        ),
+        ("companion", with(&format!(r#"{},"companion":"c""#, known(&other)))),
+        ("no_bundle", format!(r#"{{{}}}"#, known(&other))),
+        ("interlock", with(r#""interlock":"short""#)),
+        ("interlock", with(r#""interlock":"sixteen characters\r\n""#)),
         ("hold", inline(&good).replace('}', r#","hold":"forever"}"#)),
     ]
 }

@@ -67,6 +67,25 @@ fn one_worker_asks_for_all_and_tells_what_runs() {
 }
 
 #[test]
+fn what_passes_the_gate_shows_it_to_those_behind() {
+    let publisher = Publisher::new();
+    let companion = Scripted::start(Act::Hang);
+    let mut configuration = publisher.configuration();
+    configuration["bundle"] = inline(&publisher.bundle(1));
+    configuration["interlock"] = "what only the gate knows".replace(' ', "-").into();
+    let gate = Gate::start(companion.address(), &configuration, 1);
+    let forged = |path| {
+        let request = sallyport_playground::Request::new("GET", crate::gate::HOST, path);
+        request.header("X-Sallyport-Interlock", "guessed").header("x-sallyport-interlock", "again")
+    };
+    assert_eq!(gate.send(&forged("/odd")).status, 200);
+    assert_eq!(gate.send(&forged("/even")).status, 403);
+    let seen = gate.upstream.take();
+    let shown: Vec<_> = seen.iter().flat_map(|seen| seen.headers.get_all("x-sallyport-interlock")).collect();
+    assert_eq!((seen.len(), shown), (1, vec![&b"what-only-the-gate-knows"[..]]));
+}
+
+#[test]
 fn policy_that_nobody_confirms_goes_stale_where_it_says_so() {
     let publisher = Publisher::new();
     let stale = |serial, then| {
