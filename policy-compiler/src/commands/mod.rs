@@ -13,6 +13,7 @@ mod man;
 mod reference;
 mod scan;
 mod schema;
+mod serve;
 mod sign;
 mod table;
 mod test;
@@ -68,6 +69,8 @@ enum Command {
     Scan(scan::Args),
     /// Say what differs between two policies in meaning: who may now do what, and who no longer may
     Diff(diff::Args),
+    /// Publish policy to filters: compile, test and sign it whenever it changes, and serve it
+    Serve(Box<serve::Args>),
     /// Run a real Envoy with policy, minted identities and an upstream on this machine
     Dev(dev::Args),
     /// Print a reference page as Markdown: of the policy language, or of this command line
@@ -109,6 +112,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Scan(args) => scan::run(&args),
         Command::Diff(args) => diff::run(&args),
+        Command::Serve(args) => serve::run(*args),
         Command::Dev(args) => dev::run(&args),
         Command::Reference(args) => reference::run(&args),
         Command::Completions(args) => completions::run(&args),
