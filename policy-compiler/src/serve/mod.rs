@@ -8,6 +8,7 @@
 //!                                                          fleet, metrics, problems ◄──────┘
 //! ```
 
+mod client;
 mod conditional;
 mod connections;
 mod fleet;
@@ -22,6 +23,7 @@ mod stamps;
 mod state;
 mod tls;
 
+pub(crate) use client::{ClientFiles, get};
 pub(crate) use folder::{Folder, Place};
 pub(crate) use publisher::Source;
 pub(crate) use signed::SignedFolder;
@@ -33,11 +35,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use axum::Router;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use connections::Listener;
 use fleet::{Fleet, written};
@@ -46,6 +52,12 @@ use problem::Problem;
 use publication::Publication;
 use publisher::{Publisher, Wake};
 use tls::Tls;
+
+/// The most connections at once to look after the companion: room of their own, so that its health is seen when all others are taken.
+const MAX_ADMIN: usize = 128;
+
+/// How long the last publication has to get to the disk when the companion ends.
+const LAST_WRITE: Duration = Duration::from_secs(5);
 
 /// What the companion is to do.
 #[derive(Debug)]
@@ -90,54 +102,69 @@ struct Readiness<'a> {
 /// Serves until a signal ends it.
 pub(crate) fn run(options: Options) -> Result<(), String> {
     let runtime = Builder::new_multi_thread().enable_all().build().map_err(|why| why.to_string())?;
-    runtime.block_on(serve(options))
+    let ended = runtime.block_on(serve(options));
+    // A build that is under way does not keep the process.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn serve(options: Options) -> Result<(), String> {
+    allow_connections();
     let companion = Arc::new(Companion::new());
     let tls = options.tls.map(Tls::load).transpose()?.map(Arc::new);
     let (mut publisher, wake) =
         Publisher::new(options.source, options.state, options.poll, Arc::clone(&companion));
-    publisher.restore();
-    let room = Arc::new(Semaphore::new(options.max_connections));
-    let listener = async |address, router, tls| -> Result<_, String> {
-        let socket = TcpListener::bind(address).await;
-        let socket = socket.map_err(|why| format!("`{address}` can not be listened on: {why}"))?;
-        let (companion, room) = (Arc::clone(&companion), Arc::clone(&room));
-        Ok(Listener { socket, router, tls, room, companion })
-    };
-    let main = listener(options.listen, routes::all(Arc::clone(&companion)), tls.clone()).await?;
-    let admin = match options.admin {
-        None => None,
-        Some(address) => Some(listener(address, routes::administration(Arc::clone(&companion)), None).await?),
-    };
-    announce("serving", &main);
-    admin.iter().for_each(|admin| announce("administration", admin));
+    publisher.restore()?;
+    let router = routes::all(Arc::clone(&companion));
+    let mut listeners =
+        vec![bind(options.listen, router, options.max_connections, tls.clone(), &companion).await?];
+    if let Some(address) = options.admin {
+        let router = routes::administration(Arc::clone(&companion));
+        listeners.push(bind(address, router, MAX_ADMIN, None, &companion).await?);
+    }
+    for (listener, what) in listeners.iter().zip(["serving", "administration"]) {
+        let address = listener.socket.local_addr().map(|address| address.to_string()).unwrap_or_default();
+        tracing::info!(address, tls = listener.tls.is_some(), "{what}");
+    }
     let publishing = thread::Builder::new().name("publisher".to_owned()).spawn(move || publisher.run());
     let publishing = publishing.map_err(|why| why.to_string())?;
     if let Some(tls) = tls {
         let companion = Arc::clone(&companion);
         tokio::spawn(async move { tls.keep_current(&companion).await });
     }
-    let mut listeners = vec![tokio::spawn(main.run())];
-    listeners.extend(admin.map(|admin| tokio::spawn(admin.run())));
+    let listeners: Vec<_> = listeners.into_iter().map(|listener| tokio::spawn(listener.run())).collect();
     stop_signal().await?;
     tracing::info!("stopping");
     companion.stopping.send_replace(true);
-    let _ = wake.send(Wake::Stop);
+    // A full channel wakes it as well, and then it sees that it is to stop.
+    let _ = wake.try_send(Wake::Stop);
     for listener in listeners {
         let _ = listener.await;
     }
     // What is being written is finished; a build that takes long is not waited for.
-    let _ =
-        tokio::time::timeout(Duration::from_secs(5), tokio::task::spawn_blocking(|| publishing.join())).await;
+    let _ = timeout(LAST_WRITE, spawn_blocking(|| publishing.join())).await;
     tracing::info!("stopped");
     Ok(())
 }
 
-fn announce(what: &str, listener: &Listener) {
-    let address = listener.socket.local_addr().map(|address| address.to_string()).unwrap_or_default();
-    tracing::info!(address, tls = listener.tls.is_some(), "{what}");
+async fn bind(
+    address: SocketAddr,
+    router: Router,
+    most: usize,
+    tls: Option<Arc<Tls>>,
+    companion: &Arc<Companion>,
+) -> Result<Listener, String> {
+    let socket = TcpListener::bind(address).await;
+    let socket = socket.map_err(|why| format!("`{address}` can not be listened on: {why}"))?;
+    let (companion, room) = (Arc::clone(companion), Arc::new(Semaphore::new(most)));
+    Ok(Listener { socket, router, tls, room, companion })
+}
+
+/// As many files, and so connections, as the system lets us have; by default it is often 1024.
+fn allow_connections() {
+    let limits = getrlimit(Resource::Nofile);
+    // Where that is not allowed, fewer connections must do.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limits.maximum, maximum: limits.maximum });
 }
 
 /// Waits for the signal to stop.

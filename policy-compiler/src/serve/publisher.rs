@@ -4,6 +4,8 @@
 //! hints (network file systems, mounts that are swapped) it looks every few seconds.
 
 use std::any::Any;
+use std::fs::File;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -59,6 +61,8 @@ pub(super) struct Publisher {
     mark: Option<Mark>,
     /// Whether `last` is saved.
     saved: bool,
+    /// What keeps others out of the state folder.
+    lock: Option<File>,
 }
 
 /// A publication, what else is wrong, and when to look again.
@@ -119,15 +123,21 @@ impl Publisher {
             last: None,
             mark: None,
             saved: true,
+            lock: None,
         };
         (this, sender)
     }
 
-    /// Serves what was saved, until something newer is built.
-    pub(super) fn restore(&mut self) {
-        let Some(state) = &self.state else { return };
-        let told = |why: std::io::Error| Problem::new("state", format!("`{}`: {why}", state.0.display()));
-        let saved = state.prepare().and_then(|()| state.load()).map_err(told);
+    /// Serves what was saved, until something newer is built. An error is one to end with.
+    pub(super) fn restore(&mut self) -> Result<(), String> {
+        let Some(state) = &self.state else { return Ok(()) };
+        let told = |why: io::Error| Problem::new("state", format!("`{}`: {why}", state.0.display()));
+        match state.prepare() {
+            Ok(lock) => self.lock = Some(lock),
+            Err(why) if why.kind() == io::ErrorKind::ResourceBusy => return Err(told(why).message),
+            Err(why) => self.companion.problem("state", Some(told(why))),
+        }
+        let saved = state.load().map_err(told);
         let restored = saved.and_then(|saved| {
             let Some(saved) = saved else { return Ok(None) };
             // Even if it cannot be served, nothing older may be published.
@@ -144,6 +154,7 @@ impl Publisher {
                 tracing::warn!(why = problem.message, "what was published before can not be served");
             }
         }
+        Ok(())
     }
 
     /// Publishes edits until it is told to stop.
@@ -244,7 +255,11 @@ impl Publisher {
             self.saved = true;
             return;
         };
-        let outcome = state.save(last);
+        let lock = self.lock.take().map_or_else(|| state.prepare(), Ok);
+        let outcome = lock.and_then(|lock| {
+            self.lock = Some(lock);
+            state.save(last)
+        });
         self.saved = outcome.is_ok();
         let problem = outcome
             .err()
@@ -267,6 +282,9 @@ impl Publisher {
 
     /// Waits for an edit to begin, and to end; `false` to stop.
     fn wait(&self) -> bool {
+        if *self.companion.stopping.borrow() {
+            return false;
+        }
         match self.wakes.recv_timeout(self.poll) {
             Err(RecvTimeoutError::Timeout) => return true,
             Ok(Wake::Look) => {}

@@ -4,7 +4,7 @@
 //! whenever the process ends, what it names is whole.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +18,7 @@ use crate::files::{read_at_most, write_atomically};
 
 const CURRENT: &str = "current.json";
 const EXTENSION: &str = "bundle";
+const LOCK: &str = "lock";
 /// How the names of files begin that were not finished.
 const UNFINISHED: &str = ".tmp";
 /// The longest `current.json`.
@@ -47,10 +48,20 @@ struct Current {
 }
 
 impl StateDir {
-    /// Makes the folder if it is not there, and takes away what was left unfinished.
-    pub(super) fn prepare(&self) -> io::Result<()> {
+    /// Makes the folder if it is not there, and takes away what was left unfinished. While the file is held that this gives, the
+    /// folder is ours.
+    pub(super) fn prepare(&self) -> io::Result<File> {
         fs::create_dir_all(&self.0)?;
-        self.remove(|name| name.starts_with(UNFINISHED))
+        let lock = File::create(self.0.join(LOCK))?;
+        lock.try_lock().map_err(|why| match why {
+            TryLockError::WouldBlock => io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                "another process uses it: give each replica its own",
+            ),
+            TryLockError::Error(error) => error,
+        })?;
+        self.remove(|name| name.starts_with(UNFINISHED))?;
+        Ok(lock)
     }
 
     /// What was saved last; nothing if nothing was yet.
