@@ -44,6 +44,7 @@ struct Node {
     engine: Option<u32>,
     module: Option<String>,
     serial: Option<u64>,
+    published: Option<u64>,
     refused: Option<String>,
     since: String,
     last_seen: String,
@@ -76,7 +77,7 @@ fn listing(fleet: &Fleet) -> String {
         None => "nothing is published".to_owned(),
     };
     let counted = |what: &str, word: &str| {
-        let count = fleet.nodes.iter().filter(|node| state(node, fleet.serial) == what).count();
+        let count = fleet.nodes.iter().filter(|node| state(node) == what).count();
         (count > 0).then(|| format!("{count} {word}"))
     };
     let states =
@@ -97,7 +98,7 @@ fn listing(fleet: &Fleet) -> String {
             printable(&node.node),
             text(&node.audience),
             number(node.serial),
-            state(node, fleet.serial).to_owned(),
+            state(node).to_owned(),
             printable(&node.since),
             printable(&node.last_seen),
             number(node.engine.map(u64::from)),
@@ -110,9 +111,9 @@ fn listing(fleet: &Fleet) -> String {
     format!("{published}; {nodes}\n{rows}")
 }
 
-/// How what a node enforces compares with what is published.
-fn state(node: &Node, published: Option<u64>) -> &'static str {
-    match (node.serial, published) {
+/// How what a node enforces compares with what it would be sent.
+fn state(node: &Node) -> &'static str {
+    match (node.serial, node.published) {
         (None, _) => "none",
         (Some(theirs), Some(ours)) if theirs < ours => "behind",
         (theirs, ours) if theirs == ours => "current",
@@ -133,6 +134,7 @@ mod tests {
             engine: Some(1),
             module: Some("0.1.0".to_owned()),
             serial,
+            published: Some(7),
             refused: serial.is_none().then(|| "signature".to_owned()),
             since: "2026-11-22T08:00:00Z".to_owned(),
             last_seen: "2026-11-22T08:00:01Z".to_owned(),

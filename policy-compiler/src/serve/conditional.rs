@@ -14,7 +14,7 @@ const MAX_WORD: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Asked {
     /// The tags that the client has; `*` for whatever it is.
-    tags: Vec<String>,
+    pub(super) tags: Vec<String>,
     pub(super) gzip: bool,
     /// How long it waits for a change; `None` if it does not.
     pub(super) wait: Option<Duration>,

@@ -58,6 +58,8 @@ struct Node<'a> {
     format: Option<u16>,
     module: Option<&'a str>,
     serial: Option<u64>,
+    /// What it would be sent now.
+    published: Option<u64>,
     refused: Option<&'a str>,
     since: String,
     last_seen: String,
@@ -113,8 +115,8 @@ impl Fleet {
         self.nodes().retain(|_, entry| !silent(entry));
     }
 
-    /// Everybody as JSON, and what is published.
-    pub(super) fn json(&self, serial: Option<u64>) -> String {
+    /// Everybody as JSON, and what is published: the newest serial, and that for each audience.
+    pub(super) fn json(&self, serial: Option<u64>, published: impl Fn(&str) -> Option<u64>) -> String {
         self.expire();
         let nodes = self.nodes();
         let listed = nodes.iter().map(|(key, entry)| Node {
@@ -125,6 +127,7 @@ impl Fleet {
             format: entry.format,
             module: entry.module.as_deref(),
             serial: entry.serial,
+            published: published(&key.audience),
             refused: entry.refused.as_deref(),
             since: written(entry.since),
             last_seen: written(entry.seen),
@@ -132,12 +135,12 @@ impl Fleet {
         serde_json::to_string(&Listing { serial, nodes: listed.collect() }).unwrap_or_default()
     }
 
-    /// How many enforce what, where `serial` is published.
-    pub(super) fn counts(&self, serial: Option<u64>) -> Counts {
+    /// How many enforce what, where this is published for each audience.
+    pub(super) fn counts(&self, published: impl Fn(&str) -> Option<u64>) -> Counts {
         self.expire();
         let mut counts = Counts::default();
-        for entry in self.nodes().values() {
-            match (entry.serial, serial) {
+        for (key, entry) in self.nodes().iter() {
+            match (entry.serial, published(&key.audience)) {
                 (None, _) => counts.none += 1,
                 (Some(theirs), Some(ours)) if theirs < ours => counts.behind += 1,
                 (theirs, ours) if theirs == ours => counts.current += 1,
@@ -177,8 +180,8 @@ mod tests {
         assert!(fleet.note(&asked("b", Some(3), Some("signature")), "", None));
         fleet.note(&Asked::default(), "", None);
         let counts = Counts { current: 1, behind: 1, ahead: 1, none: 0, refusing: 1 };
-        assert_eq!(fleet.counts(Some(2)), counts);
-        let json: serde_json::Value = serde_json::from_str(&fleet.json(Some(2))).unwrap();
+        assert_eq!(fleet.counts(|_| Some(2)), counts);
+        let json: serde_json::Value = serde_json::from_str(&fleet.json(Some(2), |_| Some(2))).unwrap();
         assert_eq!(json["nodes"].as_array().unwrap().len(), 3);
         assert_eq!((&json["nodes"][1]["audience"], &json["serial"]), (&"tools".into(), &2.into()));
     }
@@ -193,6 +196,6 @@ mod tests {
         assert!(fleet.nodes().keys().all(|key| key.node != "n000000"));
         fleet.nodes().values_mut().for_each(|entry| entry.seen -= LIFETIME * 2);
         fleet.note(&asked("late", None, None), "", None);
-        assert_eq!(fleet.counts(None).none, 1);
+        assert_eq!(fleet.counts(|_| None).none, 1);
     }
 }

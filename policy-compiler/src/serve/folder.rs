@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use notify::RecursiveMode;
 use sallyport_engine::Policy;
 use sallyport_engine::bundle::{self, Bundle, DIGEST_LEN, KeySet, Terms};
 use sallyport_engine::policy::PolicyParts;
@@ -56,26 +57,33 @@ impl Mark {
 }
 
 impl Folder {
-    /// The folders and files to look at for changes.
-    pub(super) fn roots(&self) -> Vec<PathBuf> {
-        let mut roots = match &self.place {
-            Place::Project(folder) => vec![folder.clone()],
-            Place::Named(project) => {
-                std::iter::once(&project.policy).chain(&project.cases).cloned().collect()
-            }
+    /// What to be told of when it changes.
+    pub(super) fn roots(&self) -> Vec<(PathBuf, RecursiveMode)> {
+        let project = self.project().ok();
+        let deep = project.iter().flat_map(|project| std::iter::once(&project.policy).chain(&project.cases));
+        let mut roots: Vec<_> = deep.map(|path| (path.clone(), RecursiveMode::Recursive)).collect();
+        let around = match &self.place {
+            Place::Project(folder) => Some(folder),
+            Place::Named(_) => None,
         };
-        roots.extend(self.keys.iter().chain(&self.serial).cloned());
+        let flat = around.into_iter().chain(&self.keys).chain(&self.serial);
+        roots.extend(flat.map(|path| (path.clone(), RecursiveMode::NonRecursive)));
         roots
     }
 
     pub(super) fn stamps(&self) -> Stamps {
-        let mut stamps = match &self.place {
-            Place::Project(folder) => Stamps::of(std::slice::from_ref(folder)),
-            Place::Named(project) => {
+        let mut stamps = match (self.project(), &self.place) {
+            (Ok(project), _) => {
                 let mut stamps = Stamps::of(&project.cases);
                 stamps.append(Stamps::of(std::slice::from_ref(&project.policy)));
                 stamps
             }
+            (Err(_), Place::Project(folder)) => {
+                let mut stamps = Stamps::default();
+                stamps.add(folder);
+                stamps
+            }
+            (Err(_), Place::Named(_)) => Stamps::default(),
         };
         self.keys.iter().chain(&self.serial).for_each(|path| stamps.add(path));
         stamps

@@ -139,7 +139,7 @@ impl Metrics {
         page.one(
             "certificates_loaded_total",
             "counter",
-            "How often the server's certificate was read.",
+            "How often the server's certificate was read anew.",
             self.certificates_loaded.get(),
         );
         page.many(

@@ -229,6 +229,12 @@ impl Companion {
         self.published.borrow().as_ref().map(|publication| publication.serial())
     }
 
+    /// The serial of what each audience is sent.
+    fn serials(&self) -> impl Fn(&str) -> Option<u64> + use<> {
+        let published = self.published.borrow().clone();
+        move |audience| published.as_ref()?.serial_for(audience)
+    }
+
     /// Whether requests can be answered with bundles, and the page that says so.
     fn readiness(&self) -> (bool, String) {
         let problems: Vec<_> = self.problems().into_iter().map(|(_, problem)| problem).collect();

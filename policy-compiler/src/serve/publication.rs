@@ -155,9 +155,18 @@ impl Publication {
         if let Some(slicing) = &self.slicing {
             return slicing.slice(audience).await.map(Some);
         }
-        let name = audience.to_string();
-        let namespace = name.split('/').next().unwrap_or_default();
-        Ok([&name, namespace, ""].into_iter().find_map(|name| self.bundles.get(name)).cloned())
+        Ok(self.narrowest(&audience.to_string()).cloned())
+    }
+
+    /// The serial of what an audience is sent.
+    pub(super) fn serial_for(&self, audience: &str) -> Option<u64> {
+        let sliced = self.slicing.is_some().then_some("");
+        self.narrowest(sliced.unwrap_or(audience)).map(|served| served.serial)
+    }
+
+    fn narrowest(&self, audience: &str) -> Option<&Arc<Served>> {
+        let namespace = audience.split('/').next().unwrap_or_default();
+        [audience, namespace, ""].into_iter().find_map(|name| self.bundles.get(name))
     }
 }
 

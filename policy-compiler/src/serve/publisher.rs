@@ -9,9 +9,11 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::event::{AccessKind, AccessMode};
+use notify::{Event, EventKind, RecommendedWatcher, Watcher as _};
 
 use super::Companion;
 use super::folder::{Folder, Mark};
@@ -29,6 +31,9 @@ const LONGEST_EDIT: Duration = Duration::from_millis(300);
 const TRIES: usize = 5;
 /// After how long something that failed is tried again although nothing changed: a disk may be full, a mount late.
 const RETRY: Duration = Duration::from_secs(10);
+
+/// A file that was written is closed.
+const WRITTEN: AccessKind = AccessKind::Close(AccessMode::Write);
 
 /// Where publications come from.
 #[derive(Clone, Debug)]
@@ -108,8 +113,12 @@ impl Publisher {
         // A full channel is as good as one more hint.
         let (sender, wakes) = sync_channel(64);
         let hints = sender.clone();
-        let watcher = notify::recommended_watcher(move |_: notify::Result<notify::Event>| {
-            let _ = hints.try_send(Wake::Look);
+        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            // Looking opens folders, and must not be a reason to look again.
+            let looks = |event: &Event| matches!(event.kind, EventKind::Access(kind) if kind != WRITTEN);
+            if !event.as_ref().is_ok_and(looks) {
+                let _ = hints.try_send(Wake::Look);
+            }
         });
         let watcher = watcher
             .map_err(|why| tracing::warn!(%why, "the kernel tells of no changes: looking for them instead"));
@@ -168,6 +177,7 @@ impl Publisher {
             let retry = failed.is_some_and(|at| at.elapsed() >= RETRY);
             if built.as_ref() != Some(&stamps) || due || retry {
                 self.watch();
+                let stamps = self.settled(stamps);
                 let (stamps, outcome) = self.build(stamps);
                 built = Some(stamps);
                 failed = outcome.is_err().then(Instant::now);
@@ -274,31 +284,40 @@ impl Publisher {
             Source::Bundles(folder) => folder.roots(),
         };
         let Some(watcher) = &mut self.watcher else { return };
-        for root in roots {
+        for (root, mode) in roots {
             // What cannot be watched is looked at.
-            let _ = watcher.watch(&root, RecursiveMode::Recursive);
+            let _ = watcher.watch(&root, mode);
         }
     }
 
-    /// Waits for an edit to begin, and to end; `false` to stop.
+    /// What the files are like when nothing happens to them any more: what is written piece by piece must not be read in between.
+    fn settled(&self, mut stamps: Stamps) -> Stamps {
+        let start = Instant::now();
+        while start.elapsed() < LONGEST_EDIT {
+            thread::sleep(QUIET);
+            let now = self.source.stamps();
+            if now == stamps {
+                break;
+            }
+            stamps = now;
+        }
+        stamps
+    }
+
+    /// Waits for a reason to look; `false` to stop.
     fn wait(&self) -> bool {
         if *self.companion.stopping.borrow() {
             return false;
         }
-        match self.wakes.recv_timeout(self.poll) {
-            Err(RecvTimeoutError::Timeout) => return true,
-            Ok(Wake::Look) => {}
-            Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
-        }
-        let start = Instant::now();
-        while start.elapsed() < LONGEST_EDIT {
-            match self.wakes.recv_timeout(QUIET) {
-                Ok(Wake::Look) => {}
-                Ok(Wake::Stop) => return false,
-                Err(_) => break,
+        let mut woken = self.wakes.recv_timeout(self.poll);
+        // One look is enough for all that happened until now.
+        loop {
+            match woken {
+                Ok(Wake::Look) => woken = self.wakes.try_recv().map_err(|_| RecvTimeoutError::Timeout),
+                Err(RecvTimeoutError::Timeout) => return true,
+                Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
             }
         }
-        true
     }
 }
 

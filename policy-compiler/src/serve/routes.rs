@@ -92,13 +92,13 @@ async fn ready(State(companion): State<Arc<Companion>>) -> Response {
 }
 
 async fn metrics(State(companion): State<Arc<Companion>>) -> Response {
-    let serial = companion.serial();
-    let problems = companion.problems();
-    answer(StatusCode::OK, TEXT, companion.metrics.text(serial, companion.fleet.counts(serial), &problems))
+    let counts = companion.fleet.counts(companion.serials());
+    let page = companion.metrics.text(companion.serial(), counts, &companion.problems());
+    answer(StatusCode::OK, TEXT, page)
 }
 
 async fn fleet(State(companion): State<Arc<Companion>>) -> Response {
-    answer(StatusCode::OK, JSON, companion.fleet.json(companion.serial()))
+    answer(StatusCode::OK, JSON, companion.fleet.json(companion.serial(), companion.serials()))
 }
 
 type Shared = State<Arc<Companion>>;

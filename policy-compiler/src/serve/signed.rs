@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use notify::RecursiveMode;
 use sallyport_engine::bundle::{Bundle, BundleError, KeySet, Trust};
 
 use super::folder::Mark;
@@ -46,8 +47,10 @@ enum Refusal {
 }
 
 impl SignedFolder {
-    pub(super) fn roots(&self) -> Vec<PathBuf> {
-        std::iter::once(&self.folder).chain(&self.keys).chain(&self.retired).cloned().collect()
+    /// What to be told of when it changes.
+    pub(super) fn roots(&self) -> Vec<(PathBuf, RecursiveMode)> {
+        let all = std::iter::once(&self.folder).chain(&self.keys).chain(&self.retired);
+        all.map(|path| (path.clone(), RecursiveMode::NonRecursive)).collect()
     }
 
     pub(super) fn stamps(&self) -> Stamps {
@@ -66,12 +69,19 @@ impl SignedFolder {
             Problem::new("bundles", message)
         };
         let files = self.files().map_err(unreadable)?;
-        let (mut best, mut details, mut again) = (BTreeMap::new(), Vec::new(), None::<u64>);
+        let (mut found, mut details, mut again) = (BTreeMap::<_, Vec<_>>::new(), Vec::new(), None::<u64>);
         for path in &files {
-            match read(path, &trust, last).and_then(|found| take(&mut best, found)) {
-                Ok(()) => {}
+            match read(path, &trust) {
+                Ok((audience, served)) => found.entry(audience).or_default().push((path, served)),
                 Err(Refusal::Until(time)) => again = Some(again.map_or(time, |known| known.min(time))),
                 Err(refusal) => details.push(detail(path, &refusal)),
+            }
+        }
+        let mut best = BTreeMap::new();
+        for (audience, candidates) in found {
+            let published = last.and_then(|last| last.bundles().get(&audience)).cloned();
+            if let Some(chosen) = choose(candidates, published.as_deref(), &mut details) {
+                best.insert(audience, Arc::new(chosen));
             }
         }
         if let Some(last) = last
@@ -140,7 +150,7 @@ impl SignedFolder {
 }
 
 /// A bundle that may be published, with whom it is for.
-fn read(path: &Path, trust: &Trust, last: Option<&Publication>) -> Result<(String, Served), Refusal> {
+fn read(path: &Path, trust: &Trust) -> Result<(String, Served), Refusal> {
     let bytes = bundle_file(path).map_err(Refusal::File)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs());
     let bundle = Bundle::read(&bytes).map_err(Refusal::Bundle)?;
@@ -149,35 +159,36 @@ fn read(path: &Path, trust: &Trust, last: Option<&Publication>) -> Result<(Strin
         judged => judged.map_err(Refusal::Bundle)?,
     };
     let audience = bundle.audience().to_owned();
-    let published = last.and_then(|last| last.bundles().get(&audience)).and_then(|one| Mark::of(&one.bytes));
-    if let Some(mark) = published {
-        if bundle.serial() < mark.serial {
-            return Err(Refusal::Bundle(BundleError::Older));
-        }
-        if bundle.serial() == mark.serial && *bundle.digest() != mark.digest {
-            return Err(Refusal::Bundle(BundleError::Reused));
-        }
-    }
     // A bundle is good only if all of it is.
     bundle.policy().map_err(Refusal::Bundle)?;
     Served::new(bytes).map(|served| (audience, served)).map_err(Refusal::Bundle)
 }
 
-/// Keeps the newer of two; of the same publication signed twice, the same one everywhere.
-fn take(
-    best: &mut BTreeMap<String, Arc<Served>>,
-    (audience, found): (String, Served),
-) -> Result<(), Refusal> {
-    if let Some(known) = best.get(&audience) {
-        if known.serial == found.serial && Mark::of(&known.bytes) != Mark::of(&found.bytes) {
-            return Err(Refusal::Bundle(BundleError::Reused));
+/// The newest of those for one audience, if it may take the place of what is published: filters would take nothing older, and nothing
+/// else of the same serial. Of one publication that was signed twice, the same everywhere.
+fn choose(
+    mut candidates: Vec<(&PathBuf, Served)>,
+    published: Option<&Served>,
+    details: &mut Vec<Detail>,
+) -> Option<Served> {
+    let digest = |served: &Served| Mark::of(&served.bytes).map(|mark| mark.digest);
+    let newest = candidates.iter().map(|(_, served)| served.serial).max()?;
+    candidates.retain(|(_, served)| served.serial == newest);
+    candidates.sort_by(|(_, a), (_, b)| a.tag.cmp(&b.tag));
+    let known = match published {
+        Some(published) if published.serial > newest => {
+            details.extend(
+                candidates.iter().map(|(path, _)| detail(path, &Refusal::Bundle(BundleError::Older))),
+            );
+            return None;
         }
-        if (known.serial, &known.tag) > (found.serial, &found.tag) {
-            return Ok(());
-        }
-    }
-    best.insert(audience, Arc::new(found));
-    Ok(())
+        Some(published) if published.serial == newest => digest(published),
+        _ => candidates.first().and_then(|(_, served)| digest(served)),
+    };
+    let (same, others): (Vec<_>, Vec<_>) =
+        candidates.into_iter().partition(|(_, served)| digest(served) == known);
+    details.extend(others.iter().map(|(path, _)| detail(path, &Refusal::Bundle(BundleError::Reused))));
+    same.into_iter().next().map(|(_, served)| served)
 }
 
 fn detail(path: &Path, refusal: &Refusal) -> Detail {

@@ -228,7 +228,8 @@ impl Companion {
     pub(crate) fn metric(&self, series: &str) -> f64 {
         let page = Client::new(self.admin.unwrap_or(self.address)).get("/metrics", &[]).text();
         let line = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-        line.unwrap_or_else(|| panic!("{series} is not in\n{page}")).parse().unwrap()
+        assert!(line.is_some(), "{series} is not in\n{page}");
+        line.unwrap().parse().unwrap()
     }
 
     pub(crate) fn id(&self) -> u32 {

@@ -116,7 +116,7 @@ fn what_is_torn_on_the_disk_is_not_served() {
 
 /// A disk that takes no more: files may be of 512 or 1024 bytes, and bundles are longer.
 fn cramped(project: &Project) -> Companion {
-    let script = "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\"";
+    let script = "trap '' XFSZ; ulimit -S -f 1; exec \"$0\" \"$@\"";
     let mut command = Command::new("sh");
     command.args(["-c", script, PROGRAM]).args(project.args());
     command.args(["--state", &project.name("state"), "--listen", "127.0.0.1:0"]);
