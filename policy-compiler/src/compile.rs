@@ -46,7 +46,8 @@ pub fn detection(policy: Option<&Path>) -> (Option<Detection>, Report) {
     (checked.map(|checked| checked.detection), report)
 }
 
-fn check_all(paths: &[PathBuf]) -> (Option<Checked>, Report) {
+/// Policy with all that is known of it.
+pub(crate) fn check_all(paths: &[PathBuf]) -> (Option<Checked>, Report) {
     let mut report = Report::default();
     let ids = files::read(paths, &mut report);
     let checked = check_files(&report.sources, &ids, &mut report.diagnostics);

@@ -4,8 +4,9 @@
 //! that a mounted ConfigMap is read once). Files are taken in the order of their paths; nothing depends on it.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io::{self, Read as _};
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
@@ -47,6 +48,13 @@ pub fn read(paths: &[PathBuf], report: &mut Report) -> Vec<FileId> {
         report.diagnostics.lose();
     }
     read
+}
+
+/// Every file and folder that `paths` stand for, by its true name; what cannot be read is left out.
+pub(crate) fn seen(paths: &[PathBuf]) -> BTreeSet<PathBuf> {
+    let (mut found, mut report) = (Found::default(), Report::default());
+    paths.iter().for_each(|path| found.collect(path, &mut report));
+    found.seen
 }
 
 /// The documents of one file, by the language that its name says.
@@ -120,8 +128,20 @@ fn read_one(path: &Path, report: &mut Report) -> Option<FileId> {
 pub fn read_at_most(path: &Path, most: usize) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
-    fs::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
     Ok((bytes.len() <= most).then_some(bytes))
+}
+
+/// Writes beside the target, brings it to disk, then renames: a reader sees the old file or the new one, never a part.
+pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // The umask applies, as it does to any new file.
+    let mut builder = tempfile::Builder::new();
+    let mut file = builder.permissions(Permissions::from_mode(0o666)).tempfile_in(directory)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    File::open(directory)?.sync_all()
 }
 
 fn unreadable(path: &Path, error: &io::Error, report: &mut Report) {
@@ -151,5 +171,17 @@ mod tests {
             ids.into_iter().map(|id| report.sources.name(id).rsplit('/').next().unwrap()).collect();
         assert_eq!(names, ["a.yml", "again.yaml", "c.json"]);
         assert!(!report.has_errors());
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_readable_to_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("policy.bundle");
+        write_atomically(&path, b"one").unwrap();
+        write_atomically(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "no temporary file stays");
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o400, 0o400);
+        assert!(write_atomically(&directory.path().join("none/x"), b"").is_err());
     }
 }

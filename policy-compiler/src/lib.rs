@@ -32,6 +32,7 @@ pub mod patterns;
 pub mod project;
 pub mod report;
 pub mod scanning;
+mod serve;
 pub mod shape;
 mod slice;
 mod source;

@@ -14,7 +14,7 @@ use sallyport_engine::policy::{
 };
 
 /// A namespace, or a workload in one.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Audience {
     namespace: String,
     workload: Option<String>,

@@ -68,11 +68,16 @@ impl Suite {
         let Some(bundle) = bundle.filter(|_| !policy.has_errors() && !report.has_errors()) else {
             return Err(NotRun::Bad { policy: Box::new(policy), cases: Box::new(report) });
         };
-        let mut engine = Native::new(&bundle).map_err(NotRun::Engine)?;
+        Self::of(project.policy.display().to_string(), &bundle, cases)
+    }
+
+    /// Runs cases on policy that was compiled already.
+    pub(crate) fn of(policy: String, bundle: &[u8], cases: Vec<Case>) -> Result<Self, NotRun> {
+        let mut engine = Native::new(bundle).map_err(NotRun::Engine)?;
         let mut hits = Counter::default();
         let tests: Vec<_> = cases.into_iter().map(|case| Test::run(case, &mut engine, &mut hits)).collect();
         let coverage = hits.of(engine.policy().parts());
-        Ok(Self { policy: project.policy.display().to_string(), tests, coverage })
+        Ok(Self { policy, tests, coverage })
     }
 
     /// How many cases came out so.

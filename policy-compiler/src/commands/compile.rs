@@ -1,9 +1,6 @@
 //! `compile`: policy to a bundle, as a file or as the configuration of a plugin.
 
-use std::fs::{File, Permissions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::slice;
 
@@ -17,6 +14,7 @@ use serde::Serialize;
 use super::sign::secret_keys;
 use super::{fail, moment, print, show};
 use crate::Audience;
+use crate::files::write_atomically;
 use crate::{exit, keys};
 
 #[derive(Debug, clap::Args)]
@@ -122,33 +120,4 @@ fn plugin_config_for(bundle: &[u8], keys: &[PublicKey], audience: Option<String>
     let keys = keys.iter().map(|key| STANDARD.encode(key.to_bytes())).collect();
     serde_json::to_string(&PluginConfig { bundle: STANDARD.encode(bundle), keys, audience })
         .unwrap_or_default()
-}
-
-/// Writes beside the target, brings it to disk, then renames: a reader sees the old file or the new one, never a part.
-pub(super) fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // The umask applies, as it does to any new file.
-    let mut builder = tempfile::Builder::new();
-    let mut file = builder.permissions(Permissions::from_mode(0o666)).tempfile_in(directory)?;
-    file.write_all(content)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    File::open(directory)?.sync_all()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_is_replaced_whole_and_readable_to_others() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("policy.bundle");
-        write_atomically(&path, b"one").unwrap();
-        write_atomically(&path, b"two").unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"two");
-        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "no temporary file stays");
-        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o400, 0o400);
-        assert!(write_atomically(&directory.path().join("none/x"), b"").is_err());
-    }
 }

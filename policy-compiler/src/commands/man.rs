@@ -7,9 +7,9 @@ use std::process::ExitCode;
 
 use clap_mangen::Man;
 
-use super::compile::write_atomically;
 use super::{definition, fail, print};
 use crate::exit;
+use crate::files::write_atomically;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

@@ -13,7 +13,9 @@ mod man;
 mod reference;
 mod scan;
 mod schema;
+mod serve;
 mod sign;
+mod status;
 mod table;
 mod test;
 mod verify;
@@ -68,6 +70,10 @@ enum Command {
     Scan(scan::Args),
     /// Say what differs between two policies in meaning: who may now do what, and who no longer may
     Diff(diff::Args),
+    /// Publish policy to filters: compile, test and sign it whenever it changes, and serve it
+    Serve(Box<serve::Args>),
+    /// Show who enforces which policy since when, as a companion was told
+    Status(status::Args),
     /// Run a real Envoy with policy, minted identities and an upstream on this machine
     Dev(dev::Args),
     /// Print a reference page as Markdown: of the policy language, or of this command line
@@ -109,6 +115,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Scan(args) => scan::run(&args),
         Command::Diff(args) => diff::run(&args),
+        Command::Serve(args) => serve::run(*args),
+        Command::Status(args) => status::run(&args),
         Command::Dev(args) => dev::run(&args),
         Command::Reference(args) => reference::run(&args),
         Command::Completions(args) => completions::run(&args),

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::compile::write_atomically;
 use super::{fail, print};
+use crate::files::write_atomically;
 use crate::keys::{self, SecretKey};
 use crate::{bundle_file, exit};
 

@@ -6,8 +6,8 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::compile::write_atomically;
 use super::{Format, fail, print, show};
+use crate::files::write_atomically;
 use crate::project::{self, Project};
 use crate::report::Colour;
 use crate::testing::{NotRun, Outcome, Suite};

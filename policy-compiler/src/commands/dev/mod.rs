@@ -22,9 +22,10 @@ use sallyport_playground::envoy::{ClientCertificates, Config, Envoy, Program, Up
 use sallyport_playground::upstream::{Answer, Upstream};
 use serde::Serialize;
 
-use super::compile::{plugin_config, write_atomically};
+use super::compile::plugin_config;
 use super::{fail, show};
 use crate::exit;
+use crate::files::write_atomically;
 use crate::report::Colour;
 use identities::Identities;
 

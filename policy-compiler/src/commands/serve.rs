@@ -1,0 +1,116 @@
+//! `serve`: the companion, which publishes policy to filters.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use super::fail;
+use crate::exit;
+use crate::project::Project;
+use crate::serve::{self, Folder, Options, Place, SignedFolder, Source, StateDir, TlsFiles};
+
+#[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("source").required(true)))]
+pub(super) struct Args {
+    /// A project: a folder with `policy/` and `cases/` in it, which is compiled, tested, signed and published whenever it changes
+    #[arg(value_name = "PROJECT", group = "source", requires = "sign_with")]
+    project: Option<PathBuf>,
+    /// The policy, where it is not in a project: a directory or a file
+    #[arg(long, value_name = "PATH", group = "source", requires = "sign_with")]
+    policy: Option<PathBuf>,
+    /// Case files that `--policy` must pass, or directories of them
+    #[arg(long, value_name = "CASE", num_args = 1.., requires = "policy")]
+    cases: Vec<PathBuf>,
+    /// A folder of `.bundle` files that were signed elsewhere; of those for one audience the newest is published
+    #[arg(long, value_name = "DIR", group = "source", requires = "key")]
+    bundles: Option<PathBuf>,
+    /// Sign with the private key in this file; may be given several times
+    #[arg(long, value_name = "FILE", conflicts_with = "bundles")]
+    sign_with: Vec<PathBuf>,
+    /// A file with the serial of what is in the folder; without it, that is made of the times at which files were changed
+    #[arg(long, value_name = "FILE", conflicts_with = "bundles")]
+    serial_file: Option<PathBuf>,
+    /// A file with a public key that may sign `--bundles`; may be given several times
+    #[arg(long, visible_alias = "keys", value_name = "FILE", requires = "bundles", num_args = 1..)]
+    key: Vec<PathBuf>,
+    /// A file with a public key that no longer may
+    #[arg(long, value_name = "FILE", requires = "bundles")]
+    retired_key: Vec<PathBuf>,
+    /// A folder of this replica alone, for what is published; a restart serves it at once
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// Where filters ask
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8470")]
+    listen: SocketAddr,
+    /// Where health, metrics and the fleet are shown without TLS, besides
+    #[arg(long, value_name = "ADDRESS")]
+    admin: Option<SocketAddr>,
+    /// The server's certificate, in PEM; read anew when it changes
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Its private key
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// The CAs that clients' certificates must be from; without it, clients need none
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_client_ca: Option<PathBuf>,
+    /// How often to look for changes that the system does not tell of, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    poll: u64,
+    /// The most connections at once
+    #[arg(long, value_name = "N", default_value_t = 8192, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    max_connections: u32,
+    /// The least that is logged: `error`, `warn`, `info`, `debug` (every request) or `trace`
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    log: LevelFilter,
+}
+
+pub(super) fn run(args: Args) -> ExitCode {
+    // Ours alone: those of the libraries can carry headers.
+    let ours = Targets::new().with_target("policy_compiler", args.log);
+    let lines = fmt::layer().json().flatten_event(true).with_target(false).with_writer(io::stderr);
+    tracing_subscriber::registry().with(lines.with_filter(ours)).init();
+    match serve::run(args.options()) {
+        Ok(()) => exit::OK.into(),
+        Err(why) => fail(&why),
+    }
+}
+
+impl Args {
+    fn options(self) -> Options {
+        let folder = |place, keys, serial| Source::Folder(Folder { place, keys, serial });
+        let source = match (self.project, self.policy, self.bundles) {
+            (Some(project), ..) => folder(Place::Project(project), self.sign_with, self.serial_file),
+            (_, Some(policy), _) => {
+                let place = Place::Named(Project { policy, cases: self.cases });
+                folder(place, self.sign_with, self.serial_file)
+            }
+            (.., bundles) => Source::Bundles(SignedFolder {
+                folder: bundles.unwrap_or_default(),
+                keys: self.key,
+                retired: self.retired_key,
+            }),
+        };
+        let tls = self.tls_cert.zip(self.tls_key).map(|(certificate, key)| TlsFiles {
+            certificate,
+            key,
+            client_ca: self.tls_client_ca,
+        });
+        Options {
+            source,
+            state: self.state.map(StateDir),
+            listen: self.listen,
+            admin: self.admin,
+            tls,
+            poll: Duration::from_secs(self.poll),
+            max_connections: usize::try_from(self.max_connections).unwrap_or(usize::MAX),
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! What is served: bundles by audience, none of which changes any more. The next publication takes the place of the whole.
+//!
+//! Of a policy folder, a slice is made when somebody first asks for it, once for all who do, and is kept while there is room.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use flate2::{Compression, GzBuilder};
+use sallyport_engine::Policy;
+use sallyport_engine::bundle::{Bundle, BundleError, Terms, encode_under};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::{OnceCell, Semaphore};
+use tokio::task::spawn_blocking;
+
+use crate::Audience;
+use crate::keys::{self, SecretKey};
+use crate::slice::slice;
+
+/// The most slices that are kept.
+const MAX_SLICES: usize = 1024;
+/// The most bytes of slices that are kept, compressed ones not counted.
+const MAX_SLICE_BYTES: usize = 256 * 1024 * 1024;
+/// How many slices are made at once.
+const SLICING: usize = 2;
+/// Where the engine that a bundle needs stands in it.
+const ENGINE_AT: std::ops::Range<usize> = 12..16;
+
+/// Everything that is served at one time.
+#[derive(Debug)]
+pub(super) struct Publication {
+    /// By audience; the empty one is for all.
+    bundles: BTreeMap<String, Arc<Served>>,
+    slicing: Option<Arc<Slicing>>,
+}
+
+/// The bytes of one bundle, and what is said of them.
+#[derive(Debug)]
+pub(super) struct Served {
+    pub(super) bytes: Bytes,
+    /// The SHA-256 of the bytes, in lower-case hexadecimal.
+    pub(super) tag: String,
+    pub(super) serial: u64,
+    /// The least engine that can judge by it.
+    pub(super) engine: u32,
+    gzip: OnceCell<Bytes>,
+}
+
+/// What slices are made of.
+#[derive(Debug)]
+struct Slicing {
+    policy: Policy,
+    /// Whom each service is for, by its number.
+    services: Vec<Vec<Audience>>,
+    keys: Vec<SecretKey>,
+    kept: Mutex<Kept>,
+    workers: Semaphore,
+}
+
+type Cell = Arc<OnceCell<Result<Arc<Served>, BundleError>>>;
+
+/// Slices by audience, with a number that says how long ago each was asked for.
+#[derive(Debug, Default)]
+struct Kept {
+    slices: HashMap<Audience, (Cell, u64)>,
+    clock: u64,
+}
+
+// === impl Served ===
+
+impl Served {
+    /// A bundle that holds.
+    pub(super) fn new(bytes: Vec<u8>) -> Result<Self, BundleError> {
+        let bundle = Bundle::read(&bytes)?;
+        let serial = bundle.serial();
+        let engine = bundle.signed().get(ENGINE_AT).and_then(|bytes| bytes.try_into().ok());
+        let engine = engine.map(u32::from_le_bytes).ok_or(BundleError::Length)?;
+        let tag = hex(&Sha256::digest(&bytes));
+        Ok(Self { bytes: bytes.into(), tag, serial, engine, gzip: OnceCell::new() })
+    }
+
+    /// The bytes compressed, the same on every machine; as they are if that fails.
+    pub(super) async fn gzip(&self) -> Bytes {
+        let make = || async {
+            let bytes = self.bytes.clone();
+            spawn_blocking(move || compress(&bytes)).await.unwrap_or_else(|_| self.bytes.clone())
+        };
+        self.gzip.get_or_init(make).await.clone()
+    }
+}
+
+fn compress(bytes: &Bytes) -> Bytes {
+    // No time and no name of a system: replicas answer with the same bytes.
+    let mut encoder = GzBuilder::new().operating_system(255).write(Vec::new(), Compression::default());
+    // Writing to memory does not fail.
+    let written = encoder.write_all(bytes).and_then(|()| encoder.finish());
+    written.map_or_else(|_| bytes.clone(), Bytes::from)
+}
+
+/// Bytes in lower-case hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+// === impl Publication ===
+
+impl Publication {
+    /// Bundles that were signed elsewhere, by audience.
+    pub(super) fn of_bundles(bundles: BTreeMap<String, Arc<Served>>) -> Self {
+        Self { bundles, slicing: None }
+    }
+
+    /// A policy as a whole bundle, and what slices of it are made and signed with.
+    pub(super) fn of_policy(
+        whole: Served,
+        policy: Policy,
+        services: Vec<Vec<Audience>>,
+        keys: Vec<SecretKey>,
+    ) -> Self {
+        let (kept, workers) = (Mutex::default(), Semaphore::new(SLICING));
+        let slicing = Slicing { policy, services, keys, kept, workers };
+        Self { bundles: BTreeMap::from([(String::new(), Arc::new(whole))]), slicing: Some(Arc::new(slicing)) }
+    }
+
+    /// The newest serial of all bundles.
+    pub(super) fn serial(&self) -> u64 {
+        self.bundles.values().map(|served| served.serial).max().unwrap_or(0)
+    }
+
+    /// The bundles that slices are made of, or all of them.
+    pub(super) fn bundles(&self) -> &BTreeMap<String, Arc<Served>> {
+        &self.bundles
+    }
+
+    /// Whom each service is for, where slices can be made.
+    pub(super) fn services(&self) -> Option<&[Vec<Audience>]> {
+        self.slicing.as_ref().map(|slicing| slicing.services.as_slice())
+    }
+
+    /// Whether both serve the same bytes to everybody.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let tags = |one: &Self| -> Vec<_> {
+            one.bundles.iter().map(|(audience, served)| (audience.clone(), served.tag.clone())).collect()
+        };
+        tags(self) == tags(other) && self.services() == other.services()
+    }
+
+    /// The bundle for an audience, or for all: of several, the one that is for the fewest.
+    pub(super) async fn bundle(
+        &self,
+        audience: Option<&Audience>,
+    ) -> Result<Option<Arc<Served>>, BundleError> {
+        let Some(audience) = audience else { return Ok(self.bundles.get("").cloned()) };
+        if let Some(slicing) = &self.slicing {
+            return slicing.slice(audience).await.map(Some);
+        }
+        Ok(self.narrowest(&audience.to_string()).cloned())
+    }
+
+    /// The serial of what an audience is sent.
+    pub(super) fn serial_for(&self, audience: &str) -> Option<u64> {
+        let sliced = self.slicing.is_some().then_some("");
+        self.narrowest(sliced.unwrap_or(audience)).map(|served| served.serial)
+    }
+
+    fn narrowest(&self, audience: &str) -> Option<&Arc<Served>> {
+        let namespace = audience.split('/').next().unwrap_or_default();
+        [audience, namespace, ""].into_iter().find_map(|name| self.bundles.get(name))
+    }
+}
+
+// === impl Slicing ===
+
+impl Slicing {
+    async fn slice(self: &Arc<Self>, audience: &Audience) -> Result<Arc<Served>, BundleError> {
+        let cell = self.kept.lock().unwrap_or_else(PoisonError::into_inner).cell(audience);
+        let make = || async {
+            let _permit = self.workers.acquire().await;
+            let (this, audience) = (Arc::clone(self), audience.clone());
+            let made = spawn_blocking(move || this.make(&audience)).await;
+            made.unwrap_or(Err(BundleError::Payload)).map(Arc::new)
+        };
+        cell.get_or_init(make).await.clone()
+    }
+
+    fn make(&self, audience: &Audience) -> Result<Served, BundleError> {
+        let parts = slice(self.policy.parts(), &self.services, audience);
+        let policy = Policy::new(parts).map_err(BundleError::Policy)?;
+        let terms = Terms { audience: Some(audience.to_string()), ..Terms::default() };
+        Served::new(keys::sign(&encode_under(&policy, &terms)?, &self.keys)?)
+    }
+}
+
+// === impl Kept ===
+
+impl Kept {
+    /// The place of a slice, which is made there if it is not yet.
+    fn cell(&mut self, audience: &Audience) -> Cell {
+        self.clock += 1;
+        if let Some((cell, used)) = self.slices.get_mut(audience) {
+            *used = self.clock;
+            return Arc::clone(cell);
+        }
+        while self.slices.len() >= MAX_SLICES || self.bytes() > MAX_SLICE_BYTES {
+            let oldest = self.slices.iter().min_by_key(|(_, (_, used))| *used).map(|(name, _)| name.clone());
+            let Some(oldest) = oldest else { break };
+            self.slices.remove(&oldest);
+        }
+        let cell = Cell::default();
+        self.slices.insert(audience.clone(), (Arc::clone(&cell), self.clock));
+        cell
+    }
+
+    fn bytes(&self) -> usize {
+        let made = self.slices.values().filter_map(|(cell, _)| cell.get()?.as_ref().ok());
+        made.map(|served| served.bytes.len()).sum()
+    }
+}

@@ -1,0 +1,286 @@
+//! What is answered to which request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Extension, Path, State};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, RETRY_AFTER, VARY,
+};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use axum::routing::get;
+use sallyport_engine::bundle::{BundleError, FORMAT};
+use serde::Serialize;
+use tokio::time::{Instant, timeout_at};
+
+use super::Companion;
+use super::conditional::{Asked, etag};
+use super::publication::Served;
+use crate::Audience;
+
+/// The longest that a request may wait for a change.
+const MAX_WAIT: Duration = Duration::from_secs(60);
+/// What a bundle is called on the wire.
+const BUNDLE: HeaderValue = HeaderValue::from_static("application/vnd.sallyport.bundle");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4");
+const SERIAL: HeaderName = HeaderName::from_static("x-sallyport-serial");
+const APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+
+/// Who is at the other end of a connection, by its certificate.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Peer(pub(super) Option<Arc<str>>);
+
+/// What is answered to one who asks for a bundle, as things are.
+enum Answer {
+    /// Something that it does not have.
+    Fresh(Arc<Served>),
+    /// It has what there is.
+    Same(Arc<Served>),
+    /// It has something newer than there is here.
+    Ahead(u64),
+    /// Nothing was published yet.
+    Nothing,
+    /// There is none for it.
+    Nobody,
+    /// It could not use it.
+    TooOld(String),
+    /// None can be made.
+    Failed(BundleError),
+}
+
+/// What is said when something is not as asked.
+#[derive(Serialize)]
+struct Refusal<'a> {
+    error: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upgrade: Option<&'a str>,
+}
+
+/// Everything that the companion answers.
+pub(super) fn all(companion: Arc<Companion>) -> Router {
+    Router::new()
+        .route("/v1/bundle", get(whole))
+        .route("/v1/bundle/{namespace}", get(of_namespace))
+        .route("/v1/bundle/{namespace}/{workload}", get(of_workload))
+        .merge(watched())
+        .with_state(companion)
+}
+
+/// What looks after the companion asks; no certificate is needed for it where there is a listener of its own.
+pub(super) fn administration(companion: Arc<Companion>) -> Router {
+    watched().with_state(companion)
+}
+
+fn watched() -> Router<Arc<Companion>> {
+    Router::new()
+        .route("/healthz", get(async || answer(StatusCode::OK, TEXT, "ok\n".to_owned())))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/v1/fleet", get(fleet))
+        .fallback(async || refuse(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path", None))
+}
+
+async fn ready(State(companion): State<Arc<Companion>>) -> Response {
+    let (is_ready, page) = companion.readiness();
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    answer(status, JSON, page)
+}
+
+async fn metrics(State(companion): State<Arc<Companion>>) -> Response {
+    let counts = companion.fleet.counts(companion.serials());
+    let page = companion.metrics.text(companion.serial(), counts, &companion.problems());
+    answer(StatusCode::OK, TEXT, page)
+}
+
+async fn fleet(State(companion): State<Arc<Companion>>) -> Response {
+    answer(StatusCode::OK, JSON, companion.fleet.json(companion.serial(), companion.serials()))
+}
+
+type Shared = State<Arc<Companion>>;
+
+async fn whole(companion: Shared, peer: Extension<Peer>, headers: HeaderMap) -> Response {
+    bundle(companion, &peer, "", &headers).await
+}
+
+async fn of_namespace(
+    companion: Shared,
+    peer: Extension<Peer>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    bundle(companion, &peer, &name, &headers).await
+}
+
+async fn of_workload(
+    companion: Shared,
+    peer: Extension<Peer>,
+    Path((namespace, workload)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    bundle(companion, &peer, &format!("{namespace}/{workload}"), &headers).await
+}
+
+async fn bundle(State(companion): Shared, peer: &Peer, name: &str, headers: &HeaderMap) -> Response {
+    let asked = Asked::of(headers);
+    let response = match (name, Audience::parse(name)) {
+        ("", _) => wait(&companion, &asked, peer, None).await,
+        (_, Ok(audience)) => wait(&companion, &asked, peer, Some(audience)).await,
+        (_, Err(why)) => refuse(StatusCode::NOT_FOUND, "audience", &why.to_string(), None),
+    };
+    let status = response.status().as_u16();
+    companion.metrics.answered(status);
+    tracing::debug!(
+        status,
+        audience = name,
+        node = asked.node,
+        peer = peer.0.as_deref(),
+        serial = asked.serial,
+        "answered"
+    );
+    response
+}
+
+/// Answers when there is something new, or when the time is over that the client waits.
+async fn wait(companion: &Companion, asked: &Asked, peer: &Peer, audience: Option<Audience>) -> Response {
+    let name = audience.as_ref().map(ToString::to_string).unwrap_or_default();
+    if companion.fleet.note(asked, &name, peer.0.as_ref()) {
+        tracing::warn!(
+            node = asked.node,
+            audience = name,
+            peer = peer.0.as_deref(),
+            code = asked.refused,
+            serial = asked.serial,
+            "a filter refused what it was sent"
+        );
+    }
+    let deadline = Instant::now() + asked.wait.unwrap_or_default().min(MAX_WAIT);
+    let mut published = companion.published.subscribe();
+    let mut stopping = companion.stopping.subscribe();
+    loop {
+        let answer = judge(asked, audience.as_ref(), &mut published).await;
+        let waits = matches!(answer, Answer::Same(_) | Answer::Ahead(_) | Answer::Nothing);
+        if !waits || *stopping.borrow() || Instant::now() >= deadline {
+            return respond(companion, asked, answer).await;
+        }
+        let waiting = companion.wait();
+        let change = async {
+            tokio::select! {
+                changed = published.changed() => changed.is_ok(),
+                stopped = stopping.wait_for(|stop| *stop) => stopped.is_ok(),
+            }
+        };
+        let changed = timeout_at(deadline, change).await;
+        drop(waiting);
+        if changed.is_err() {
+            // It is still there.
+            companion.fleet.note(asked, &name, peer.0.as_ref());
+        }
+    }
+}
+
+/// What there is for the client now.
+async fn judge(asked: &Asked, audience: Option<&Audience>, published: &mut super::Subscription) -> Answer {
+    let Some(publication) = published.borrow_and_update().clone() else { return Answer::Nothing };
+    let served = match publication.bundle(audience).await {
+        Ok(Some(served)) => served,
+        Ok(None) => return Answer::Nobody,
+        Err(why) => return Answer::Failed(why),
+    };
+    if asked.engine.is_some_and(|engine| engine < served.engine) {
+        return Answer::TooOld(format!("the bundle needs engine {}", served.engine));
+    }
+    if asked.format.is_some_and(|format| format != FORMAT) {
+        return Answer::TooOld(format!("the bundle is of format {FORMAT}"));
+    }
+    if asked.has(&served.tag) {
+        return Answer::Same(served);
+    }
+    match asked.serial {
+        Some(serial) if serial > served.serial => Answer::Ahead(served.serial),
+        _ => Answer::Fresh(served),
+    }
+}
+
+async fn respond(companion: &Companion, asked: &Asked, answer: Answer) -> Response {
+    let response = match answer {
+        Answer::Fresh(served) => fresh(companion, asked, &served).await,
+        Answer::Same(served) => {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            describe(response.headers_mut(), &served, asked.gzip);
+            response
+        }
+        Answer::Ahead(serial) => {
+            let message = format!(
+                "this replica has serial {serial}, which is older than yours: look at its /readyz and at the clocks of who edits policy"
+            );
+            refuse(StatusCode::CONFLICT, "behind", &message, None)
+        }
+        Answer::Nothing => {
+            let message = "nothing was published yet: /readyz says why";
+            let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, "nothing_published", message, None);
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            response
+        }
+        Answer::Nobody => {
+            let message = "there is no bundle for this audience, its namespace or everybody";
+            refuse(StatusCode::NOT_FOUND, "audience", message, None)
+        }
+        Answer::TooOld(why) => {
+            let upgrade = "deploy the filter's module of the companion's release";
+            refuse(StatusCode::CONFLICT, "engine", &why, Some(upgrade))
+        }
+        Answer::Failed(why) => {
+            tracing::error!(%why, "no bundle can be made for an audience");
+            refuse(StatusCode::INTERNAL_SERVER_ERROR, why.code(), &why.to_string(), None)
+        }
+    };
+    applied(response, asked)
+}
+
+async fn fresh(companion: &Companion, asked: &Asked, served: &Served) -> Response {
+    let bytes = if asked.gzip { served.gzip().await } else { served.bytes.clone() };
+    companion.metrics.sent_bytes.add(bytes.len());
+    let mut response = Response::new(Body::from(bytes));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, BUNDLE);
+    if asked.gzip {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    describe(headers, served, asked.gzip);
+    response
+}
+
+fn describe(headers: &mut HeaderMap, served: &Served, gzip: bool) {
+    if let Ok(tag) = HeaderValue::from_str(&etag(&served.tag, gzip)) {
+        headers.insert(ETAG, tag);
+    }
+    headers.insert(SERIAL, HeaderValue::from(served.serial));
+    headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+}
+
+/// Says that waiting was understood.
+fn applied(mut response: Response, asked: &Asked) -> Response {
+    if asked.wait.is_some() {
+        response.headers_mut().insert(APPLIED, HeaderValue::from_static("wait"));
+    }
+    response
+}
+
+fn refuse(status: StatusCode, error: &str, message: &str, upgrade: Option<&str>) -> Response {
+    let refusal = Refusal { error, message, upgrade };
+    answer(status, JSON, serde_json::to_string(&refusal).unwrap_or_default())
+}
+
+fn answer(status: StatusCode, kind: HeaderValue, text: String) -> Response {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}

@@ -1,0 +1,201 @@
+//! A folder of bundles that were signed elsewhere: each is verified, and the newest for each audience is served as it is.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use notify::RecursiveMode;
+use sallyport_engine::bundle::{Bundle, BundleError, KeySet, Trust};
+
+use super::folder::Mark;
+use super::problem::{Detail, Problem};
+use super::publication::{Publication, Served};
+use super::stamps::Stamps;
+use super::state::Saved;
+use crate::{bundle_file, keys};
+
+/// How the names of bundles end.
+const EXTENSION: &str = "bundle";
+
+/// Bundles to publish.
+#[derive(Clone, Debug)]
+pub(crate) struct SignedFolder {
+    pub(crate) folder: PathBuf,
+    /// Files with the public keys that may sign.
+    pub(crate) keys: Vec<PathBuf>,
+    /// Those that no longer may.
+    pub(crate) retired: Vec<PathBuf>,
+}
+
+/// What one look at the folder gave.
+#[derive(Debug)]
+pub(super) struct Looked {
+    pub(super) publication: Publication,
+    /// Bundles that were refused; the others are published all the same.
+    pub(super) problem: Option<Problem>,
+    /// When a bundle that waits for its time may be published, in seconds since 1970.
+    pub(super) again: Option<u64>,
+}
+
+/// Why one file is not published.
+enum Refusal {
+    File(String),
+    Bundle(BundleError),
+    /// It may be at this time.
+    Until(u64),
+}
+
+impl SignedFolder {
+    /// What to be told of when it changes.
+    pub(super) fn roots(&self) -> Vec<(PathBuf, RecursiveMode)> {
+        let all = std::iter::once(&self.folder).chain(&self.keys).chain(&self.retired);
+        all.map(|path| (path.clone(), RecursiveMode::NonRecursive)).collect()
+    }
+
+    pub(super) fn stamps(&self) -> Stamps {
+        let mut stamps = Stamps::default();
+        let files = self.files().unwrap_or_default();
+        files.iter().chain(&self.keys).chain(&self.retired).for_each(|path| stamps.add(path));
+        stamps
+    }
+
+    /// Verifies what is there now. What was published stays where nothing newer takes its place, unless its file was taken away and
+    /// nothing is wrong with the others.
+    pub(super) fn build(&self, last: Option<&Publication>) -> Result<Looked, Problem> {
+        let trust = self.trust()?;
+        let unreadable = |why| {
+            let message = format!("`{}` can not be read: {why}", self.folder.display());
+            Problem::new("bundles", message)
+        };
+        let files = self.files().map_err(unreadable)?;
+        let (mut found, mut details, mut again) = (BTreeMap::<_, Vec<_>>::new(), Vec::new(), None::<u64>);
+        for path in &files {
+            match read(path, &trust) {
+                Ok((audience, served)) => found.entry(audience).or_default().push((path, served)),
+                Err(Refusal::Until(time)) => again = Some(again.map_or(time, |known| known.min(time))),
+                Err(refusal) => details.push(detail(path, &refusal)),
+            }
+        }
+        let mut best = BTreeMap::new();
+        for (audience, candidates) in found {
+            let published = last.and_then(|last| last.bundles().get(&audience)).cloned();
+            if let Some(chosen) = choose(candidates, published.as_deref(), &mut details) {
+                best.insert(audience, Arc::new(chosen));
+            }
+        }
+        if let Some(last) = last
+            && (!details.is_empty() || best.is_empty())
+        {
+            for (audience, served) in last.bundles() {
+                best.entry(audience.clone()).or_insert_with(|| Arc::clone(served));
+            }
+        }
+        let problem = if !details.is_empty() {
+            Some(Problem::with("bundles", "bundles are refused", details.into_iter()))
+        } else if files.is_empty() {
+            let message = format!("there is no `.{EXTENSION}` file in `{}`", self.folder.display());
+            Some(Problem::new("bundles", message))
+        } else {
+            None
+        };
+        match problem {
+            Some(problem) if best.is_empty() => Err(problem),
+            problem => Ok(Looked { publication: Publication::of_bundles(best), problem, again }),
+        }
+    }
+
+    /// What was published before, of that what our keys signed.
+    pub(super) fn restore(&self, saved: &Saved) -> Result<Publication, Problem> {
+        let trust = self.trust()?;
+        let refuse = |why: BundleError| Problem::new("state", why.to_string());
+        let mut bundles = BTreeMap::new();
+        for (audience, bytes) in &saved.bundles {
+            let bundle = Bundle::read(bytes).map_err(refuse)?;
+            trust.keys.iter().try_for_each(|keys| keys.verify(&bundle).map(drop)).map_err(refuse)?;
+            if bundle.audience() != audience {
+                return Err(refuse(BundleError::Audience));
+            }
+            bundle.policy().map_err(refuse)?;
+            bundles.insert(audience.clone(), Arc::new(Served::new(bytes.clone()).map_err(refuse)?));
+        }
+        Ok(Publication::of_bundles(bundles))
+    }
+
+    fn trust(&self) -> Result<Trust, Problem> {
+        let read = |paths: &[PathBuf]| -> Result<Vec<_>, Problem> {
+            let one = |path: &PathBuf| {
+                keys::read_public(path).map_err(|why| {
+                    Problem::new("keys", format!("the key `{}` can not be used: {why}", path.display()))
+                })
+            };
+            paths.iter().map(one).collect()
+        };
+        let set = KeySet::new(read(&self.keys)?, read(&self.retired)?);
+        let message = "the keys are no set: name 1 to 16 active and at most 16 retired ones, each once";
+        Ok(Trust { keys: Some(set.ok_or_else(|| Problem::new("keys", message))?), audience: None })
+    }
+
+    /// The bundles' files, by name.
+    fn files(&self) -> std::io::Result<Vec<PathBuf>> {
+        let entries = self.folder.read_dir()?.collect::<std::io::Result<Vec<_>>>()?;
+        let mut files: Vec<_> = entries.into_iter().map(|entry| entry.path()).collect();
+        files.retain(|path| {
+            let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+            !hidden && path.extension().is_some_and(|extension| extension == EXTENSION) && !path.is_dir()
+        });
+        files.sort();
+        Ok(files)
+    }
+}
+
+/// A bundle that may be published, with whom it is for.
+fn read(path: &Path, trust: &Trust) -> Result<(String, Served), Refusal> {
+    let bytes = bundle_file(path).map_err(Refusal::File)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs());
+    let bundle = Bundle::read(&bytes).map_err(Refusal::Bundle)?;
+    match trust.accept(None, &bundle, now) {
+        Err(BundleError::NotYet) => return Err(Refusal::Until(bundle.valid().start)),
+        judged => judged.map_err(Refusal::Bundle)?,
+    };
+    let audience = bundle.audience().to_owned();
+    // A bundle is good only if all of it is.
+    bundle.policy().map_err(Refusal::Bundle)?;
+    Served::new(bytes).map(|served| (audience, served)).map_err(Refusal::Bundle)
+}
+
+/// The newest of those for one audience, if it may take the place of what is published: filters would take nothing older, and nothing
+/// else of the same serial. Of one publication that was signed twice, the same everywhere.
+fn choose(
+    mut candidates: Vec<(&PathBuf, Served)>,
+    published: Option<&Served>,
+    details: &mut Vec<Detail>,
+) -> Option<Served> {
+    let digest = |served: &Served| Mark::of(&served.bytes).map(|mark| mark.digest);
+    let newest = candidates.iter().map(|(_, served)| served.serial).max()?;
+    candidates.retain(|(_, served)| served.serial == newest);
+    candidates.sort_by(|(_, a), (_, b)| a.tag.cmp(&b.tag));
+    let known = match published {
+        Some(published) if published.serial > newest => {
+            details.extend(
+                candidates.iter().map(|(path, _)| detail(path, &Refusal::Bundle(BundleError::Older))),
+            );
+            return None;
+        }
+        Some(published) if published.serial == newest => digest(published),
+        _ => candidates.first().and_then(|(_, served)| digest(served)),
+    };
+    let (same, others): (Vec<_>, Vec<_>) =
+        candidates.into_iter().partition(|(_, served)| digest(served) == known);
+    details.extend(others.iter().map(|(path, _)| detail(path, &Refusal::Bundle(BundleError::Reused))));
+    same.into_iter().next().map(|(_, served)| served)
+}
+
+fn detail(path: &Path, refusal: &Refusal) -> Detail {
+    let (id, message) = match refusal {
+        Refusal::Bundle(why) => (why.code(), why.to_string()),
+        Refusal::File(why) => ("unreadable", why.clone()),
+        Refusal::Until(_) => ("not_yet", String::new()),
+    };
+    Detail { id: id.to_owned(), place: path.display().to_string(), message, help: None }
+}

@@ -1,0 +1,144 @@
+//! Clients that are slow, many, or in the way when the companion ends.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::common::{Project, until};
+use super::http::Client;
+
+/// How long it takes until the other side ends the connection.
+fn cut_after(
+    mut stream: TcpStream,
+    mut dribble: impl FnMut(&mut TcpStream) -> std::io::Result<()>,
+) -> Duration {
+    let start = Instant::now();
+    stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    let mut buffer = [0; 1024];
+    loop {
+        assert!(start.elapsed() < Duration::from_secs(40), "it is never cut");
+        if dribble(&mut stream).is_err() {
+            return start.elapsed();
+        }
+        match stream.read(&mut buffer) {
+            Ok(0) => return start.elapsed(),
+            Ok(_) => {}
+            Err(why)
+                if matches!(why.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {}
+            Err(_) => return start.elapsed(),
+        }
+    }
+}
+
+#[test]
+fn clients_that_dribble_are_cut_and_others_are_served() {
+    let project = Project::new();
+    let companion = project.serve(&[]);
+    companion.bundle();
+    let connect = || TcpStream::connect(companion.address).unwrap();
+    let slow: Vec<_> = [
+        ("silent", connect()),
+        ("headers", {
+            let mut stream = connect();
+            stream.write_all(b"GET /v1/bundle HTTP/1.1\r\nx: ").unwrap();
+            stream
+        }),
+        ("preface", {
+            let mut stream = connect();
+            stream.write_all(b"PRI * HT").unwrap();
+            stream
+        }),
+        ("h2", {
+            let mut stream = connect();
+            stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+            stream
+        }),
+    ]
+    .into_iter()
+    .map(|(what, stream)| {
+        let took = thread::spawn(move || {
+            cut_after(stream, |stream| if what == "headers" { stream.write_all(b"a") } else { Ok(()) })
+        });
+        (what, took)
+    })
+    .collect();
+    assert_eq!(companion.get("/v1/bundle", &[]).status, 200);
+    for (what, took) in slow {
+        let took = took.join().unwrap();
+        assert!(took >= Duration::from_secs(8) && took <= Duration::from_secs(25), "{what}: {took:?}");
+    }
+    assert!(companion.metric("sallyport_companion_connections_ended_total{why=\"timeout\"}") >= 4.0);
+    until("they are gone", || (companion.metric("sallyport_companion_connections") <= 1.0).then_some(()));
+}
+
+#[test]
+fn a_head_that_is_too_long_is_refused() {
+    let project = Project::new();
+    let companion = project.serve(&[]);
+    companion.bundle();
+    let long = "x".repeat(64 * 1024);
+    let refused = |client: Client| match client.ask(hyper::Method::GET, "/v1/bundle", &[("x-long", &long)]) {
+        Ok(answer) => answer.status == 431,
+        Err(_) => true,
+    };
+    assert!(refused(companion.client()));
+    assert!(refused(Client { http2: true, ..companion.client() }));
+    let many: Vec<_> = (0..200).map(|number| (format!("x-{number}"), "1".to_owned())).collect();
+    let many: Vec<_> = many.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(companion.get("/v1/bundle", &many).status, 431);
+    assert_eq!(companion.get("/v1/bundle", &[]).status, 200);
+}
+
+#[test]
+fn there_are_only_so_many_connections() {
+    let project = Project::new();
+    let companion = project.serve(&["--max-connections", "3", "--admin", "127.0.0.1:0"]);
+    companion.bundle();
+    until("room", || (companion.metric("sallyport_companion_connections") <= 1.0).then_some(()));
+    let held: Vec<_> = (0..3).map(|_| TcpStream::connect(companion.address).unwrap()).collect();
+    until("they are in", || (companion.metric("sallyport_companion_connections") >= 4.0).then_some(()));
+    assert!(companion.client().ask(hyper::Method::GET, "/v1/bundle", &[]).is_err());
+    assert!(companion.metric("sallyport_companion_connections_ended_total{why=\"limit\"}") >= 1.0);
+    let admin = Client::new(companion.admin.unwrap());
+    assert_eq!(admin.get("/healthz", &[]).status, 200, "its health is seen all the same");
+    drop(held);
+    until("there is room again", || {
+        companion
+            .client()
+            .ask(hyper::Method::GET, "/v1/bundle", &[])
+            .ok()
+            .filter(|answer| answer.status == 200)
+    });
+}
+
+#[test]
+fn ending_answers_who_waits() {
+    for signal in ["TERM", "INT"] {
+        let project = Project::new();
+        let mut companion = project.serve(&[]);
+        let first = companion.bundle();
+        let polls: Vec<_> = [false, true, false]
+            .into_iter()
+            .map(|http2| {
+                let (client, etag) = (Client { http2, ..companion.client() }, first.etag().to_owned());
+                thread::spawn(move || {
+                    client.get("/v1/bundle", &[("if-none-match", &etag), ("prefer", "wait=50")])
+                })
+            })
+            .collect();
+        // One that never says anything does not keep it.
+        let _silent = TcpStream::connect(companion.address).unwrap();
+        until("all wait", || (companion.metric("sallyport_companion_waiting") >= 3.0).then_some(()));
+        let start = Instant::now();
+        companion.signal(signal);
+        for poll in polls {
+            assert_eq!(poll.join().unwrap().status, 304);
+        }
+        assert!(start.elapsed() < Duration::from_secs(3));
+        assert_eq!(companion.ended(), Some(0));
+        assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+        assert!(TcpStream::connect(companion.address).is_err());
+        assert_eq!(companion.logged("stopped").len(), 1);
+    }
+}
