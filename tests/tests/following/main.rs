@@ -7,6 +7,7 @@
 mod faults;
 mod gate;
 mod scripted;
+mod served;
 mod start;
 mod swaps;
 mod trap;
