@@ -2,7 +2,7 @@
 # into the cache folder (.cache, or $SALLYPORT_CACHE) and says so. docs/setup.md has the details.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench build module lint fuzz-smoke fuzz differential
+.PHONY: help demo test bench soak build module lint fuzz-smoke fuzz differential
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ test: ## every test: native, the wasm module in wasmtime, and a real Envoy
 
 bench: ## decisions native and in wasm, and CPU per request in a real Envoy
 	@scripts/bench
+
+soak: ## a million requests while policy changes every second: does memory stay flat?
+	@scripts/bench --only soak
 
 build: module ## the module and the policy-compiler
 	@cargo build --release --package policy-compiler

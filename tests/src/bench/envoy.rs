@@ -80,7 +80,7 @@ pub(super) fn measure(bundle: &[u8]) -> Result<EnvoyCpu, Box<dyn Error>> {
 }
 
 /// What the upstream answers.
-const REPLY: &str =
+pub(super) const REPLY: &str =
     r#"{"jsonrpc":"2.0","id":7,"result":{"content":[{"type":"text","text":"three documents"}]}}"#;
 
 /// The set-ups; the first is what the others are compared with.
@@ -115,7 +115,8 @@ fn contenders(
     ])
 }
 
-fn request() -> Result<Request, Box<dyn Error>> {
+/// A tool call of 1 KiB.
+pub(super) fn request() -> Result<Request, Box<dyn Error>> {
     let call =
         subjects().into_iter().find(|subject| subject.name == SMALL).ok_or("there is no such subject")?;
     let case = call.case.request;

@@ -5,12 +5,15 @@
 //!  subjects ──► decisions     time per decision: engine, module in wasmtime
 //!     │    └──► instructions  instructions per decision of the engine, counted by valgrind
 //!     ├───────► envoy         CPU per request: no filter, the module, and peers that do nothing
-//!     └───────► scale         10 000 agents: compiling, loading, deciding
+//!     ├───────► scale         10 000 agents: compiling, loading, deciding
+//!     ├───────► bundles       how fast policy reaches filters, and how many a companion serves
+//!     └───────► soak          memory over a million requests (`make soak`)
 //! ```
 //!
 //! Budgets stand beside the numbers. A number over its budget is shown as such and is no error: machines differ.
 
 pub mod authorizer;
+mod bundles;
 mod cpu;
 mod decisions;
 mod envoy;
@@ -18,6 +21,7 @@ pub mod instructions;
 mod load;
 mod report;
 mod scale;
+mod soak;
 mod subjects;
 
 use std::error::Error;
@@ -38,6 +42,10 @@ pub enum Part {
     Envoy,
     /// Only what many agents cost.
     Scale,
+    /// Only how bundles reach filters.
+    Bundles,
+    /// So many requests while policy changes every second. Not part of everything.
+    Soak(u64),
 }
 
 /// The policy that everything is measured under: the example's.
@@ -58,6 +66,12 @@ pub fn run(part: Part) -> Result<Report, Box<dyn Error>> {
     }
     if matches!(part, Part::All | Part::Envoy) {
         report.envoy = Some(envoy::measure(&bundle)?);
+    }
+    if matches!(part, Part::All | Part::Bundles) {
+        report.scale.extend(bundles::measure(&bundle)?);
+    }
+    if let Part::Soak(requests) = part {
+        report.scale.extend(soak::measure(&bundle, requests)?);
     }
     Ok(report)
 }

@@ -157,6 +157,12 @@ impl Side {
     }
 }
 
+/// The policy of so many agents that share missions, as a bundle.
+pub(super) fn bundle_of(agents: usize) -> Result<Vec<u8>, Box<dyn Error>> {
+    let shape = Shape { agents, missions: SHARED.min(agents), rules: RULES, patterns: false };
+    Ok(shape.compile()?.0)
+}
+
 // === the policy ===
 
 impl Shape {

@@ -22,6 +22,9 @@ struct CommandLine {
     /// Measure only this part
     #[arg(long, value_enum)]
     only: Option<Only>,
+    /// How many requests a soak has
+    #[arg(long, default_value_t = 1_000_000)]
+    requests: u64,
     #[command(subcommand)]
     role: Option<Role>,
 }
@@ -37,6 +40,8 @@ enum Only {
     Decisions,
     Envoy,
     Scale,
+    Bundles,
+    Soak,
 }
 
 /// What this program is when it starts itself again.
@@ -73,6 +78,8 @@ fn run(line: &CommandLine) -> Result<(), Box<dyn Error>> {
         Some(Only::Decisions) => Part::Decisions,
         Some(Only::Envoy) => Part::Envoy,
         Some(Only::Scale) => Part::Scale,
+        Some(Only::Bundles) => Part::Bundles,
+        Some(Only::Soak) => Part::Soak(line.requests),
     })?;
     match line.format {
         Format::Text => print!("{report}"),
