@@ -45,6 +45,8 @@ the request asked for are shown, values of arguments are not.
 and the names of rules, missions, agents, services and path variables mean nothing. `+` is more than before, `-` less, `~` neither or
 both.
 
+`serve` publishes policy until a signal ends it ([companion.md](companion.md)), and logs JSON to standard error; `status` asks it who enforces what.
+
 `scan` tries detectors, the built-in ones as they are by default, or those of a policy. A text that is JSON is read as JSON. Each finding
 is one line: `file`, `detector`, `pack`, `severity`, `action`, `pointer` (into JSON), `offset` and `length` (in bytes, of the text at
 `pointer`), `line` and `column` (of the file); never what was found. At most 32 are told of each file, as in a record.

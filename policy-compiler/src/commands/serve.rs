@@ -38,7 +38,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "bundles")]
     serial_file: Option<PathBuf>,
     /// A file with a public key that may sign `--bundles`; may be given several times
-    #[arg(long, visible_alias = "keys", value_name = "FILE", requires = "bundles", num_args = 1..)]
+    #[arg(long, alias = "keys", value_name = "FILE", requires = "bundles", num_args = 1..)]
     key: Vec<PathBuf>,
     /// A file with a public key that no longer may
     #[arg(long, value_name = "FILE", requires = "bundles")]
@@ -67,7 +67,7 @@ pub(super) struct Args {
     /// The most connections at once
     #[arg(long, value_name = "N", default_value_t = 8192, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     max_connections: u32,
-    /// The least that is logged: `error`, `warn`, `info`, `debug` (every request) or `trace`
+    /// The least that is logged: `error`, `warn`, `info` or `debug` (every request)
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: LevelFilter,
 }

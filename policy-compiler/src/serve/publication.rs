@@ -217,3 +217,39 @@ impl Kept {
         made.map(|served| served.bytes.len()).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use flate2::read::GzDecoder;
+
+    use super::*;
+
+    fn audience(number: usize) -> Audience {
+        Audience::parse(&format!("tools/w{number}")).unwrap()
+    }
+
+    #[test]
+    fn slices_are_kept_while_there_is_room_and_those_asked_for_last_stay() {
+        let mut kept = Kept::default();
+        let first = kept.cell(&audience(0));
+        for number in 1..=MAX_SLICES {
+            kept.cell(&audience(number));
+            assert!(Arc::ptr_eq(&first, &kept.cell(&audience(0))), "it is in use");
+        }
+        assert_eq!(kept.slices.len(), MAX_SLICES);
+        assert!(!kept.slices.contains_key(&audience(1)) && kept.slices.contains_key(&audience(2)));
+    }
+
+    #[test]
+    fn what_is_compressed_is_the_same_every_time() {
+        let bytes = Bytes::from(b"policy ".repeat(1000));
+        let packed = compress(&bytes);
+        assert_eq!(packed, compress(&bytes));
+        assert_eq!(packed[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255], "no time, no system");
+        let mut unpacked = Vec::new();
+        GzDecoder::new(&packed[..]).read_to_end(&mut unpacked).unwrap();
+        assert_eq!(unpacked, bytes);
+    }
+}

@@ -135,3 +135,91 @@ impl StateDir {
 fn is_file(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|metadata| metadata.is_file())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use sallyport_engine::bundle::{Terms, frame};
+
+    use super::super::publication::Served;
+    use super::*;
+
+    fn publication(serial: u64) -> Publication {
+        let bundle = |audience: Option<&str>| {
+            let terms = Terms { audience: audience.map(str::to_owned), ..Terms::default() };
+            Arc::new(Served::new(frame(b"policy", serial, &terms).unwrap()).unwrap())
+        };
+        let all = [(String::new(), bundle(None)), ("tools".to_owned(), bundle(Some("tools")))];
+        Publication::of_bundles(all.into())
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn the_last_publication_is_read_back_and_the_one_before_is_cleared_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir(folder.path().join("made"));
+        let lock = state.prepare().unwrap();
+        assert!(state.load().unwrap().is_none());
+        for serial in [1, 2] {
+            state.save(&publication(serial)).unwrap();
+            let saved = state.load().unwrap().unwrap();
+            let expected = publication(serial);
+            for (audience, served) in expected.bundles() {
+                assert_eq!(saved.bundles[audience], served.bytes);
+            }
+            assert_eq!((saved.bundles.len(), saved.services), (2, None));
+        }
+        assert_eq!(names(&state.0).len(), 4, "two bundles, what names them, the lock");
+        assert_eq!(state.prepare().unwrap_err().kind(), io::ErrorKind::ResourceBusy);
+        drop(lock);
+        state.prepare().unwrap();
+    }
+
+    /// The steps of a save, each of which may be the last.
+    #[test]
+    fn whenever_a_save_ends_the_last_whole_one_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir(folder.path().to_owned());
+        state.save(&publication(1)).unwrap();
+        let tags = |publication: &Publication| -> Vec<_> {
+            publication.bundles().values().map(|served| (served.tag.clone(), served.bytes.clone())).collect()
+        };
+        let loads = |serial| {
+            let saved = state.load().unwrap().unwrap();
+            let tags: Vec<_> = tags(&publication(serial)).into_iter().map(|(_, bytes)| bytes).collect();
+            assert_eq!(saved.bundles.into_values().collect::<Vec<_>>(), tags);
+        };
+        fs::write(state.0.join(".tmpAbCdEf"), "half").unwrap();
+        loads(1);
+        for (tag, bytes) in tags(&publication(2)) {
+            fs::write(state.file(&tag), &bytes).unwrap();
+            loads(1);
+        }
+        fs::write(state.0.join(".tmpGhIjKl"), "{\"version\":1").unwrap();
+        loads(1);
+        drop(state.prepare().unwrap());
+        assert!(names(&state.0).iter().all(|name| !name.starts_with(UNFINISHED)));
+        state.save(&publication(2)).unwrap();
+        loads(2);
+
+        // What a disk lost or changed is found out.
+        let (tag, bytes) = tags(&publication(2)).remove(0);
+        fs::write(state.file(&tag), &bytes[1..]).unwrap();
+        assert!(state.load().unwrap_err().to_string().contains("torn"));
+        state.save(&publication(2)).unwrap();
+        loads(2);
+        for bad in ["", "{}", "{\"version\":2,\"bundles\":{}}", "{\"version\":1,\"bundles\":{\"\":\"../x\"}}"]
+        {
+            fs::write(state.0.join(CURRENT), bad).unwrap();
+            assert!(state.load().is_err(), "{bad}");
+        }
+    }
+}
