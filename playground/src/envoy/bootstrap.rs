@@ -16,6 +16,9 @@ use super::config::{
 /// The listener's name.
 pub(super) const LISTENER: &str = "gate";
 
+/// What Envoy calls itself.
+const NODE: &str = "playground";
+
 /// The module's name and root id.
 const MODULE: &str = "sallyport";
 
@@ -48,6 +51,7 @@ pub(super) fn bootstrap(config: &Config, tls: &TlsFiles<'_>) -> Value {
     );
     let monitor = "envoy.resource_monitors.global_downstream_max_connections";
     json!({
+        "node": {"id": NODE, "cluster": NODE},
         "overload_manager": {"resource_monitors": [{"name": monitor, "typed_config": connections}]},
         "admin": {"address": address(SocketAddr::from(([127, 0, 0, 1], 0)))},
         "static_resources": {"listeners": [listener(config, tls)], "clusters": clusters},

@@ -1,16 +1,27 @@
 //! The real companion before a real Envoy: edits, broken edits, ends and beginnings.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use policy_compiler::keys::{self, SecretKey};
-use sallyport_engine::bundle::Terms;
+use sallyport_engine::bundle::{ENGINE, Terms};
 use sallyport_tests::companion::{Companion, replace};
 use tempfile::TempDir;
 
 use crate::gate::{Gate, Publisher, inline, public};
 use crate::scripted::{Act, Scripted};
+
+/// What the companion says of itself.
+fn get(companion: &Companion, path: &str) -> serde_json::Value {
+    let mut stream = TcpStream::connect(companion.address()).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: c\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+}
 
 /// A folder with policy, and one for the companion's state.
 struct Project(TempDir);
@@ -58,6 +69,14 @@ fn an_edit_of_the_policy_is_enforced_and_a_broken_one_is_not() {
     gate.wait_until("the first policy is enforced", || open("/odd"));
     project.edit("even.yaml");
     gate.wait_until("the edit is enforced", || open("/even"));
+    // The companion knows who runs what.
+    gate.wait_until("the fleet says so", || {
+        let fleet = get(&companion, "/v1/fleet");
+        let filter = &fleet["nodes"][0];
+        filter["node"] == "playground"
+            && filter["serial"].as_u64() == gate.serial()
+            && filter["engine"] == ENGINE
+    });
     assert_eq!(gate.status("/odd"), 403);
     replace(&project.path("policy/policy.yaml"), b"apiVersion: sallyport.dev/v1\nkind: Agent\n").unwrap();
     std::thread::sleep(Duration::from_secs(2));
