@@ -190,7 +190,8 @@ fn a_mount_whose_links_are_swapped_is_followed() {
     swap("..1");
     symlink("..data/policy.yaml", mount.join("policy.yaml")).unwrap();
     let (policy, cases, key) = (project.name("mount"), project.name("project/cases"), project.name("key"));
-    let companion = Companion::start(&["serve", "--policy", &policy, "--cases", &cases, "--sign-with", &key]);
+    let args = ["serve", "--policy", &policy, "--cases", &cases, "--sign-with", &key, "--poll", "3600"];
+    let companion = Companion::start(&args);
     let first = companion.bundle();
     project.edit("mounted");
     write("..2", &fs::read_to_string(project.policy()).unwrap());
@@ -203,6 +204,19 @@ fn a_mount_whose_links_are_swapped_is_followed() {
     write("..3", &text);
     swap("..3");
     assert!(companion.next(next.etag()).serial() > next.serial());
+}
+
+/// The kernel tells of changes in folders that are watched, and this file is in none.
+#[test]
+fn changes_that_nobody_tells_of_are_found() {
+    let project = Project::new();
+    fs::rename(project.policy(), project.path("elsewhere.yaml")).unwrap();
+    symlink(project.path("elsewhere.yaml"), project.policy()).unwrap();
+    let companion = project.serve(&["--poll", "1"]);
+    let first = companion.bundle();
+    let text = fs::read_to_string(project.path("elsewhere.yaml")).unwrap();
+    fs::write(project.path("elsewhere.yaml"), text.replace("GET", "GET, HEAD")).unwrap();
+    assert!(companion.next(first.etag()).serial() > first.serial());
 }
 
 #[test]
