@@ -135,6 +135,8 @@ enum Expected {
     Untyped { method: String },
     /// Nothing that can be judged, so nothing at all.
     Empty,
+    /// gRPC messages that policy lets pass without a reader; what is text in them is inspected.
+    Grpc,
     /// Anything: policy lets it pass unread.
     Opaque,
 }
@@ -145,7 +147,7 @@ impl Expected {
         match self {
             Self::Mcp { .. } | Self::A2aRpc => Shape::Rpc(None),
             Self::Llm(api) => Shape::Llm(*api),
-            Self::A2aOpaque(_) => Shape::Grpc,
+            Self::A2aOpaque(_) | Self::Grpc => Shape::Grpc,
             Self::A2aRest(_)
             | Self::Json
             | Self::Form { .. }
@@ -179,6 +181,7 @@ impl Pending {
                 | Expected::Form { .. }
                 | Expected::Text { .. }
                 | Expected::Untyped { .. }
+                | Expected::Grpc
                 | Expected::Opaque
         );
         read && self.coding.is_none()

@@ -112,9 +112,11 @@ impl Exchange {
             Expected::A2aRpc => self.judge_a2a_rpc(case, body),
             Expected::A2aRest(method) => self.judge_a2a_rest(case, *method, body),
             Expected::A2aOpaque(method) => {
+                self.scan_grpc(case.policy, case.pending, body)?;
                 self.judge_a2a_call(case, &A2aCall { method: *method, push_urls: [].into() })
             }
             Expected::Llm(api) => self.judge_llm_body(case, *api, body),
+            Expected::Grpc => Ok(self.scan_grpc(case.policy, case.pending, body)?),
             Expected::Opaque => Ok(()),
             Expected::Json
             | Expected::Form { .. }

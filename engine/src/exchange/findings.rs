@@ -27,6 +27,16 @@ impl Exchange {
         self.inspect(policy, &pending.origin, |inspector| inspector.text(body))
     }
 
+    /// What is text in gRPC messages is inspected; what is not stays unread.
+    pub(super) fn scan_grpc(
+        &mut self,
+        policy: &Policy,
+        pending: &Pending,
+        body: &[u8],
+    ) -> Result<(), Reason> {
+        self.inspect(policy, &pending.origin, |inspector| inspector.grpc(body))
+    }
+
     /// A form's names and values are inspected as they are meant; one that is JSON, as JSON.
     pub(super) fn scan_form(&mut self, policy: &Policy, pending: &Pending, body: &str) -> Result<(), Reason> {
         if let Ok(document) = Document::parse_with(body.as_bytes(), Numbers::Opaque) {

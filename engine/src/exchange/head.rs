@@ -110,9 +110,10 @@ impl Exchange {
         let mut edits = self.edits(head);
         let redacts = policy.agent(agent).and_then(|agent| policy.profile(agent, policy.service(service)));
         let redacts = redacts.is_some_and(|profile| profile.redacts(Place::Request));
-        let read =
-            pending.as_ref().is_some_and(|of| !matches!(of.body, Expected::Opaque | Expected::A2aOpaque(_)));
-        if redacts && !self.observes && read {
+        let replaced = pending
+            .as_ref()
+            .is_some_and(|of| !matches!(of.body, Expected::Opaque | Expected::Grpc | Expected::A2aOpaque(_)));
+        if redacts && !self.observes && replaced {
             // The body may become another, and by then its head is gone.
             edits.push(HeaderEdit::Remove("content-length".to_string()));
         }
@@ -334,7 +335,7 @@ impl Exchange {
         if !route.opaque_bodies {
             return Err(Reason::RequestUnsupported.into());
         }
-        Ok((request.end == End::More).then(|| request.pending(Expected::Opaque, None)))
+        Ok((request.end == End::More).then(|| request.pending(Expected::Grpc, None)))
     }
 
     /// Requests to models are granted by their body; lists of models by their path.

@@ -6,11 +6,12 @@ use super::pass::Work;
 use super::profile::{Action, Place, Profile, Redaction};
 use super::redact::replacement;
 use super::text::{Found, Looker, MAX_DEPTH};
-use super::{Catalogue, DetectorId, Finder, Match, Structural};
+use super::{Catalogue, DetectorId, Finder, Match, Structural, protobuf};
 use crate::json::{Document, NodeIndex, Numbers, Role, Scalar, raw_range};
 use crate::reason::Reason;
 use crate::record::{Direction, FindingRecord, MAX_FINDINGS};
 use alloc::borrow::Cow;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -117,6 +118,14 @@ impl<'p> Inspector<'p> {
     pub fn head(&mut self, name: &str, text: &[u8], instead: Action) {
         self.allow_work(text.len());
         self.look(text, &[], Spot::Fixed(name, instead));
+    }
+
+    /// Inspects what is text in a body of gRPC messages. Nothing is replaced there: what asks for that is refused.
+    pub fn grpc(&mut self, body: &[u8]) {
+        self.allow_work(body.len());
+        protobuf::texts(body, &mut |path, text| {
+            self.look(text, &[], Spot::Fixed(&format!("grpc.{path}"), Action::Block));
+        });
     }
 
     /// Inspects a query (WHATWG URL section 5.1), where nothing is replaced either.

@@ -22,6 +22,7 @@ mod keys;
 mod pass;
 mod placeholder;
 mod profile;
+mod protobuf;
 mod redact;
 mod text;
 mod triggers;
