@@ -1,13 +1,18 @@
 //! Bundles: reading one never panics, what is read is written as the same policy, and judging by it never panics either. None is
 //! taken for one that a key signed which signed nothing.
 //!
-//! The input is tried as a bundle, as the payload of one, and as the signatures of one.
+//! The input is tried as a bundle, as the payload of one, and as the signatures of one; as what a companion answers, and as what another
+//! plugin may have written to the memory that workers share.
 
-use sallyport_engine::bundle::{Bundle, KeySet, PublicKey, Terms, Trust, decode, encode, frame};
+use sallyport_engine::bundle::{Bundle, KeySet, MAX_LEN, PublicKey, Terms, Trust, decode, encode, frame};
 use sallyport_engine::http::Head;
 use sallyport_engine::identity::Peer;
+use sallyport_engine::subscription::{Answer, Lease, MAX_TAG_LEN, Notice, Subscription};
 use sallyport_engine::{End, Exchange, Nowhere, Policy};
 use std::rc::Rc;
+
+/// A key whose private half no input can have signed with (RFC 8032 section 7.1, test 2).
+const NOBODYS_KEY: &str = "PUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=";
 
 /// Checks one bundle.
 pub fn check(data: &[u8]) {
@@ -16,6 +21,31 @@ pub fn check(data: &[u8]) {
     check_bundle(&framed);
     let signed = [&frame(&[], 1, &Terms::default()).expect("nothing fits"), data].concat();
     check_bundle(&signed);
+    check_shared(data);
+    check_answer(data);
+}
+
+/// What is read of shared memory is what would be written there.
+fn check_shared(data: &[u8]) {
+    if let Some(notice) = Notice::read(data) {
+        assert_eq!(notice.to_bytes(), data, "a notice has one form");
+    }
+    if let Some(lease) = Lease::take(Some(data), 1, 1_000) {
+        assert!(lease.holder == 1 && lease.until > 1_000);
+    }
+}
+
+/// An answer never brings into force what nobody signed, nor anything larger than a bundle.
+fn check_answer(data: &[u8]) {
+    for coding in ["identity", "gzip", "deflate"] {
+        let head: [(&[u8], &[u8]); 3] =
+            [(b":status", b"200"), (b"content-encoding", coding.as_bytes()), (b"etag", data)];
+        let Ok(Answer::Bundle(bytes, tag)) = Answer::read(&Head::new(&head), data, b"") else { continue };
+        assert!(bytes.len() <= MAX_LEN && tag.len() <= MAX_TAG_LEN);
+        let key = PublicKey::parse(NOBODYS_KEY).expect("the RFC's key is one");
+        let trust = Trust { keys: KeySet::new(vec![key], Vec::new()), audience: None };
+        assert!(Subscription::new(trust).take(&bytes, None, Some(1)).is_err(), "a signature is forged");
+    }
 }
 
 fn check_bundle(bytes: &[u8]) {
@@ -29,11 +59,11 @@ fn check_bundle(bytes: &[u8]) {
     judge(Rc::new(policy));
 }
 
-/// The sections make up the bundle, and nobody has the key that would have to have signed it (RFC 8032 section 7.1, test 2).
+/// The sections make up the bundle, and nobody has the key that would have to have signed it.
 fn check_header(bundle: &Bundle<'_>, bytes: &[u8]) {
     let signatures: Vec<_> = bundle.signatures().map(|(id, signature)| (id, *signature)).collect();
     assert_eq!(bundle.signed_by(&signatures).as_deref(), Ok(bytes), "all of it is in its sections");
-    let key = PublicKey::parse("PUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=").expect("the RFC's key is one");
+    let key = PublicKey::parse(NOBODYS_KEY).expect("the RFC's key is one");
     let trust = Trust { keys: KeySet::new(vec![key], Vec::new()), audience: None };
     assert!(trust.accept(None, bundle, Some(1)).is_err(), "a signature is forged");
 }
