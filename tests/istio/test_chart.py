@@ -1,0 +1,299 @@
+#!/usr/bin/env python3
+"""The chart, rendered by the real Helm, and every resource held against the schemas that its own project publishes.
+
+Run by scripts/test-chart, which names the tools in the environment.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+import subprocess
+import tempfile
+import unittest
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+HERE = Path(__file__).resolve().parent
+CHART = HERE.parent.parent / "istio/chart"
+HELM, VALIDATE, CRDS = (os.environ[name] for name in ("HELM", "KUBECTL_VALIDATE", "CRDS"))
+VALUES = {path.stem: path for path in sorted((HERE / "values").glob("*.yaml"))}
+MODES = ("plain", "buffered", "headers")
+SIZES = {"minimal": 4, "everything": 15, "companion-tls": 7, "shared-companion": 5, "waypoint": 2}
+"""How many resources come of values as they are: a template that renders nothing would go unnoticed."""
+
+
+def helm(command: str, values: str, *sets: str) -> subprocess.CompletedProcess:
+    words = [HELM, command, *(["sallyport"] if command == "template" else []), str(CHART), "--namespace", "tools"]
+    for pair in sets:
+        words += ["--set-json", pair]
+    return subprocess.run([*words, "--values", str(VALUES[values])], capture_output=True, text=True)
+
+
+@cache
+def render(values: str, *sets: str) -> list[dict]:
+    done = helm("template", values, *sets)
+    assert done.returncode == 0, done.stderr
+    return [document for document in yaml.load_all(done.stdout, Loader=StrictLoader) if document]
+
+
+class StrictLoader(yaml.CSafeLoader):
+    """Refuses a key that stands twice, which YAML forbids and most readers let pass."""
+
+
+def _mapping(loader: StrictLoader, node: yaml.MappingNode) -> dict:
+    keys = [loader.construct_object(key) for key, _ in node.value]
+    if doubled := {key for key in keys if keys.count(key) > 1}:
+        raise yaml.YAMLError(f"{node.start_mark}: keys that stand twice: {doubled}")
+    return dict(zip(keys, (loader.construct_object(value, deep=True) for _, value in node.value), strict=True))
+
+
+StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def of_kind(documents: list[dict], kind: str, name: str = "") -> dict:
+    found = [d for d in documents if d["kind"] == kind and d["metadata"]["name"].endswith(name)]
+    assert len(found) == 1, f"{len(found)} of {kind}"
+    return found[0]
+
+
+def schemas(istio: str, path: Path) -> str:
+    """What the validator has against the resources in a file, with Istio's schemas of that version."""
+    words = [VALIDATE, "--version", "1.30", "--local-crds", f"{CRDS}/istio-{istio}", "--local-crds", f"{CRDS}/others"]
+    done = subprocess.run([*words, str(path)], capture_output=True, text=True)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+class Rendering(unittest.TestCase):
+    """A matrix of values."""
+
+    def validated(self, documents: list[dict], istio: str) -> None:
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            yaml.safe_dump_all(documents, file)
+            file.flush()
+            self.assertEqual(schemas(istio, Path(file.name)), "")
+
+    def test_values_lint(self) -> None:
+        for values in VALUES:
+            done = helm("lint", values)
+            self.assertEqual(done.returncode, 0, done.stdout)
+            self.assertNotIn("[WARNING]", done.stdout)
+
+    def test_the_defaults_need_to_be_filled_in(self) -> None:
+        done = subprocess.run([HELM, "template", "x", str(CHART)], capture_output=True, text=True)
+        self.assertIn("gate.module.url is empty", done.stderr)
+
+    def test_every_resource_is_one(self) -> None:
+        for values, size in SIZES.items():
+            documents = render(values)
+            self.assertEqual(len(documents), size, [f"{d['kind']}/{d['metadata']['name']}" for d in documents])
+            identities = {(d["kind"], d["metadata"]["name"]) for d in documents}
+            self.assertEqual(len(identities), size)
+            self.validated(documents, "1.31")
+
+    def test_modes_and_versions(self) -> None:
+        for mode, version in itertools.product(MODES, ("1.26", "1.27", "1.28", "1.30", "1.31")):
+            for interlock, ports in itertools.product(("true", "false"), ("[]", "[8080]")):
+                documents = render(
+                    "minimal", f'gate.installMode="{mode}"', f'istioVersion="{version}"',
+                    f"interlock.enabled={interlock}", f"gate.ports={ports}", 'accessLog.via="stdout"',
+                )
+                with self.subTest(mode=mode, version=version, interlock=interlock, ports=ports):
+                    schema = {"1.26": "1.27", "1.30": "1.31"}.get(version, version)
+                    self.validated(documents, schema)
+                    self.assertEqual(gate_kind(documents), expected_kind(mode, version))
+                    self.assertEqual(fail_strategy(documents), "FAIL_CLOSE" if version == "1.26" else "FAIL_RELOAD")
+
+    def test_plain_needs_no_envoy_filter(self) -> None:
+        self.assertNotIn("EnvoyFilter", [d["kind"] for d in render("minimal", 'gate.installMode="plain"')])
+
+    def test_examples(self) -> None:
+        for name in ("spire/clusterspiffeids.yaml", "peer-authentication.yaml"):
+            self.assertEqual(schemas("1.31", CHART.parent / name), "", name)
+
+    def test_the_validator_finds_mistakes(self) -> None:
+        """A validator that lets everything pass would let the other tests pass."""
+        plugin = of_kind(render("minimal"), "WasmPlugin")
+        for change, word in (
+            ({"phase": "AUTHZZ"}, "phase"), ({"sha256": "abc"}, "sha256"), ({"colour": "red"}, "colour"),
+            ({"failStrategy": "FAIL_NEVER"}, "failStrategy"), ({"targetRefs": [{"kind": "Gateway", "name": "x"}]}, "only one of"),
+        ):
+            with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+                yaml.safe_dump({**plugin, "spec": {**plugin["spec"], **change}}, file)
+                file.flush()
+                self.assertIn(word, schemas("1.31", Path(file.name)))
+
+
+class Content(unittest.TestCase):
+    """What the resources say."""
+
+    def test_one_limit_for_bodies(self) -> None:
+        text = json.dumps(of_kind(render("minimal", "gate.bodyLimit=2000000"), "EnvoyFilter"))
+        room = 2_000_000 + 65_536
+        for key in ("per_connection_buffer_limit_bytes", "initial_stream_window_size", "max_request_bytes"):
+            self.assertEqual(re.findall(rf'"{key}": (\d+)', text), [str(room)])
+
+    def test_the_secret_is_the_same_in_both_places(self) -> None:
+        for mode in MODES:
+            documents = render("minimal", f'gate.installMode="{mode}"')
+            rule = of_kind(documents, "AuthorizationPolicy")["spec"]["rules"][0]["when"][0]
+            self.assertEqual(rule["notValues"], [plugin_config(documents)["interlock"]])
+            self.assertEqual(of_kind(documents, "AuthorizationPolicy")["spec"]["action"], "DENY")
+
+    def test_the_configuration_is_what_the_filter_takes(self) -> None:
+        known = {"bundle", "keys", "retiredKeys", "audience", "companion", "interlock", "hold", "clock"}
+        for values, mode in itertools.product(("minimal", "shared-companion"), MODES):
+            config = plugin_config(render(values, f'gate.installMode="{mode}"'))
+            self.assertLessEqual(set(config), known)
+            self.assertEqual(config.get("hold"), "headers" if mode == "headers" else None)
+
+    def test_the_companion_is_called_by_its_cluster(self) -> None:
+        host = "sallyport-companion.tools.svc.cluster.local"
+        documents = render("everything")
+        self.assertEqual(
+            plugin_config(documents)["companion"],
+            {"cluster": f"outbound|8443||{host}", "authority": f"{host}:8443"},
+        )
+        service = of_kind(documents, "Service")
+        self.assertEqual([port["port"] for port in service["spec"]["ports"]], [8443])
+        self.assertEqual(f"{service['metadata']['name']}.tools.svc.cluster.local", host)
+        self.assertEqual(of_kind(documents, "DestinationRule")["spec"]["host"], host)
+        self.assertEqual(plugin_config(render("shared-companion"))["companion"]["path"], "/bundles")
+
+    def test_the_companion_may_do_little(self) -> None:
+        for values in ("everything", "companion-tls"):
+            pod = of_kind(render(values), "Deployment")["spec"]["template"]["spec"]
+            (container,) = pod["containers"]
+            self.assertTrue(pod["securityContext"]["runAsNonRoot"])
+            self.assertFalse(pod["automountServiceAccountToken"])
+            self.assertEqual(
+                container["securityContext"],
+                {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}},
+            )
+            self.assertEqual({"startupProbe", "livenessProbe", "readinessProbe"} - set(container), set())
+
+    def test_selectors_find_the_companion(self) -> None:
+        documents = render("everything")
+        labels = of_kind(documents, "Deployment")["spec"]["template"]["metadata"]["labels"]
+        for selector in (
+            of_kind(documents, "Service")["spec"]["selector"],
+            of_kind(documents, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
+            of_kind(documents, "NetworkPolicy")["spec"]["podSelector"]["matchLabels"],
+            of_kind(documents, "PeerAuthentication", "companion")["spec"]["selector"]["matchLabels"],
+        ):
+            self.assertLessEqual(selector.items(), labels.items())
+        service = of_kind(documents, "Service")["metadata"]["labels"]
+        monitor = of_kind(documents, "ServiceMonitor")["spec"]["selector"]["matchLabels"]
+        self.assertLessEqual(monitor.items(), service.items())
+        self.assertFalse({"app": "tool-api"}.items() <= labels.items())
+
+
+class Refusals(unittest.TestCase):
+    """Values that make no sense are refused, with the value's name."""
+
+    def refused(self, word: str, values: str, *sets: str) -> None:
+        done = helm("template", values, *sets)
+        self.assertNotEqual(done.returncode, 0, f"{sets} were taken")
+        self.assertIn(word, done.stderr)
+
+    def test_values_that_the_schema_refuses(self) -> None:
+        for word, pair in (
+            ("istioVersion", "istioVersion=1.30"), ("gate/installMode", 'gate.installMode="held"'),
+            ("gate/module/sha256", 'gate.module.sha256="sha256:abc"'), ("gate/module/url", 'gate.module.url="registry/x"'),
+            ("gate/failStrategy", 'gate.failStrategy="FAIL_OPEN"'), ("gate/ports/0", "gate.ports=[0]"),
+            ("interlock/secret", 'interlock.secret="short"'), ("gate/audience", 'gate.audience="Tools"'),
+            ("bodylimit", "gate.bodylimit=1"), ("gate/bodyLimit", "gate.bodyLimit=16777217"),
+            ("companion/replicas", "companion.replicas=0"), ("gate/keys", 'gate.keys=["x"]'),
+            ("gate/selector/app", 'gate.selector={"app":"tool api"}'),
+        ):
+            with self.subTest(pair):
+                self.refused(word, "minimal", pair)
+
+    def test_values_that_do_not_go_together(self) -> None:
+        for word, values, *sets in (
+            ("gate.module.sha256 is empty", "minimal", 'gate.module.sha256=""'),
+            ("there is no policy", "minimal", 'gate.bundle=""'),
+            ("gate.keys is empty", "shared-companion", "gate.keys=[]"),
+            ("interlock.secret is empty", "minimal", 'interlock.secret=""'),
+            ("gate.targetRefs", "waypoint", 'gate.installMode="buffered"'),
+            ("gate.targetRefs", "waypoint", 'gate.selector={"a":"b"}'),
+            ("gate.module.pullSecret", "everything", 'gate.installMode="headers"'),
+            ("gate.mode SERVER", "minimal", 'gate.installMode="headers"', 'gate.mode="CLIENT"'),
+            ("istioVersion 1.30", "minimal", 'gate.kind="TrafficExtension"'),
+            ("istioVersion 1.27", "minimal", 'istioVersion="1.26"', 'gate.failStrategy="FAIL_RELOAD"'),
+            ("accessLog.provider", "shared-companion", 'accessLog.provider=""'),
+            ("gate.selector is empty", "everything", "gate.selector=null"),
+            ("companion.image", "companion-tls", 'companion.image.tag=""'),
+            ("companion.policyVolume", "companion-tls", "companion.policyVolume=null"),
+            ("companion.signingKeySecrets", "companion-tls", "companion.signingKeySecrets=[]"),
+            ("companion.tls.client", "companion-tls", "companion.tls.client=null"),
+            ("companion.tls.secretName", "companion-tls", "companion.tls.certManager.enabled=false"),
+        ):
+            with self.subTest(word):
+                self.refused(word, values, *sets)
+
+    def test_every_value_is_described(self) -> None:
+        """values.yaml and the schema know the same keys."""
+        values = yaml.safe_load((CHART / "values.yaml").read_text())
+        schema = json.loads((CHART / "values.schema.json").read_text())
+        self.assertEqual(keys_of_values(values, schema), keys_of_schema(schema) - {"global"})
+
+
+def keys_of_values(values: dict, schema: dict, at: str = "") -> set[str]:
+    found = set()
+    for key, value in values.items():
+        found.add(at + key)
+        part = schema.get("properties", {}).get(key, {})
+        if "properties" in part:
+            found |= keys_of_values(value, part, f"{at}{key}.")
+    return found
+
+
+def keys_of_schema(schema: dict, at: str = "") -> set[str]:
+    found = set()
+    for key, part in schema.get("properties", {}).items():
+        found |= {at + key} | keys_of_schema(part, f"{at}{key}.")
+    return found
+
+
+def expected_kind(mode: str, version: str) -> str:
+    if mode == "headers":
+        return "EnvoyFilter"
+    return "TrafficExtension" if version in ("1.30", "1.31") else "WasmPlugin"
+
+
+def gate_kind(documents: list[dict]) -> str:
+    plugins = [d["kind"] for d in documents if d["kind"] in ("WasmPlugin", "TrafficExtension")]
+    return plugins[0] if plugins else "EnvoyFilter"
+
+
+def extension(documents: list[dict]) -> dict:
+    """The module's part of the EnvoyFilter of mode headers."""
+    patches = of_kind(documents, "EnvoyFilter", "-hold")["spec"]["configPatches"]
+    (patch,) = [p for p in patches if p["applyTo"] == "EXTENSION_CONFIG"]
+    return patch["patch"]["value"]["typed_config"]["config"]
+
+
+def plugin(documents: list[dict]) -> dict:
+    spec = of_kind(documents, gate_kind(documents))["spec"]
+    return spec.get("wasm", spec)
+
+
+def plugin_config(documents: list[dict]) -> dict:
+    if gate_kind(documents) == "EnvoyFilter":
+        return json.loads(extension(documents)["configuration"]["value"])
+    return plugin(documents)["pluginConfig"]
+
+
+def fail_strategy(documents: list[dict]) -> str:
+    if gate_kind(documents) == "EnvoyFilter":
+        return extension(documents)["failure_policy"].replace("CLOSED", "CLOSE")
+    return plugin(documents)["failStrategy"]
+
+
+if __name__ == "__main__":
+    unittest.main()
