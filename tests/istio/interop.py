@@ -1,0 +1,401 @@
+#!/usr/bin/env python3
+"""The gate under the real control plane, installed with the real Helm: does it do what docs/install.md promises?
+
+Everything is real but the nodes: etcd and the API server, istiod (validation webhook and CA included), pilot-agent, Envoy, a
+registry, the chart. Pods are network namespaces. Prints a line for each check, and exits with 0 only if all of them hold.
+Run by `make interop`, which names the tools in the environment. Needs root.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import oci
+from cluster import HUB
+from machine import MeshError, run, wait_for
+from mesh import REGISTRY_PORT, Mesh, Pod, Tools, namespace
+
+HERE = Path(__file__).resolve().parent
+REPO = HERE.parent.parent
+HOST = "tool-api.tools.svc.cluster.local"
+SECRET = "interop-" + "0123456789abcdef" * 3
+REGISTRY = f"{HUB}:{REGISTRY_PORT}"
+IMAGE = f"{REGISTRY}/sallyport:test"
+LIMIT = 1_048_576
+
+
+@dataclass
+class Reply:
+    """What a caller got."""
+
+    status: int
+    body: str
+    seconds: float
+
+    @property
+    def reason(self) -> str:
+        """The gate's reason code, or who else refused."""
+        if "RBAC: access denied" in self.body:
+            return "RBAC"
+        try:
+            answer = json.loads(self.body)
+        except ValueError:
+            return ""
+        error = answer.get("error", answer) if isinstance(answer, dict) else {}
+        return error.get("data", {}).get("reason", "") if isinstance(error, dict) else answer.get("reason", "")
+
+
+class Run:
+    """The checks, and what they need."""
+
+    def __init__(self, mesh: Mesh, module: Path, compiler: Path, folder: Path) -> None:
+        self.mesh, self.module, self.compiler, self.folder = mesh, module, compiler, folder
+        self.rows: list[tuple[bool, str, str]] = []
+        self.seen_file = folder / "seen.jsonl"
+        self.part = ""
+
+    # --- checking
+
+    def check(self, what: str, holds: bool, detail: object = "") -> None:
+        self.rows.append((holds, f"{self.part}: {what}", str(detail)))
+        print(f"  {'ok  ' if holds else 'FAIL'} {what}{f'  ({detail})' if detail != '' else ''}", flush=True)
+
+    def begin(self, part: str) -> None:
+        self.part = part
+        print(part, flush=True)
+
+    def summary(self) -> int:
+        failed = [row for row in self.rows if not row[0]]
+        print(f"\n{len(self.rows) - len(failed)} passed, {len(failed)} failed")
+        for _, what, detail in failed:
+            print(f"  failed: {what} ({detail})")
+        return 1 if failed else 0
+
+    # --- acting
+
+    def helm(self, command: str, *sets: str) -> subprocess.CompletedProcess:
+        words = [*self.mesh.cluster.inside(), self.mesh.tools.helm, command, "sallyport"]
+        words += ["--kubeconfig", self.mesh.cluster.kubeconfig, "--namespace", "tools"]
+        if command in ("install", "upgrade"):
+            words += [REPO / "istio/chart", "--values", self.values]
+            for pair in sets:
+                words += ["--set-json", pair]
+        else:
+            words += sets
+        return run(*words, check=False, env={**os.environ, "HOME": str(self.folder)})
+
+    def apply(self, *sets: str) -> None:
+        done = self.helm("upgrade" if self.installed else "install", *sets)
+        if done.returncode != 0:
+            raise MeshError(f"helm: {done.stderr}")
+        self.installed = True
+
+    def call(self, pod: Pod, path: str, *words: str, body: bytes | None = None) -> Reply:
+        """One request to the tool server from a pod, through whatever sidecar it has."""
+        command = ["curl", "-s", "-m", "20", "-w", "\n%{http_code} %{time_total}", "-H", "expect:"]
+        command += ["--resolve", f"{HOST}:80:{self.service}", f"http://{HOST}{path}", *words]
+        if body is not None:
+            command += ["--data-binary", "@-", "-H", "content-type: application/json"]
+        done = subprocess.run(pod.command(*command), input=body, capture_output=True)
+        text, _, last = done.stdout.decode(errors="replace").rpartition("\n")
+        status, seconds = last.split()
+        return Reply(int(status), text, float(seconds))
+
+    def tool(self, pod: Pod, name: str, query: str = "x") -> Reply:
+        """One MCP call of a tool."""
+        call = {"name": name, "arguments": {"q": query}}
+        body = json.dumps({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": call}).encode()
+        accept = "accept: application/json, text/event-stream"
+        return self.call(pod, "/mcp", "-H", accept, body=body)
+
+    def seen(self) -> list[dict]:
+        """What reached the tool server since the last look."""
+        time.sleep(0.2)
+        lines = self.seen_file.read_text().splitlines()
+        self.seen_file.write_text("")
+        return [json.loads(line) for line in lines]
+
+    def until(self, what: str, test, seconds: float = 30) -> bool:
+        """Whether something becomes true in time; configuration takes a moment to arrive."""
+        start = time.monotonic()
+        try:
+            wait_for(what, test, seconds)
+            return True
+        except MeshError:
+            return False
+        finally:
+            self.took = time.monotonic() - start
+
+    def sidecar_filters(self) -> list[str]:
+        return self.server.http_filters(8080)
+
+    # --- the parts
+
+    def set_up(self) -> None:
+        self.begin("set-up")
+        mesh = self.mesh
+        count = mesh.cluster.define(Path(os.environ["CRDS"]) / "istio-1.31")
+        mesh.start_istiod()
+        self.check(f"API server with {count} resources of Istio's, istiod and its webhook", True)
+        for name in ("tools", "agents"):
+            mesh.cluster.create(namespace(name))
+        self.server = mesh.pod("tool-api", "tools", "tool-api", {"app": "tool-api"})
+        self.research = mesh.pod("research", "agents", "research-agent", {"app": "research"})
+        self.stranger = mesh.pod("stranger", "agents", "stranger", {"app": "stranger"})
+        self.outsider = mesh.pod("outsider", "agents", "outsider", {"app": "outsider"})
+        endpoints = {self.server.name: self.server.address}
+        self.service = mesh.cluster.service("tools", "tool-api", 80, 8080, endpoints, self.server.labels)
+        for pod in (self.server, self.research, self.stranger):
+            mesh.inject(pod)
+        self.seen_file.touch()
+        app = self.server.command(sys.executable, "-B", HERE / "app.py", 8080, self.seen_file, uid=0)
+        self.server.app = mesh.machine.start("app", app)
+        mesh.wait_ready(self.server, self.research, self.stranger)
+        self.check("three sidecars ready, certificates by istiod", True)
+        oci.serve(mesh.machine, mesh.cluster.inside(), REGISTRY)
+        image = self.folder / "image"
+        self.digest = oci.layout(self.module, image)
+        oci.push(mesh.cluster.inside(), image, IMAGE)
+        self.installed = False
+        config = json.loads(run(
+            self.compiler, "compile", "--policy", REPO / "examples/tool-api/policy", "--plugin-config"
+        ).stdout)
+        self.values = self.folder / "values.json"
+        self.values.write_text(json.dumps({
+            "istioVersion": "1.31",
+            "gate": {
+                "module": {"url": f"oci://{IMAGE}", "sha256": self.digest}, "selector": self.server.labels,
+                "ports": [8080], "bodyLimit": LIMIT, **config,
+            },
+            "interlock": {"secret": SECRET},
+            "accessLog": {"via": "stdout"},
+        }))
+        before = self.call(self.stranger, "/admin")
+        self.check("before: anybody may do anything", before.status == 200, before.status)
+
+    def wait_for_gate(self) -> None:
+        """Until a refusal is the gate's own. Without it there is no point in the rest."""
+        answers = lambda: self.tool(self.research, "drop_table").reason == "scope.tool"  # noqa: E731
+        self.check("the gate answers", self.until("the gate", answers), f"after {self.took:.1f} s")
+        if not self.rows[-1][0]:
+            raise MeshError("the gate does not answer:\n" + "\n".join(self.server.proxy.text().splitlines()[-5:]))
+
+    def judged(self) -> None:
+        """What every way of installing promises."""
+        self.seen()
+        allowed = self.tool(self.research, "search_docs")
+        seen = self.seen()
+        self.check("a permitted tool call passes", allowed.status == 200 and "found nothing" in allowed.body, allowed.status)
+        headers = dict(map(tuple, seen[-1]["headers"])) if seen else {}
+        identity = headers.get("x-workload-spiffe-id")
+        self.check("the server learns who called", identity == "spiffe://acme.internal/ns/agents/sa/research-agent", identity)
+        get = self.call(self.research, "/docs/1")
+        self.check("a permitted GET passes", get.status == 200, get.status)
+        self.seen()
+        admin = self.call(self.research, "/admin")
+        self.check("a path outside of the mission is refused", (admin.status, admin.reason) == (403, "scope.path"), admin.reason)
+        strange = self.tool(self.stranger, "search_docs")
+        self.check("a workload without a mission is refused", (strange.status, strange.reason) == (403, "identity.unmapped"), strange.reason)
+        forged = self.call(
+            self.stranger, "/docs/1", "-H", "x-workload-spiffe-id: spiffe://acme.internal/ns/agents/sa/research-agent",
+            "-H", f"x-sallyport-interlock: {SECRET}",
+        )
+        self.check("a forged identity and a known secret open nothing", forged.reason == "identity.unmapped", forged.reason)
+        self.check("nothing of these reached the server", not self.seen())
+        plain = self.call(self.outsider, "/docs/1")
+        self.check("plain text is not served", plain.status == 0 and not self.seen(), plain.status)
+
+    def withheld(self, mode: str) -> None:
+        """What reaches the server of a request that is denied by its body, and what becomes of a bad answer."""
+        self.seen()
+        denied = self.tool(self.research, "drop_table")
+        seen = self.seen()
+        self.check("a forbidden tool is refused", denied.reason == "scope.tool", denied.status)
+        if mode == "plain":
+            parts = [one["part"] for one in seen]
+            self.check("its headers reach the server, its body does not", parts in ([], ["head"]), parts)
+        else:
+            self.check("nothing of it reaches the server", not seen, seen)
+        leak = self.tool(self.research, "search_docs", "leak")
+        refused = leak.reason.startswith("dlp.") and "AKIA" not in leak.body
+        self.check("a credential in an answer does not come back", refused, f"{leak.status} {leak.reason}")
+        seen = self.seen()
+        headers = dict(map(tuple, seen[-1]["headers"])) if seen else {}
+        secret = "x-sallyport-interlock" in headers
+        self.check(f"the server {'sees' if mode == 'plain' else 'does not see'} the interlock", secret == (mode == "plain"))
+
+    def limits(self) -> None:
+        """Bodies at the limit: the same answer whatever the protocol."""
+        for protocol in ("HTTP/1.1", "HTTP/2"):
+            if protocol == "HTTP/2":
+                self.mesh.cluster.create({
+                    "apiVersion": "networking.istio.io/v1", "kind": "DestinationRule",
+                    "metadata": {"name": "upgrade", "namespace": "tools"},
+                    "spec": {"host": HOST, "trafficPolicy": {"connectionPool": {"http": {"h2UpgradePolicy": "UPGRADE"}}}},
+                })
+                self.check("callers speak HTTP/2 to the sidecar", self.until("HTTP/2", self.speaks_http2))
+            answers = []
+            for size in (LIMIT - 1, LIMIT, LIMIT + 1, LIMIT + 100_000, 5 * LIMIT):
+                self.seen()
+                reply = self.sized(size)
+                answers.append((reply.status, reply.reason, len([s for s in self.seen() if s["part"] == "whole"])))
+            passes, gate = (200, "", 1), (413, "request.too_large", 0)
+            right = answers[:3] == [passes, passes, gate] and all((a[0], a[2]) == (413, 0) for a in answers[3:])
+            self.check(f"bodies over {protocol}: up to the limit, and none over it", right, answers if not right else "")
+
+    def sized(self, size: int) -> Reply:
+        """An MCP call whose body has this many bytes."""
+        call = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "search_docs", "arguments": {"q": ""}}}
+        filler = "word " * (size // 5 + 1)
+        call["params"]["arguments"]["q"] = filler[: size - len(json.dumps(call))]
+        return self.call(self.research, "/mcp", "-H", "accept: application/json, text/event-stream", body=json.dumps(call).encode())
+
+    def speaks_http2(self) -> bool:
+        self.call(self.research, "/docs/1")
+        return "http2" in self.server.envoy("/stats?filter=downstream_cx_http2_total") and any(
+            int(line.rsplit(" ", 1)[1]) for line in self.server.envoy("/stats?filter=inbound.*downstream_cx_http2_total").splitlines()
+        )
+
+    def telemetry(self) -> None:
+        self.tool(self.research, "drop_table")
+        lines = [line for line in self.server.proxy.text().splitlines() if '"sallyport":{' in line]
+        record = json.loads(lines[-1])["sallyport"] if lines else {}
+        self.check("the access log has the gate's record", record.get("reason") == "scope.tool", record.get("reason"))
+        metrics = run(*self.server.command("curl", "-s", "http://127.0.0.1:15020/stats/prometheus", uid=1337)).stdout
+        counted = [line for line in metrics.splitlines() if "sallyport_requests_total" in line and "scope" in line]
+        self.check("Prometheus gets the gate's counters from the sidecar", bool(counted), counted[:1])
+
+    def taken_away(self, kind: str) -> None:
+        """The plugin is deleted behind Helm's back: nothing passes, and all is well when it is back."""
+        path = f"/apis/extensions.istio.io/v1alpha1/namespaces/tools/{kind.lower()}s/sallyport"
+        document = self.mesh.cluster.call("GET", path)
+        self.mesh.cluster.call("DELETE", path)
+        gone = self.until("the interlock", lambda: self.call(self.research, "/docs/1").reason == "RBAC")
+        self.check("deleted: the interlock refuses everything", gone, f"after {self.took:.1f} s")
+        self.seen()
+        forged = self.call(self.research, "/docs/1", "-H", "x-sallyport-interlock: guess")
+        self.check("… and whoever guesses", forged.reason == "RBAC" and not self.seen(), forged.status)
+        document["metadata"] = {k: document["metadata"][k] for k in ("name", "namespace", "labels", "annotations")}
+        self.mesh.cluster.create(document)
+        self.check("back again: permitted calls pass", self.until("it is back", self.passes), f"after {self.took:.1f} s")
+
+    def passes(self) -> bool:
+        return self.tool(self.research, "search_docs").status == 200
+
+    def wrong_digest(self) -> None:
+        wrong = ("0" if self.digest[0] != "0" else "1") + self.digest[1:]
+        self.apply(f'gate.module.sha256="{wrong}"')
+        closed = self.until("nothing passes", lambda: self.call(self.research, "/docs/1").status == 403)
+        said = self.until("it is said", lambda: "did not match the expected" in self.server.proxy.text() or wrong[:16] in self.server.proxy.text(), 5)
+        line = [one for one in self.server.proxy.text().splitlines() if "applying deny RBAC" in one][-1:]
+        self.check("another digest than the image's: refused, and nothing passes", closed and said, line[0][-160:] if line else "")
+        done = self.helm("rollback", "--wait")
+        self.check("helm rollback: permitted calls pass again", done.returncode == 0 and self.until("back", self.passes), done.stderr[:200])
+
+    def unreachable(self) -> None:
+        """A pod that starts while the module cannot be fetched."""
+        self.apply(f'gate.module.url="oci://{HUB}:1/sallyport:gone"')
+        closed = self.until("nothing passes", lambda: self.call(self.research, "/docs/1").status == 403, 60)
+        self.check("a registry that does not answer: nothing passes", closed)
+        self.helm("rollback", "--wait")
+        self.check("… and after a rollback permitted calls do", self.until("back", self.passes))
+
+    def bad_url(self) -> None:
+        """istiod leaves out a plugin whose URL it cannot parse, with a warning: what the interlock is for."""
+        path = "/apis/extensions.istio.io/v1alpha1/namespaces/tools/trafficextensions/sallyport"
+        try:
+            self.mesh.cluster.call("PATCH", path, {"spec": {"wasm": {"url": "oci://regis try/%zz"}}})
+        except MeshError as error:
+            self.check("a URL that cannot be parsed is refused on the way in", "url" in str(error).lower(), str(error)[-120:])
+            return
+        gone = self.until("the interlock", lambda: self.call(self.research, "/docs/1").status == 403)
+        self.check("a URL that cannot be parsed: nothing passes", gone)
+        self.apply()
+
+    def without_istiod(self) -> None:
+        self.mesh.istiod.stop()
+        self.check("istiod down: permitted calls pass", self.passes())
+        self.check("istiod down: others are refused", self.tool(self.research, "drop_table").reason == "scope.tool")
+
+    def everything(self) -> None:
+        self.set_up()
+        for mode in ("buffered", "plain", "headers"):
+            self.begin(f"{'TrafficExtension' if mode != 'headers' else 'EnvoyFilter'}, mode {mode}, module from a registry")
+            self.apply(f'gate.installMode="{mode}"')
+            self.wait_for_gate()
+            # Mode plain after mode buffered: the filters of the last mode must be gone first.
+            time.sleep(1)
+            names = [name for name in self.sidecar_filters() if "sallyport" in name or name.endswith(("rbac", "router"))]
+            self.check("its place is before Istio's authorization", place(names), " > ".join(names))
+            self.judged()
+            self.withheld(mode)
+            if mode == "buffered":
+                self.telemetry()
+                self.limits()
+                self.taken_away("TrafficExtension")
+                self.wrong_digest()
+                self.unreachable()
+                self.bad_url()
+        self.begin("WasmPlugin, mode buffered, module from a registry")
+        self.apply('gate.kind="WasmPlugin"')
+        self.wait_for_gate()
+        self.check("its resource is a WasmPlugin", "translated-wasmplugin" in " ".join(self.sidecar_filters()))
+        self.judged()
+        self.withheld("buffered")
+        self.taken_away("WasmPlugin")
+        self.begin("without the control plane")
+        self.without_istiod()
+
+
+def place(names: list[str]) -> bool:
+    gate = next((index for index, name in enumerate(names) if name.endswith("sallyport") or "/tools.sallyport~" in name), None)
+    return gate is not None and any(name.endswith("rbac") for name in names[gate:])
+
+
+def main() -> int:
+    if os.geteuid() != 0:
+        print("error: this needs root, for network namespaces", file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    path = {name: Path(os.environ[name]) for name in (
+        "ENVOY", "PILOT_DISCOVERY", "PILOT_AGENT", "ETCD", "KUBE_APISERVER", "HELM", "SALLYPORT_MODULE", "POLICY_COMPILER",
+    )}
+    tools = Tools(
+        path["ENVOY"], path["PILOT_DISCOVERY"], path["PILOT_AGENT"], path["ETCD"], path["KUBE_APISERVER"], path["HELM"]
+    )
+    folder = Path(tempfile.mkdtemp(prefix="sallyport-interop-"))
+    folder.chmod(0o755)
+    # Where users other than root can run them.
+    shutil.copy(tools.envoy, folder / "envoy")
+    tools.envoy = folder / "envoy"
+    (folder / "agent").mkdir()
+    for file in (tools.agent, tools.bootstrap):
+        shutil.copy(file, folder / "agent")
+    tools.agent = folder / "agent" / tools.agent.name
+    code = 2
+    try:
+        with Mesh(tools, folder) as mesh:
+            interop = Run(mesh, path["SALLYPORT_MODULE"], path["POLICY_COMPILER"], folder)
+            interop.everything()
+            code = interop.summary()
+    except (MeshError, subprocess.SubprocessError) as error:
+        print(f"error: {error}", file=sys.stderr)
+    finally:
+        if code == 0 or not os.environ.get("KEEP"):
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            print(f"logs are in {folder}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
