@@ -2,12 +2,15 @@
 
     app.py PORT FILE
 
-MCP calls get a result in MCP's form; with the tool `leak` the result holds a credential. All else gets a small JSON object.
+MCP calls get a result in MCP's form, with the credential that the query asks for, made up. All else gets a small JSON object.
 """
 
 import json
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+CREDENTIALS = {"aws": "it is " + "AKIA" + "Z7QK3M5XW2TNB4VD", "github": "it is gh" + "p_q7Zp2Lx9Vb4Nc8Md" + "1Ks6Jh3Gf5Td0RwEy7Uu"}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -42,9 +45,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.path != "/mcp":
             return {"path": self.path}
         call = json.loads(body)
-        text = "found nothing"
-        if call["params"]["arguments"].get("q") == "leak":
-            text = "the key is " + "AKIA" + "Z7QK3M5XW2TNB4VD"
+        text = CREDENTIALS.get(call["params"]["arguments"].get("q"), "found nothing")
         return {"jsonrpc": "2.0", "id": call["id"], "result": {"content": [{"type": "text", "text": text}]}}
 
     def log_message(self, *_: object) -> None:

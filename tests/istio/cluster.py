@@ -85,13 +85,13 @@ class Cluster:
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
         return self.call("POST", path, body)["status"]["token"]
 
-    def pod(self, namespace: str, name: str, account: str, address: str, labels: dict) -> None:
+    def pod(self, namespace: str, name: str, address: str, labels: dict, spec: dict) -> None:
         """A pod that runs and is ready, as a kubelet would report it; with the label that the injector puts on it."""
         path = f"/api/v1/namespaces/{namespace}/pods"
         self.create({
             "apiVersion": "v1", "kind": "Pod",
             "metadata": {"name": name, "namespace": namespace, "labels": {**labels, "security.istio.io/tlsMode": "istio"}},
-            "spec": {"serviceAccountName": account, "nodeName": "node", "containers": [{"name": "app", "image": "app"}]},
+            "spec": {**spec, "nodeName": "node"},
         })
         ready = [{"type": kind, "status": "True"} for kind in ("Initialized", "ContainersReady", "Ready")]
         status = {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}], "conditions": ready}
@@ -99,27 +99,30 @@ class Cluster:
 
     def service(self, namespace: str, name: str, port: int, target: int, pods: dict[str, str], labels: dict) -> str:
         """A service and its endpoints, as the endpoints controller would write them; gives its address."""
-        endpoints = [
-            {
-                "addresses": [address], "conditions": {"ready": True},
-                "targetRef": {"kind": "Pod", "name": pod, "namespace": namespace},
-            }
-            for pod, address in pods.items()
-        ]
         ports = [{"name": "http", "port": port, "targetPort": target, "appProtocol": "http"}]
         self.create(
             {
                 "apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": namespace},
                 "spec": {"selector": labels, "ports": ports},
             },
-            {
-                "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
-                "metadata": {"name": name, "namespace": namespace, "labels": {"kubernetes.io/service-name": name}},
-                "ports": [{"name": "http", "port": target, "protocol": "TCP", "appProtocol": "http"}],
-                "endpoints": endpoints,
-            },
         )
+        self.endpoints(namespace, name, {"http": target}, pods)
         return self.call("GET", f"/api/v1/namespaces/{namespace}/services/{name}")["spec"]["clusterIP"]
+
+    def endpoints(self, namespace: str, service: str, ports: dict[str, int], pods: dict[str, str]) -> None:
+        """The pods that a service leads to."""
+        self.create({
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+            "metadata": {"name": service, "namespace": namespace, "labels": {"kubernetes.io/service-name": service}},
+            "ports": [{"name": name, "port": port, "protocol": "TCP", "appProtocol": "http"} for name, port in ports.items()],
+            "endpoints": [
+                {
+                    "addresses": [address], "conditions": {"ready": True},
+                    "targetRef": {"kind": "Pod", "name": pod, "namespace": namespace},
+                }
+                for pod, address in pods.items()
+            ],
+        })
 
     def define(self, crds: Path) -> int:
         """Makes the API server know what is in these files, and waits until it does."""

@@ -31,6 +31,18 @@ SECRET = "interop-" + "0123456789abcdef" * 3
 REGISTRY = f"{HUB}:{REGISTRY_PORT}"
 IMAGE = f"{REGISTRY}/sallyport:test"
 LIMIT = 1_048_576
+GATE = """
+apiVersion: sallyport.dev/v1
+kind: DlpProfile
+metadata: {name: strict}
+spec:
+  detectors: {github-token: block}
+---
+apiVersion: sallyport.dev/v1
+kind: Gate
+metadata: {name: gate}
+spec: {dlp: strict}
+"""
 
 
 @dataclass
@@ -166,9 +178,10 @@ class Run:
         self.digest = oci.layout(self.module, image)
         oci.push(mesh.cluster.inside(), image, IMAGE)
         self.installed = False
-        config = json.loads(run(
-            self.compiler, "compile", "--policy", REPO / "examples/tool-api/policy", "--plugin-config"
-        ).stdout)
+        self.policy = self.folder / "policy"
+        shutil.copytree(REPO / "examples/tool-api/policy", self.policy)
+        (self.policy / "gate.yaml").write_text(GATE)
+        config = json.loads(run(self.compiler, "compile", "--policy", self.policy, "--plugin-config").stdout)
         self.values = self.folder / "values.json"
         self.values.write_text(json.dumps({
             "istioVersion": "1.31",
@@ -191,6 +204,9 @@ class Run:
 
     def judged(self) -> None:
         """What every way of installing promises."""
+        # Connections that were open stay with the filters that they began with, until Envoy has drained them.
+        refused = lambda: self.tool(self.stranger, "search_docs").reason == "identity.unmapped"  # noqa: E731
+        self.check("a workload without a mission is refused", self.until("drained", refused, 60), f"after {self.took:.1f} s")
         self.seen()
         allowed = self.tool(self.research, "search_docs")
         seen = self.seen()
@@ -203,8 +219,6 @@ class Run:
         self.seen()
         admin = self.call(self.research, "/admin")
         self.check("a path outside of the mission is refused", (admin.status, admin.reason) == (403, "scope.path"), admin.reason)
-        strange = self.tool(self.stranger, "search_docs")
-        self.check("a workload without a mission is refused", (strange.status, strange.reason) == (403, "identity.unmapped"), strange.reason)
         forged = self.call(
             self.stranger, "/docs/1", "-H", "x-workload-spiffe-id: spiffe://acme.internal/ns/agents/sa/research-agent",
             "-H", f"x-sallyport-interlock: {SECRET}",
@@ -225,9 +239,13 @@ class Run:
             self.check("its headers reach the server, its body does not", parts in ([], ["head"]), parts)
         else:
             self.check("nothing of it reaches the server", not seen, seen)
-        leak = self.tool(self.research, "search_docs", "leak")
-        refused = leak.reason.startswith("dlp.") and "AKIA" not in leak.body
-        self.check("a credential in an answer does not come back", refused, f"{leak.status} {leak.reason}")
+        leak = self.tool(self.research, "search_docs", "aws")
+        taken = leak.status == 200 and "it is" in leak.body and "AKIA" not in leak.body
+        self.check("a credential in an answer is taken out", taken, leak.status)
+        leak = self.tool(self.research, "search_docs", "github")
+        status = 403 if mode == "headers" else 200
+        refused = (leak.status, leak.reason) == (status, "dlp.github-token")
+        self.check(f"an answer that is refused has the status {status}", refused, f"{leak.status} {leak.reason}")
         seen = self.seen()
         headers = dict(map(tuple, seen[-1]["headers"])) if seen else {}
         secret = "x-sallyport-interlock" in headers
@@ -261,15 +279,17 @@ class Run:
 
     def speaks_http2(self) -> bool:
         self.call(self.research, "/docs/1")
-        return "http2" in self.server.envoy("/stats?filter=downstream_cx_http2_total") and any(
-            int(line.rsplit(" ", 1)[1]) for line in self.server.envoy("/stats?filter=inbound.*downstream_cx_http2_total").splitlines()
-        )
+        return self.logged()["protocol"] == "HTTP/2"
+
+    def logged(self) -> dict:
+        """The last line of the gate in the access log."""
+        lines = [line for line in self.server.proxy.text().splitlines() if '"sallyport":{' in line]
+        return json.loads(lines[-1]) if lines else {"protocol": "", "sallyport": {}}
 
     def telemetry(self) -> None:
         self.tool(self.research, "drop_table")
-        lines = [line for line in self.server.proxy.text().splitlines() if '"sallyport":{' in line]
-        record = json.loads(lines[-1])["sallyport"] if lines else {}
-        self.check("the access log has the gate's record", record.get("reason") == "scope.tool", record.get("reason"))
+        in_time = self.until("the log is flushed", lambda: self.logged()["sallyport"].get("reason") == "scope.tool")
+        self.check("the access log has the gate's record", in_time, self.logged()["sallyport"].get("operation"))
         metrics = run(*self.server.command("curl", "-s", "http://127.0.0.1:15020/stats/prometheus", uid=1337)).stdout
         counted = [line for line in metrics.splitlines() if "sallyport_requests_total" in line and "scope" in line]
         self.check("Prometheus gets the gate's counters from the sidecar", bool(counted), counted[:1])
@@ -321,6 +341,59 @@ class Run:
         self.check("a URL that cannot be parsed: nothing passes", gone)
         self.apply()
 
+    def companion(self) -> None:
+        """The companion as the chart installs it; its processes are started here, with the arguments of its Deployment."""
+        key = self.folder / "policy.key"
+        run(self.compiler, "keygen", "-o", key)
+        self.apply(
+            'gate.bundle=""', f"gate.keys={json.dumps([key.with_suffix('.key.pub').read_text()])}", 'gate.audience="tools"',
+            'companion={"enabled":true,"image":{"repository":"companion","tag":"test"},"policyVolume":{"emptyDir":{}},'
+            '"signingKeySecrets":["policy-key"]}',
+        )
+        absent = lambda: self.call(self.research, "/docs/1").reason == "policy.absent"  # noqa: E731
+        self.check("before a companion answers, everything is refused", self.until("no policy", absent), f"after {self.took:.1f} s")
+        time.sleep(1)
+        cluster, name = self.mesh.cluster, "sallyport-companion"
+        template = cluster.call("GET", f"/apis/apps/v1/namespaces/tools/deployments/{name}")["spec"]["template"]
+        replicas = []
+        for number in (1, 2):
+            pod = self.mesh.pod(f"{name}-{number}", "tools", name, template["metadata"]["labels"], template["spec"])
+            self.mesh.inject(pod)
+            replicas.append(pod)
+        cluster.endpoints("tools", name, {"bundles": 8443, "admin": 8444}, {pod.name: pod.address for pod in replicas})
+        self.mesh.wait_ready(*replicas)
+        for pod in replicas:
+            places = {"/policy": self.policy, "/keys/0/policy.key": key, "/state": pod.folder / "state"}
+            words = [place(word, places) for word in template["spec"]["containers"][0]["args"]]
+            places["/state"].mkdir()
+            pod.app = self.mesh.machine.start(pod.name, pod.command(self.compiler, *words, uid=0))
+        self.check("both replicas started, and gates fetch through mTLS", self.until("it passes", self.passes, 60), f"after {self.took:.1f} s")
+        refused = self.tool(self.research, "drop_table").reason
+        self.check("what policy denies is refused", refused == "scope.tool", refused)
+        self.publishes()
+        url = f"http://{name}.tools.svc.cluster.local:8443/v1/bundle/tools"
+        address = cluster.call("GET", f"/api/v1/namespaces/tools/services/{name}")["spec"]["clusterIP"]
+        words = ["curl", "-s", "-m", "5", "-o", "/dev/null", "-w", "%{http_code}", "--resolve", f"{name}.tools.svc.cluster.local:8443:{address}", url]
+        status = run(*self.research.command(*words), check=False).stdout
+        self.check("other namespaces get no bundles", status == "403", status)
+        for pod in replicas:
+            pod.app.stop()
+        self.check("companion down: permitted calls pass", self.passes())
+        self.check("companion down: others are refused", self.tool(self.research, "drop_table").reason == "scope.tool")
+
+    def publishes(self) -> None:
+        """A change of policy, from the file to the verdict."""
+        missions = self.policy / "missions.yaml"
+        before = missions.read_text()
+        missions.write_text(before.replace("search_docs, fetch_doc", "fetch_doc"))
+        gone = self.until("the change is enforced", lambda: self.tool(self.research, "search_docs").reason == "scope.tool")
+        self.check("a tool taken out of the mission is refused", gone, f"after {self.took:.1f} s")
+        missions.write_text("kind: [")
+        time.sleep(3)
+        self.check("policy that does not compile changes nothing", self.tool(self.research, "fetch_doc").status == 200)
+        missions.write_text(before)
+        self.check("the tool put back: it passes", self.until("it passes", self.passes), f"after {self.took:.1f} s")
+
     def without_istiod(self) -> None:
         self.mesh.istiod.stop()
         self.check("istiod down: permitted calls pass", self.passes())
@@ -335,7 +408,7 @@ class Run:
             # Mode plain after mode buffered: the filters of the last mode must be gone first.
             time.sleep(1)
             names = [name for name in self.sidecar_filters() if "sallyport" in name or name.endswith(("rbac", "router"))]
-            self.check("its place is before Istio's authorization", place(names), " > ".join(names))
+            self.check("its place is before Istio's authorization", before_authorization(names), " > ".join(names))
             self.judged()
             self.withheld(mode)
             if mode == "buffered":
@@ -352,11 +425,19 @@ class Run:
         self.judged()
         self.withheld("buffered")
         self.taken_away("WasmPlugin")
+        self.begin("policy from a companion, two replicas in the mesh")
+        self.companion()
         self.begin("without the control plane")
         self.without_istiod()
 
 
-def place(names: list[str]) -> bool:
+def place(word: str, places: dict[str, Path]) -> str:
+    """An argument of the companion's, with a pod's paths put where they are here."""
+    option, _, value = word.partition("=")
+    return f"{option}={places.get(value, value)}" if value else word
+
+
+def before_authorization(names: list[str]) -> bool:
     gate = next((index for index, name in enumerate(names) if name.endswith("sallyport") or "/tools.sallyport~" in name), None)
     return gate is not None and any(name.endswith("rbac") for name in names[gate:])
 

@@ -148,8 +148,9 @@ class Mesh:
             }],
         })
 
-    def pod(self, name: str, ns: str, account: str, labels: dict) -> Pod:
+    def pod(self, name: str, ns: str, account: str, labels: dict, spec: dict | None = None) -> Pod:
         """Adds a pod, on the network and in the API server. Its sidecar is started by `inject`."""
+        spec = spec or {"serviceAccountName": account, "containers": [{"name": "app", "image": "app"}]}
         number = len(self.pods) + 2
         netns, address = self.machine.netns(str(number)), f"10.77.0.{number}"
         for line in (
@@ -163,10 +164,11 @@ class Mesh:
         pod = Pod(name, ns, account, address, netns, self.folder / name, labels)
         pod.folder.mkdir()
         self.pods.append(pod)
-        self.cluster.create(
-            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account, "namespace": ns}}
-        )
-        self.cluster.pod(ns, name, account, address, labels)
+        known = self.cluster.call("GET", f"/api/v1/namespaces/{ns}/serviceaccounts")["items"]
+        if account not in [one["metadata"]["name"] for one in known]:
+            about = {"name": account, "namespace": ns}
+            self.cluster.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": about})
+        self.cluster.pod(ns, name, address, labels, spec)
         return pod
 
     def inject(self, pod: Pod) -> None:

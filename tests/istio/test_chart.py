@@ -159,7 +159,7 @@ class Content(unittest.TestCase):
             {"cluster": f"outbound|8443||{host}", "authority": f"{host}:8443"},
         )
         service = of_kind(documents, "Service")
-        self.assertEqual([port["port"] for port in service["spec"]["ports"]], [8443])
+        self.assertEqual([port["port"] for port in service["spec"]["ports"]], [8443, 8444])
         self.assertEqual(f"{service['metadata']['name']}.tools.svc.cluster.local", host)
         self.assertEqual(of_kind(documents, "DestinationRule")["spec"]["host"], host)
         self.assertEqual(plugin_config(render("shared-companion"))["companion"]["path"], "/bundles")
