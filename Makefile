@@ -2,7 +2,7 @@
 # into the cache folder (.cache, or $SALLYPORT_CACHE) and says so. docs/setup.md has the details.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench soak build module lint fuzz-smoke fuzz differential
+.PHONY: help demo test test-chart interop bench soak build module lint fuzz-smoke fuzz differential
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,6 +12,12 @@ demo: ## agents with real identities, a real MCP server, a real Envoy between; K
 
 test: ## every test: native, the wasm module in wasmtime, and a real Envoy
 	@scripts/test
+
+test-chart: ## only the Helm chart, against the real schemas
+	@scripts/test-chart
+
+interop: ## the gate under a real API server, istiod, agent and Envoy; needs root
+	@scripts/interop
 
 bench: ## decisions native and in wasm, and CPU per request in a real Envoy
 	@scripts/bench

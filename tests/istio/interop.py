@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,8 @@ SECRET = "interop-" + "0123456789abcdef" * 3
 REGISTRY = f"{HUB}:{REGISTRY_PORT}"
 IMAGE = f"{REGISTRY}/sallyport:test"
 LIMIT = 1_048_576
+STEADY = 8
+"""How many calls in a row must agree: more than a caller's proxy has connections."""
 GATE = """
 apiVersion: sallyport.dev/v1
 kind: DlpProfile
@@ -136,11 +139,15 @@ class Run:
         self.seen_file.write_text("")
         return [json.loads(line) for line in lines]
 
-    def until(self, what: str, test, seconds: float = 30) -> bool:
-        """Whether something becomes true in time; configuration takes a moment to arrive."""
+    def until(self, what: str, test: Callable[[], bool], seconds: float = 60) -> bool:
+        """Whether something becomes true in time, and stays so.
+
+        Configuration takes a moment to arrive, and connections that were open stay with the filters that they began with
+        until Envoy has drained them; so once is not enough.
+        """
         start = time.monotonic()
         try:
-            wait_for(what, test, seconds)
+            wait_for(what, lambda: all(test() for _ in range(STEADY)), seconds)
             return True
         except MeshError:
             return False
@@ -204,9 +211,8 @@ class Run:
 
     def judged(self) -> None:
         """What every way of installing promises."""
-        # Connections that were open stay with the filters that they began with, until Envoy has drained them.
         refused = lambda: self.tool(self.stranger, "search_docs").reason == "identity.unmapped"  # noqa: E731
-        self.check("a workload without a mission is refused", self.until("drained", refused, 60), f"after {self.took:.1f} s")
+        self.check("a workload without a mission is refused", self.until("drained", refused), f"after {self.took:.1f} s")
         self.seen()
         allowed = self.tool(self.research, "search_docs")
         seen = self.seen()
@@ -324,7 +330,7 @@ class Run:
     def unreachable(self) -> None:
         """A pod that starts while the module cannot be fetched."""
         self.apply(f'gate.module.url="oci://{HUB}:1/sallyport:gone"')
-        closed = self.until("nothing passes", lambda: self.call(self.research, "/docs/1").status == 403, 60)
+        closed = self.until("nothing passes", lambda: self.call(self.research, "/docs/1").status == 403)
         self.check("a registry that does not answer: nothing passes", closed)
         self.helm("rollback", "--wait")
         self.check("… and after a rollback permitted calls do", self.until("back", self.passes))
@@ -367,7 +373,7 @@ class Run:
             words = [place(word, places) for word in template["spec"]["containers"][0]["args"]]
             places["/state"].mkdir()
             pod.app = self.mesh.machine.start(pod.name, pod.command(self.compiler, *words, uid=0))
-        self.check("both replicas started, and gates fetch through mTLS", self.until("it passes", self.passes, 60), f"after {self.took:.1f} s")
+        self.check("both replicas started, and gates fetch through mTLS", self.until("it passes", self.passes), f"after {self.took:.1f} s")
         refused = self.tool(self.research, "drop_table").reason
         self.check("what policy denies is refused", refused == "scope.tool", refused)
         self.publishes()
@@ -405,7 +411,7 @@ class Run:
             self.begin(f"{'TrafficExtension' if mode != 'headers' else 'EnvoyFilter'}, mode {mode}, module from a registry")
             self.apply(f'gate.installMode="{mode}"')
             self.wait_for_gate()
-            # Mode plain after mode buffered: the filters of the last mode must be gone first.
+            # The filters of the last mode must be gone first.
             time.sleep(1)
             names = [name for name in self.sidecar_filters() if "sallyport" in name or name.endswith(("rbac", "router"))]
             self.check("its place is before Istio's authorization", before_authorization(names), " > ".join(names))

@@ -2,10 +2,12 @@ module sallyport.dev/tools/kubernetes
 
 go 1.26.0
 
-require k8s.io/kubernetes v1.36.1
+require k8s.io/kubernetes v1.36.1 // indirect
 
 require (
 	cel.dev/expr v0.25.1 // indirect
+	cyphar.com/go-pathrs v0.2.2 // indirect
+	github.com/Azure/go-ansiterm v0.0.0-20230124172434-306776ec8161 // indirect
 	github.com/NYTimes/gziphandler v1.1.1 // indirect
 	github.com/antlr4-go/antlr/v4 v4.13.0 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
