@@ -23,7 +23,7 @@ CHART = HERE.parent.parent / "istio/chart"
 HELM, VALIDATE, CRDS = (os.environ[name] for name in ("HELM", "KUBECTL_VALIDATE", "CRDS"))
 VALUES = {path.stem: path for path in sorted((HERE / "values").glob("*.yaml"))}
 MODES = ("plain", "buffered", "headers")
-SIZES = {"minimal": 4, "everything": 15, "companion-tls": 7, "shared-companion": 5, "waypoint": 2}
+SIZES = {"minimal": 4, "everything": 15, "companion-tls": 8, "shared-companion": 5, "waypoint": 2}
 """How many resources come of values as they are: a template that renders nothing would go unnoticed."""
 
 
@@ -229,7 +229,9 @@ class Refusals(unittest.TestCase):
             ("gate.selector is empty", "everything", "gate.selector=null"),
             ("companion.image", "companion-tls", 'companion.image.tag=""'),
             ("companion.policyVolume", "companion-tls", "companion.policyVolume=null"),
-            ("companion.signingKeySecrets", "companion-tls", "companion.signingKeySecrets=[]"),
+            ("companion.signingKeySecrets", "companion-tls", "companion.verifyKeys=[]"),
+            ("companion.signingKeySecrets", "companion-tls", 'companion.signingKeySecrets=["k"]'),
+            ("companion.casesVolume", "companion-tls", 'companion.casesVolume={"emptyDir":{}}'),
             ("companion.tls.client", "companion-tls", "companion.tls.client=null"),
             ("companion.tls.secretName", "companion-tls", "companion.tls.certManager.enabled=false"),
         ):

@@ -162,8 +162,11 @@ workloadSelector:
 {{- if not .image.repository }}{{ fail "companion.image.repository is empty" }}{{ end }}
 {{- if not (or .image.tag .image.digest) }}{{ fail "companion.image needs a digest or a tag" }}{{ end }}
 {{- if not .policyVolume }}{{ fail "companion.policyVolume is empty: {configMap: {name: ...}}, for instance" }}{{ end }}
-{{- if not .signingKeySecrets }}
-{{- fail "companion.signingKeySecrets is empty: gates take only bundles that somebody signed" }}
+{{- if eq (empty .signingKeySecrets) (empty .verifyKeys) }}
+{{- fail "give either companion.signingKeySecrets or companion.verifyKeys: gates take only bundles that somebody signed" }}
+{{- end }}
+{{- if and .verifyKeys .casesVolume }}
+{{- fail "companion.casesVolume goes with signingKeySecrets: bundles of others are not tested again" }}
 {{- end }}
 {{- if and (eq .transport "tls") (not (or .tls.secretName .tls.certManager.enabled)) }}
 {{- fail "companion.transport tls needs companion.tls.secretName or companion.tls.certManager" }}
