@@ -354,7 +354,7 @@ class Run:
         self.apply(
             'gate.bundle=""', f"gate.keys={json.dumps([key.with_suffix('.key.pub').read_text()])}", 'gate.audience="tools"',
             'companion={"enabled":true,"image":{"repository":"companion","tag":"test"},"policyVolume":{"emptyDir":{}},'
-            '"signingKeySecrets":["policy-key"]}',
+            '"signingKeySecrets":["policy-key"],"keyCopyImage":"busybox"}',
         )
         absent = lambda: self.call(self.research, "/docs/1").reason == "policy.absent"  # noqa: E731
         self.check("before a companion answers, everything is refused", self.until("no policy", absent), f"after {self.took:.1f} s")
@@ -369,7 +369,7 @@ class Run:
         cluster.endpoints("tools", name, {"bundles": 8443, "admin": 8444}, {pod.name: pod.address for pod in replicas})
         self.mesh.wait_ready(*replicas)
         for pod in replicas:
-            places = {"/policy": self.policy, "/keys/0/policy.key": key, "/state": pod.folder / "state"}
+            places = {"/policy": self.policy, "/keys/0.key": key, "/state": pod.folder / "state"}
             words = [place(word, places) for word in template["spec"]["containers"][0]["args"]]
             places["/state"].mkdir()
             pod.app = self.mesh.machine.start(pod.name, pod.command(self.compiler, *words, uid=0))

@@ -170,10 +170,13 @@ class Content(unittest.TestCase):
             (container,) = pod["containers"]
             self.assertTrue(pod["securityContext"]["runAsNonRoot"])
             self.assertFalse(pod["automountServiceAccountToken"])
-            self.assertEqual(
-                container["securityContext"],
-                {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}},
-            )
+            for one in pod["containers"] + pod.get("initContainers", []):
+                self.assertEqual(
+                    one["securityContext"],
+                    {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}},
+                )
+                mounts = {mount["name"] for mount in one["volumeMounts"]}
+                self.assertLessEqual(mounts, {volume["name"] for volume in pod["volumes"]})
             self.assertEqual({"startupProbe", "livenessProbe", "readinessProbe"} - set(container), set())
 
     def test_selectors_find_the_companion(self) -> None:
@@ -231,6 +234,7 @@ class Refusals(unittest.TestCase):
             ("companion.policyVolume", "companion-tls", "companion.policyVolume=null"),
             ("companion.signingKeySecrets", "companion-tls", "companion.verifyKeys=[]"),
             ("companion.signingKeySecrets", "companion-tls", 'companion.signingKeySecrets=["k"]'),
+            ("companion.keyCopyImage", "everything", 'companion.keyCopyImage=""'),
             ("companion.casesVolume", "companion-tls", 'companion.casesVolume={"emptyDir":{}}'),
             ("companion.tls.client", "companion-tls", "companion.tls.client=null"),
             ("companion.tls.secretName", "companion-tls", "companion.tls.certManager.enabled=false"),

@@ -165,6 +165,9 @@ workloadSelector:
 {{- if eq (empty .signingKeySecrets) (empty .verifyKeys) }}
 {{- fail "give either companion.signingKeySecrets or companion.verifyKeys: gates take only bundles that somebody signed" }}
 {{- end }}
+{{- if and .signingKeySecrets (not .keyCopyImage) }}
+{{- fail "companion.keyCopyImage is empty: name an image with `install`, busybox for instance" }}
+{{- end }}
 {{- if and .verifyKeys .casesVolume }}
 {{- fail "companion.casesVolume goes with signingKeySecrets: bundles of others are not tested again" }}
 {{- end }}
