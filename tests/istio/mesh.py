@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from cluster import HUB, Cluster
@@ -119,7 +119,7 @@ class Mesh:
             "PILOT_ENABLE_ALPN_FILTER": "false", "PILOT_ENABLE_METADATA_EXCHANGE": "false",
             "INJECTION_WEBHOOK_CONFIG_NAME": "", "VALIDATION_WEBHOOK_CONFIG_NAME": "",
         }
-        command = [self.tools.istiod, "discovery", f"--kubeconfig={self.cluster.kubeconfig}"]
+        command = [self.tools.istiod, "discovery", f"--kubeconfig={self.cluster.kubeconfig}", "--shutdownDuration=1s"]
         self.istiod = self.machine.start("istiod", [*self.cluster.inside(), *command], environment, home)
         ready = [*self.cluster.inside(), "curl", "-sf", "-m", "2", f"http://{HUB}:8080/ready"]
 
