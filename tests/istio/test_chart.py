@@ -117,7 +117,7 @@ class Rendering(unittest.TestCase):
 
     def test_the_validator_finds_mistakes(self) -> None:
         """A validator that lets everything pass would let the other tests pass."""
-        plugin = of_kind(render("minimal"), "WasmPlugin")
+        plugin = of_kind(render("minimal", 'istioVersion="1.28"'), "WasmPlugin")
         for change, word in (
             ({"phase": "AUTHZZ"}, "phase"), ({"sha256": "abc"}, "sha256"), ({"colour": "red"}, "colour"),
             ({"failStrategy": "FAIL_NEVER"}, "failStrategy"), ({"targetRefs": [{"kind": "Gateway", "name": "x"}]}, "only one of"),
@@ -226,7 +226,7 @@ class Refusals(unittest.TestCase):
             ("gate.targetRefs", "waypoint", 'gate.selector={"a":"b"}'),
             ("gate.module.pullSecret", "everything", 'gate.installMode="headers"'),
             ("gate.mode SERVER", "minimal", 'gate.installMode="headers"', 'gate.mode="CLIENT"'),
-            ("istioVersion 1.30", "minimal", 'gate.kind="TrafficExtension"'),
+            ("istioVersion 1.30", "minimal", 'istioVersion="1.29"', 'gate.kind="TrafficExtension"'),
             ("istioVersion 1.27", "minimal", 'istioVersion="1.26"', 'gate.failStrategy="FAIL_RELOAD"'),
             ("accessLog.provider", "shared-companion", 'accessLog.provider=""'),
             ("gate.selector is empty", "everything", "gate.selector=null"),
