@@ -1,3 +1,4 @@
+// The Helm that scripts/test-chart and scripts/interop render and install the chart with.
 module sallyport.dev/tools/helm
 
 go 1.26.0

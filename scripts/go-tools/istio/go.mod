@@ -1,3 +1,5 @@
+// The control plane and the agent of scripts/interop. istio.io/api, client-go and go-control-plane are newer here than Istio's own
+// go.mod says: the module proxy does not have the exact commits that it names.
 module sallyport.dev/tools/istio
 
 go 1.26.0

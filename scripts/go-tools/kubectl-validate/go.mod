@@ -1,3 +1,4 @@
+// The validator of scripts/test-chart.
 module sallyport.dev/tools/kubectl-validate
 
 go 1.26.0

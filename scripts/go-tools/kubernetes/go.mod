@@ -1,3 +1,4 @@
+// The API server and etcd of scripts/interop. Kubernetes does not name the versions of its own parts: the replacements do.
 module sallyport.dev/tools/kubernetes
 
 go 1.26.0
