@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use base64::Engine as _;
@@ -27,8 +27,10 @@ const PUBLIC: &str = "PUBLIC KEY";
 
 /// The longest key file, in bytes.
 const MAX_FILE: usize = 16 * 1024;
-/// Permissions of anybody but the owner.
+/// What a key file of ours may let nobody else do: anything.
 const OTHERS: u32 = 0o077;
+/// What one of somebody else's may not: our group may read it, for that is how Kubernetes hands Secrets to a pod with an `fsGroup`.
+const OTHERS_THAN_OUR_GROUP: u32 = 0o037;
 
 /// A key to sign with. Its memory is wiped when it is dropped.
 pub struct SecretKey(SigningKey);
@@ -54,10 +56,11 @@ impl SecretKey {
         Ok(Self(SigningKey::from_bytes(&seed)))
     }
 
-    /// Reads a key file that nobody but its owner can.
+    /// Reads a key file that is for us alone: nobody but its owner can read it, or, if that is somebody else, the owner and our group.
     pub fn read(path: &Path) -> Result<Self, KeyError> {
-        let mode = path.metadata()?.permissions().mode();
-        if mode & OTHERS != 0 {
+        let file = path.metadata()?;
+        let mode = file.permissions().mode();
+        if mode & forbidden(file.uid(), rustix::process::geteuid().as_raw()) != 0 {
             return Err(KeyError::Open(mode & 0o777));
         }
         Self::parse(&read_text(path)?).ok_or(KeyError::NotAKey(PRIVATE))
@@ -187,6 +190,11 @@ impl fmt::Display for KeyError {
 
 impl std::error::Error for KeyError {}
 
+/// The permissions that a key file of this owner may not have when we read it.
+fn forbidden(owner: u32, we: u32) -> u32 {
+    if owner == we { OTHERS } else { OTHERS_THAN_OUR_GROUP }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,6 +216,16 @@ mod tests {
         }
         assert_ne!(SecretKey::generate().unwrap().public(), key.public());
         assert_eq!(format!("{key:?}"), "SecretKey(..)");
+    }
+
+    #[test]
+    fn a_key_of_somebody_else_may_be_handed_to_our_group() {
+        let refused = |mode: u32, owner| mode & forbidden(owner, 1000) != 0;
+        assert!(!refused(0o440, 0) && !refused(0o400, 0) && !refused(0o640, 0), "as a Secret is mounted");
+        for mode in [0o444, 0o660, 0o450, 0o404] {
+            assert!(refused(mode, 0), "{mode:03o}");
+        }
+        assert!(refused(0o440, 1000) && !refused(0o400, 1000), "ours is for us alone");
     }
 
     #[test]
