@@ -1,5 +1,6 @@
 //! The plugin's configuration: what `pluginConfig` of the `WasmPlugin` says.
 
+use crate::peer::Source;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sallyport_engine::bundle::{BundleError, KeySet, MAX_KEYS, PublicKey, Trust, is_audience};
@@ -7,8 +8,8 @@ use sallyport_engine::json::{Document, JsonError, Kind, Value};
 use std::fmt;
 
 /// The keys that a configuration may have.
-const KEYS: [&str; 8] =
-    ["bundle", "keys", "retiredKeys", "audience", "companion", "interlock", "hold", "clock"];
+const KEYS: [&str; 9] =
+    ["bundle", "keys", "retiredKeys", "audience", "companion", "interlock", "identity", "hold", "clock"];
 /// The keys that `companion` may have.
 const COMPANION_KEYS: [&str; 3] = ["cluster", "authority", "path"];
 /// Where a companion serves bundles, unless `path` says otherwise; the audience follows.
@@ -40,6 +41,7 @@ pub(crate) struct Config {
     pub(crate) companion: Option<Companion>,
     /// The secret that proves that the gate is in the path.
     pub(crate) interlock: Option<String>,
+    pub(crate) identity: Source,
     pub(crate) hold: Hold,
     /// Where the clock stands still, in seconds since 1970. Only for tests.
     pub(crate) clock: Option<u64>,
@@ -81,13 +83,15 @@ pub(crate) enum ConfigError {
     Companion,
     /// `interlock` is no secret that can stand in a header.
     Interlock,
+    /// `identity` is neither `certificate` nor `firstUriSan`.
+    Identity,
     /// The bundle is refused.
     Bundle(BundleError),
 }
 
 impl Config {
     /// Reads `{"bundle": "<base64>", "keys": ["<PEM or base64>"], "retiredKeys": [], "audience": "namespace/workload", "companion":
-    /// {"cluster": "…", "authority": "…", "path": "/…"}, "interlock": "<secret>", "hold": "body" | "headers", "clock": <seconds since
+    /// {"cluster": "…", "authority": "…", "path": "/…"}, "interlock": "<secret>", "identity": "certificate" | "firstUriSan", "hold": "body" | "headers", "clock": <seconds since
     /// 1970>}`. There must be a bundle or a companion; all else may be left out. Where there are keys, one must have signed the bundle,
     /// and a companion's bundles must be signed.
     pub(crate) fn parse(json: &[u8]) -> Result<Self, ConfigError> {
@@ -110,6 +114,7 @@ impl Config {
             trust,
             companion,
             interlock: root.get("interlock").map(read_interlock).transpose()?,
+            identity: root.get("identity").map_or(Ok(Source::default()), read_identity)?,
             hold: root.get("hold").map_or(Ok(Hold::default()), read_hold)?,
             clock: root.get("clock").map(read_clock).transpose()?,
         })
@@ -185,6 +190,14 @@ fn read_clock(value: Value<'_>) -> Result<u64, ConfigError> {
     digits.parse().map_err(|_| ConfigError::Clock)
 }
 
+fn read_identity(value: Value<'_>) -> Result<Source, ConfigError> {
+    match value.as_str().as_deref() {
+        Some("certificate") => Ok(Source::Certificate),
+        Some("firstUriSan") => Ok(Source::FirstUriSan),
+        _ => Err(ConfigError::Identity),
+    }
+}
+
 fn read_hold(value: Value<'_>) -> Result<Hold, ConfigError> {
     match value.as_str().as_deref() {
         Some("body") => Ok(Hold::Body),
@@ -195,7 +208,7 @@ fn read_hold(value: Value<'_>) -> Result<Hold, ConfigError> {
 
 impl ConfigError {
     /// Every word that [`Self::code`] gives.
-    pub(crate) const CODES: [&str; 12] = [
+    pub(crate) const CODES: [&str; 13] = [
         "absent",
         "json",
         "unknown_key",
@@ -207,6 +220,7 @@ impl ConfigError {
         "audience",
         "companion",
         "interlock",
+        "identity",
         "bundle",
     ];
 
@@ -224,6 +238,7 @@ impl ConfigError {
             Self::Audience => "audience",
             Self::Companion => "companion",
             Self::Interlock => "interlock",
+            Self::Identity => "identity",
             Self::Bundle(_) => "bundle",
         }
     }
@@ -257,6 +272,7 @@ impl fmt::Display for ConfigError {
                  `keys` beside it: bundles that are fetched must be signed",
             ),
             Self::Interlock => f.write_str("`interlock` in pluginConfig is not 16 to 512 characters of visible ASCII"),
+            Self::Identity => f.write_str("`identity` in pluginConfig is neither `certificate` nor `firstUriSan`"),
             Self::Bundle(error) => write!(f, "`bundle` in pluginConfig is refused: {error}"),
         }
     }

@@ -23,41 +23,67 @@ pub(crate) enum Certificate {
 
 /// The certificates of the connections seen last. Envoy numbers its connections and never uses a number twice.
 #[derive(Debug, Default)]
-pub(crate) struct Peers(RefCell<Vec<Option<Known>>>);
+pub(crate) struct Peers {
+    source: Source,
+    known: RefCell<Vec<Option<Known>>>,
+}
+
+/// Where a caller's names are taken from.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Source {
+    /// The certificate, whose names are all seen.
+    #[default]
+    Certificate,
+    /// The one URI SAN that proxies before Envoy 1.38 show: the first. A second one is not noticed.
+    FirstUriSan,
+}
 
 /// A connection's number and its certificate.
 type Known = (u64, Rc<Certificate>);
 
 impl Peers {
+    pub(crate) fn new(source: Source) -> Self {
+        Self { source, known: RefCell::default() }
+    }
+
     /// The certificate of the connection that the current request came on.
     pub(crate) fn current(&self) -> Rc<Certificate> {
         let connection =
             host::property("connection\0id").ok().and_then(|id| id.try_into().ok()).map(u64::from_le_bytes);
-        let Some(connection) = connection else { return Rc::new(Certificate::read()) };
+        let read = || Rc::new(Certificate::read(self.source));
+        let Some(connection) = connection else { return read() };
         let slot = usize::try_from(connection).ok().and_then(|id| id.checked_rem(REMEMBERED)).unwrap_or(0);
-        let Ok(mut known) = self.0.try_borrow_mut() else { return Rc::new(Certificate::read()) };
+        let Ok(mut known) = self.known.try_borrow_mut() else { return read() };
         known.resize(REMEMBERED, None);
         match known.get_mut(slot) {
             Some(Some((id, certificate))) if *id == connection => Rc::clone(certificate),
             Some(entry) => {
-                let certificate = Rc::new(Certificate::read());
+                let certificate = read();
                 *entry = Some((connection, Rc::clone(&certificate)));
                 certificate
             }
-            None => Rc::new(Certificate::read()),
+            None => read(),
         }
     }
 }
 
 impl Certificate {
-    fn read() -> Self {
+    fn read(source: Source) -> Self {
         // Not `peer_certificate_valid`: it is missing before Envoy 1.39, and false on a resumed session (envoy#21235). A listener
         // that asks for certificates validates them, unless it is set up to accept untrusted ones.
         if host::property("connection\0mtls").as_deref() != Ok(&[1]) {
             return Self::Absent;
         }
-        let pem = host::property("connection\0peer_certificate");
-        match pem.ok().as_deref().and_then(identity::uri_sans) {
+        let names = match source {
+            Source::Certificate => {
+                host::property("connection\0peer_certificate").ok().as_deref().and_then(identity::uri_sans)
+            }
+            Source::FirstUriSan => {
+                let first = host::property("connection\0uri_san_peer_certificate").unwrap_or_default();
+                Some(if first.is_empty() { Vec::new() } else { vec![first] })
+            }
+        };
+        match names {
             Some(names) => Self::Valid(names),
             None => Self::Unreadable,
         }

@@ -32,7 +32,7 @@ impl Root {
 
     fn load(&mut self, size: usize) -> Result<(), ConfigError> {
         let json = host::buffer(Buffer::PluginConfiguration, size).map_err(|_| ConfigError::Absent)?;
-        let Config { bundle, trust, companion, interlock, hold, clock } = Config::parse(&json)?;
+        let Config { bundle, trust, companion, interlock, identity, hold, clock } = Config::parse(&json)?;
         if clock.is_some() {
             host::log(
                 Level::Critical,
@@ -40,8 +40,12 @@ impl Root {
             );
         }
         let telemetry = Rc::new(Telemetry::default());
-        self.around =
-            Rc::new(Around { hold, interlock, peers: Peers::default(), telemetry: Rc::clone(&telemetry) });
+        self.around = Rc::new(Around {
+            hold,
+            interlock,
+            peers: Peers::new(identity),
+            telemetry: Rc::clone(&telemetry),
+        });
         self.world = Rc::new(World { clock, confirmed: None });
         let policy = match companion {
             None => {

@@ -87,6 +87,7 @@ fn bad_configurations() -> Vec<(&'static str, String)> {
         ("no_bundle", format!(r#"{{{}}}"#, known(&other))),
         ("interlock", with(r#""interlock":"short""#)),
         ("interlock", with(r#""interlock":"sixteen characters\r\n""#)),
+        ("identity", with(r#""identity":"header""#)),
         ("hold", inline(&good).replace('}', r#","hold":"forever"}"#)),
     ]
 }

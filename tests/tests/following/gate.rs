@@ -168,6 +168,12 @@ impl Gate {
         stats.into_iter().find(|(full, _)| full.ends_with(name)).map(|(_, value)| value)
     }
 
+    /// A client whose certificate has these URI SANs.
+    pub fn caller_of(&self, names: &[&str]) -> Client {
+        let identity = self.ca.mint(names).unwrap();
+        Client::new(self.envoy.address(), Protocol::Http1, &self.ca, Some(&identity)).unwrap()
+    }
+
     /// A client of an agent.
     pub fn caller(&self, agent: &str) -> Client {
         caller(&self.ca, &self.envoy, agent)

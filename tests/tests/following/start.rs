@@ -86,6 +86,31 @@ fn what_passes_the_gate_shows_it_to_those_behind() {
 }
 
 #[test]
+fn older_proxies_show_the_first_name_alone() {
+    let publisher = Publisher::new();
+    let companion = Scripted::start(Act::Hang);
+    let (agent, other) =
+        ("spiffe://acme.internal/ns/agents/sa/agent-0", "spiffe://acme.internal/ns/other/sa/other");
+    for (source, names, status) in [
+        ("firstUriSan", &[agent][..], 200),
+        ("firstUriSan", &[other], 403),
+        ("firstUriSan", &[], 401),
+        // What is not promised there: docs/decisions/0008.
+        ("firstUriSan", &[agent, other], 200),
+        ("certificate", &[agent, other], 403),
+        ("certificate", &[agent], 200),
+    ] {
+        let mut configuration = publisher.configuration();
+        configuration["bundle"] = inline(&publisher.bundle(1));
+        configuration["identity"] = source.into();
+        let gate = Gate::start(companion.address(), &configuration, 1);
+        let answer =
+            gate.caller_of(names).send(&sallyport_playground::Request::new("GET", crate::gate::HOST, "/odd"));
+        assert_eq!(answer.unwrap().status, status, "{source} of {names:?}");
+    }
+}
+
+#[test]
 fn policy_that_nobody_confirms_goes_stale_where_it_says_so() {
     let publisher = Publisher::new();
     let stale = |serial, then| {
