@@ -1,7 +1,6 @@
 //! A bundle's bytes, cut into sections. Every field is held to its limits before anything is made of it.
 
 use super::{BundleError, ENGINE, FORMAT, MAGIC, MAX_LEN, Terms};
-use crate::sort::sort_by;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -153,7 +152,7 @@ impl<'b> Bundle<'b> {
     /// The same bundle with other signatures, sorted by their keys.
     pub fn signed_by(&self, signatures: &[(KeyId, [u8; SIGNATURE_LEN])]) -> Result<Vec<u8>, BundleError> {
         let mut sorted = signatures.to_vec();
-        sort_by(&mut sorted, |a, b| a.0 < b.0);
+        sorted.sort_unstable_by_key(|(id, _)| *id);
         let mut bytes = self.header.to_vec();
         bytes.extend_from_slice(self.payload);
         pad(&mut bytes);

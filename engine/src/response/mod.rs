@@ -12,6 +12,7 @@ mod plan;
 pub(crate) mod rpc;
 pub(crate) mod sse;
 mod text;
+mod tools;
 mod whole;
 
 pub(crate) use memory::Memory;

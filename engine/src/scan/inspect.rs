@@ -7,7 +7,7 @@ use super::profile::{Action, Place, Profile, Redaction};
 use super::redact::replacement;
 use super::text::{Found, Looker, MAX_DEPTH};
 use super::{Catalogue, DetectorId, Finder, Match, Structural, protobuf};
-use crate::json::{Document, NodeIndex, Numbers, Role, Scalar, raw_range};
+use crate::json::{Document, NodeIndex, Numbers, Role, Scalar, Value, raw_range};
 use crate::reason::Reason;
 use crate::record::{Direction, FindingRecord, MAX_FINDINGS};
 use alloc::borrow::Cow;
@@ -106,6 +106,15 @@ impl<'p> Inspector<'p> {
                 self.nested(&scalar.text, MAX_NESTING, &mut |edges: (usize, usize)| edges, spot);
             }
         }
+    }
+
+    /// Notes what is odd about a value of a document as a whole; what is to be done about it.
+    pub(crate) fn odd(&mut self, document: &Document<'_>, value: Value<'_>, which: Structural) -> Action {
+        let Some(detector) = self.looker.wants(which) else { return Action::Off };
+        let place = value.span();
+        let found = Match { detector, start: 0, end: place.1.saturating_sub(place.0) };
+        let pointer = self.pointer(document, value.node());
+        self.note(found, pointer, Some(place), None, false)
     }
 
     /// Inspects a message that is no JSON: text, or bytes that may hold text.
@@ -259,8 +268,12 @@ impl<'p> Inspector<'p> {
         }
     }
 
-    /// Where a node of a document is, without what must not be recorded.
+    /// Where a node of a document is, without what must not be recorded. What no record has room for is not looked for: that would take
+    /// a walk for each of any number of findings.
     fn pointer(&self, document: &Document<'_>, at: NodeIndex) -> String {
+        if self.outcome.findings.len() >= MAX_FINDINGS {
+            return String::new();
+        }
         document.pointer(at, |key| !self.looker.catalogue.finds_anything(key))
     }
 

@@ -16,6 +16,7 @@ mod names;
 mod operations;
 mod protocols;
 mod services;
+mod tools;
 
 use sallyport_engine::Policy;
 use sallyport_engine::policy::PolicyParts;
@@ -32,6 +33,7 @@ use capabilities::Capabilities;
 use circumstances::Callers;
 use dlp::Profiles;
 use names::Names;
+pub(crate) use tools::DIGEST_PREFIX;
 
 /// A policy, and what is known of it beyond what the engine needs.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ mod init;
 mod inspect;
 mod keygen;
 mod man;
+mod pin;
 mod reference;
 mod scan;
 mod schema;
@@ -68,6 +69,8 @@ enum Command {
     Explain(explain::Args),
     /// Try detectors on texts and documents: what they find, and where
     Scan(scan::Args),
+    /// Print the digests of an MCP server's tools, for the `tools` of its Service
+    Pin(pin::Args),
     /// Say what differs between two policies in meaning: who may now do what, and who no longer may
     Diff(diff::Args),
     /// Publish policy to filters: compile, test and sign it whenever it changes, and serve it
@@ -114,6 +117,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Decide(args) => decide::decide(&args, Native::new),
         Command::Explain(args) => explain::run(&args),
         Command::Scan(args) => scan::run(&args),
+        Command::Pin(args) => pin::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Serve(args) => serve::run(*args),
         Command::Status(args) => status::run(&args),

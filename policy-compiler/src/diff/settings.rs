@@ -8,7 +8,7 @@ use sallyport_engine::policy::{
 
 use super::detectors;
 use super::scope::{self, Names};
-use super::{Change, Direction, Subject};
+use super::{Change, Direction, Subject, tools};
 use crate::describe::{self, one_of};
 
 /// What is spoken on a route, and what passes there unread or several at once.
@@ -131,6 +131,7 @@ fn service(old: &Service, new: &Service) -> Vec<(Direction, String)> {
         told.push((Direction::Other, format!("answers on {}; before on {}", ports(new), ports(old))));
     }
     told.extend(routes(&by_path(old), &by_path(new)));
+    told.extend(tools::compare(&old.tools, &new.tools));
     told
 }
 
