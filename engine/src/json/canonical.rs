@@ -191,7 +191,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_form_means_the_same_and_has_itself_as_its_form(value in prop::num::f64::NORMAL, whole in -9_007_199_254_740_991_i64..=9_007_199_254_740_991, key in ".{0,8}") {
-            prop_assume!(!key.contains(['\u{0}', '\u{fffe}', '\u{ffff}']));
+            prop_assume!(key != "x" && !key.contains(['\u{0}', '\u{fffe}', '\u{ffff}']));
             let written = serde_json::json!({ &key: [value, whole, value.trunc()], "x": null }).to_string();
             let Ok(document) = Document::parse_with(written.as_bytes(), Numbers::Opaque) else { return Ok(()) };
             let form = String::from_utf8(document.root().unwrap().canonical()).unwrap();

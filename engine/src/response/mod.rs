@@ -27,7 +27,7 @@ use crate::policy::{Policy, Protocol};
 use crate::reason::Reason;
 use crate::record::FindingRecord;
 use crate::reply::Reply;
-use crate::scan::{Action, Catalogue, Place, Profile, Treatment};
+use crate::scan::{Action, Catalogue, Inspector, Place, Profile, Treatment};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -72,6 +72,16 @@ pub(crate) struct Pushed {
 impl<'p> Context<'p> {
     pub(crate) fn catalogue(&self) -> &'p Catalogue {
         &self.policy.parts().catalogue
+    }
+
+    /// The tool that the response is of.
+    pub(crate) fn tool(&self) -> Option<&'p str> {
+        self.memory.tool.as_deref()
+    }
+
+    /// Begins an inspection of what came back.
+    pub(crate) fn inspector(&self, place: Place) -> Inspector<'p> {
+        Inspector::new(self.catalogue(), self.profile, place).for_tool(self.tool())
     }
 }
 

@@ -54,7 +54,7 @@ fn judge_message(context: &Context<'_>, document: &Document<'_>, root: Value<'_>
     if lists.peek().is_none() {
         return inspect(context, document);
     }
-    let mut inspector = Inspector::new(context.catalogue(), context.profile, Place::Tools);
+    let mut inspector = context.inspector(Place::Tools);
     let mut cuts: Vec<Edit> =
         lists.flat_map(|(list, of)| cuts(context, document, (list, of), &mut inspector)).collect();
     sort_by(&mut cuts, |a, b| a.start < b.start);
@@ -76,7 +76,7 @@ fn judge_message(context: &Context<'_>, document: &Document<'_>, root: Value<'_>
 }
 
 fn inspect(context: &Context<'_>, document: &Document<'_>) -> Inspection {
-    let mut inspector = Inspector::new(context.catalogue(), context.profile, Place::Response);
+    let mut inspector = context.inspector(Place::Response);
     inspector.document(document);
     inspector.finish()
 }

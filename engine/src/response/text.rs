@@ -47,8 +47,14 @@ impl TextStream {
         let (text, unseen) = readable(self.held.get(seen..).unwrap_or_default(), last);
         self.unseen = unseen;
         let hits = &mut self.hits;
-        let decided =
-            self.channel.feed(context.catalogue(), context.profile, &text, last, &mut |hit| hits.push(hit));
+        let mut report = |hit| hits.push(hit);
+        let decided = self.channel.feed(
+            context.catalogue(),
+            context.profile,
+            context.tool(),
+            (&text, last),
+            &mut report,
+        );
         let mut pushed = Pushed::default();
         let mut out = Vec::with_capacity(self.held.len());
         let changed = self.release(context, decided, &mut out, &mut pushed);

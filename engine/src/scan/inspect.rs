@@ -1,6 +1,8 @@
 //! Inspecting a message: every text in it, what is done about what is found, and the message as it may go on.
 
 use super::edit::{Edit, disjoint};
+use super::exceptions::{Case, MOST_ASKED};
+use super::fold::fold;
 use super::keys;
 use super::pass::Work;
 use super::profile::{Action, Place, Profile, Redaction};
@@ -41,6 +43,10 @@ pub struct Inspector<'p> {
     profile: &'p Profile,
     work: Option<Work>,
     outcome: Inspection,
+    /// The tool that the message calls, or answers for.
+    tool: Option<&'p str>,
+    /// What asking for exceptions may still cost.
+    left: u32,
     /// How many keys were replaced: two in one object may not become the same.
     keys: usize,
 }
@@ -62,7 +68,14 @@ impl<'p> Inspector<'p> {
     /// Begins an inspection.
     pub fn new(catalogue: &'p Catalogue, profile: &'p Profile, place: Place) -> Self {
         let looker = Looker { catalogue, profile: Some(profile), place };
-        Self { looker, profile, work: None, outcome: Inspection::default(), keys: 0 }
+        let outcome = Inspection::default();
+        Self { looker, profile, work: None, outcome, tool: None, left: MOST_ASKED, keys: 0 }
+    }
+
+    /// Says which tool the message calls, or answers for.
+    #[must_use]
+    pub fn for_tool(self, tool: Option<&'p str>) -> Self {
+        Self { tool, ..self }
     }
 
     /// Ends it.
@@ -236,6 +249,11 @@ impl<'p> Inspector<'p> {
     /// Notes a finding, and what it asks for.
     fn found(&mut self, found: Found, text: &[u8], spot: Spot<'_>) {
         let Found { found, encoded } = found;
+        if !self.profile.allow.is_empty()
+            && self.is_allowed(found, text.get(found.start..found.end).filter(|_| !encoded), spot)
+        {
+            return;
+        }
         let pointer = match spot {
             Spot::Scalar(document, scalar) => self.pointer(document, scalar.at),
             Spot::Plain(_) | Spot::Field(..) => String::new(),
@@ -266,6 +284,18 @@ impl<'p> Inspector<'p> {
             let edit = self.edit(found, encoded, text, spot, place);
             self.outcome.edits.push(edit);
         }
+    }
+
+    /// Whether the profile makes an exception of something that was found.
+    fn is_allowed(&mut self, found: Match, value: Option<&[u8]>, spot: Spot<'_>) -> bool {
+        let catalogue = self.looker.catalogue;
+        let value = value.map(|value| as_compared(catalogue, found.detector, value));
+        let case = Case { detector: found.detector, value: value.as_deref(), tool: self.tool };
+        let at = |steps: &[String]| match spot {
+            Spot::Scalar(document, scalar) => scalar.role != Role::Key && document.is_at(scalar.at, steps),
+            Spot::Plain(_) | Spot::Field(..) | Spot::Fixed(..) => false,
+        };
+        catalogue.allows(self.profile, &case, &at, &mut self.left)
     }
 
     /// Where a node of a document is, without what must not be recorded. What no record has room for is not looked for: that would take
@@ -340,7 +370,14 @@ impl<'p> Inspector<'p> {
         let redaction = if encoded { Redaction::Label } else { treatment.redaction };
         let id = self.id(found.detector);
         let value = text.get(found.start..found.end).unwrap_or_default();
-        let with = replacement(redaction, id, value);
+        let catalogue = self.looker.catalogue;
+        let with = match redaction {
+            Redaction::Hash => {
+                let value = as_compared(catalogue, found.detector, value);
+                replacement(redaction, id, &value, &catalogue.key)
+            }
+            _ => replacement(redaction, id, value, &[]),
+        };
         let with = match spot {
             Spot::Plain(_) if core::str::from_utf8(text).is_ok() => with,
             Spot::Plain(_) | Spot::Fixed(..) => "*".repeat(value.len()),
@@ -374,11 +411,21 @@ impl Spot<'_> {
     }
 }
 
+/// A value as a detector compared it, so that it is the same however it is written: folded, for most.
+fn as_compared<'v>(catalogue: &Catalogue, detector: DetectorId, value: &'v [u8]) -> Cow<'v, [u8]> {
+    let raw =
+        catalogue.detector(detector).is_some_and(|of| matches!(&of.finder, Finder::Pattern(of) if of.raw));
+    match core::str::from_utf8(value) {
+        Ok(text) if !raw && !text.is_ascii() => Cow::Owned(fold(text).bytes().to_vec()),
+        _ => Cow::Borrowed(value),
+    }
+}
+
 /// A number of the same length that tells nothing: what is not shown becomes zeros, after a one where the number begins.
 fn zeros(redaction: Redaction, number: &str, start: usize, end: usize) -> String {
     let (first, last) = match redaction {
         Redaction::Mask { first, last } => (usize::from(first), usize::from(last)),
-        Redaction::Label => (0, 0),
+        Redaction::Label | Redaction::Hash => (0, 0),
     };
     let digits = number.get(start..end).unwrap_or_default();
     let hidden = digits.len().saturating_sub(last);

@@ -70,6 +70,16 @@ fn gate(before: &PolicyParts, after: &PolicyParts) -> Vec<Change> {
         let direction = if is > was { Direction::More } else { Direction::Less };
         changes.push(tell(direction, format!("takes request bodies up to {is} bytes; before up to {was}")));
     }
+    let (was, is) = (detectors::allowed(before), detectors::allowed(after));
+    for (_, sentence) in is.iter().filter(|(what, _)| !was.contains_key(*what)) {
+        changes.push(tell(Direction::More, format!("allows by a profile {sentence}")));
+    }
+    for (_, sentence) in was.iter().filter(|(what, _)| !is.contains_key(*what)) {
+        changes.push(tell(Direction::Less, format!("no longer allows by a profile {sentence}")));
+    }
+    if before.catalogue.key != after.catalogue.key {
+        changes.push(tell(Direction::Other, "has another key of hashes in the place of values".to_owned()));
+    }
     changes.extend(answers(&before.settings, &after.settings).into_iter().map(|(how, what)| tell(how, what)));
     changes
 }

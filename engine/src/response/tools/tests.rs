@@ -22,7 +22,7 @@ fn policy() -> Policy {
     parts.catalogue = Catalogue::default();
     // By id.
     parts.catalogue.detectors = ODD.iter().map(detector).collect();
-    parts.profiles = vec![Profile { treatments: vec![Treatment::default(); ODD.len()] }];
+    parts.profiles = vec![Profile { treatments: vec![Treatment::default(); ODD.len()], allow: vec![] }];
     let crate::policy::Operations::Mcp(covered) = &mut parts.missions[0].rules[0].operations else {
         panic!("no rule of MCP")
     };
@@ -39,7 +39,7 @@ fn policy() -> Policy {
 fn judge(action: Action, tools: &[&str]) -> (Option<String>, Vec<(String, String)>) {
     let policy = policy();
     let treatment = Treatment { tools: action, ..Treatment::default() };
-    let profile = Profile { treatments: vec![treatment; ODD.len()] };
+    let profile = Profile { treatments: vec![treatment; ODD.len()], allow: vec![] };
     let memory = Memory {
         origin: Some(Origin {
             agent: AgentId(0),
