@@ -90,6 +90,14 @@ impl Stream {
         Self { decoder: coding.map(|coding| Box::new(Decoder::new(coding))), texts }
     }
 
+    /// Whether something is held back.
+    pub(crate) fn holds_back(&self) -> bool {
+        match &self.texts {
+            Texts::Events(events) => events.holds_back(),
+            Texts::One(text) => text.holds_back(),
+        }
+    }
+
     /// Takes the next piece. `End::Last` may come with a piece that is empty.
     pub(crate) fn push(&mut self, context: &Context<'_>, piece: &[u8], end: End) -> Pushed {
         let Some(decoder) = &mut self.decoder else { return self.texts.push(context, piece, end) };

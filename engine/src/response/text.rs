@@ -38,6 +38,11 @@ impl TextStream {
         }
     }
 
+    /// Whether something is held back.
+    pub(crate) fn holds_back(&self) -> bool {
+        !self.held.is_empty()
+    }
+
     /// Takes the next piece, cut anywhere.
     pub(crate) fn push(&mut self, context: &Context<'_>, piece: &[u8], end: End) -> Pushed {
         let undisturbed = self.held.is_empty();

@@ -3,10 +3,11 @@
 use super::edit::{Edit, disjoint};
 use super::exceptions::{Case, MOST_ASKED};
 use super::fold::fold;
+use super::form::{decoded, raw_field};
 use super::keys;
 use super::pass::Work;
 use super::profile::{Action, Place, Profile, Redaction};
-use super::redact::replacement;
+use super::redact::{replacement, zeros};
 use super::text::{Found, Looker, MAX_DEPTH};
 use super::{Catalogue, DetectorId, Finder, Match, Structural, protobuf};
 use crate::json::{Document, NodeIndex, Numbers, Role, Scalar, Value, raw_range};
@@ -419,55 +420,4 @@ fn as_compared<'v>(catalogue: &Catalogue, detector: DetectorId, value: &'v [u8])
         Ok(text) if !raw && !text.is_ascii() => Cow::Owned(fold(text).bytes().to_vec()),
         _ => Cow::Borrowed(value),
     }
-}
-
-/// A number of the same length that tells nothing: what is not shown becomes zeros, after a one where the number begins.
-fn zeros(redaction: Redaction, number: &str, start: usize, end: usize) -> String {
-    let (first, last) = match redaction {
-        Redaction::Mask { first, last } => (usize::from(first), usize::from(last)),
-        Redaction::Label | Redaction::Hash => (0, 0),
-    };
-    let digits = number.get(start..end).unwrap_or_default();
-    let hidden = digits.len().saturating_sub(last);
-    let shown = |at: usize| digits.len() > first.saturating_add(last) && (at < first || at >= hidden);
-    let begins = number.get(..start).is_none_or(|before| before.is_empty() || before == "-");
-    let digit = |(at, digit): (usize, char)| match digit {
-        digit if !digit.is_ascii_digit() || shown(at) => digit,
-        _ if at == 0 && begins => '1',
-        _ => '0',
-    };
-    digits.chars().enumerate().map(digit).collect()
-}
-
-/// The text of a form's name or value.
-fn decoded(field: &str) -> Cow<'_, [u8]> {
-    if !field.contains(['%', '+']) {
-        return Cow::Borrowed(field.as_bytes());
-    }
-    Cow::Owned(characters(field).map(|(byte, _)| byte).collect())
-}
-
-/// Where bytes of a field's text stand in the field as it is written.
-fn raw_field(field: &str, start: usize, end: usize) -> (usize, usize) {
-    let before = |count: usize| {
-        characters(field).take(count).fold(0_usize, |sum, (_, length)| sum.saturating_add(length))
-    };
-    (before(start), before(end))
-}
-
-/// The bytes of a field, and how long each is written.
-fn characters(field: &str) -> impl Iterator<Item = (u8, usize)> {
-    let bytes = field.as_bytes();
-    let mut at = 0_usize;
-    core::iter::from_fn(move || {
-        let digit = |ahead: usize| char::from(*bytes.get(at.checked_add(ahead)?)?).to_digit(16);
-        let escaped = || u8::try_from(digit(1)?.checked_mul(16)?.checked_add(digit(2)?)?).ok();
-        let (byte, length) = match *bytes.get(at)? {
-            b'+' => (b' ', 1),
-            b'%' => escaped().map_or((b'%', 1), |byte| (byte, 3)),
-            byte => (byte, 1),
-        };
-        at = at.saturating_add(length);
-        Some((byte, length))
-    })
 }

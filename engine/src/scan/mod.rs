@@ -17,6 +17,7 @@ mod encoded;
 mod entropy;
 mod exceptions;
 mod fold;
+mod form;
 pub mod hosts;
 mod inspect;
 mod keys;

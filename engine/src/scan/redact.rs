@@ -33,6 +33,24 @@ fn keyed(key: &[u8], value: &[u8]) -> [u8; 32] {
     pad(0x5c).chain_update(inner).finalize().into()
 }
 
+/// A number of the same length that tells nothing: what is not shown becomes zeros, after a one where the number begins.
+pub(super) fn zeros(redaction: Redaction, number: &str, start: usize, end: usize) -> String {
+    let (first, last) = match redaction {
+        Redaction::Mask { first, last } => (usize::from(first), usize::from(last)),
+        Redaction::Label | Redaction::Hash => (0, 0),
+    };
+    let digits = number.get(start..end).unwrap_or_default();
+    let hidden = digits.len().saturating_sub(last);
+    let shown = |at: usize| digits.len() > first.saturating_add(last) && (at < first || at >= hidden);
+    let begins = number.get(..start).is_none_or(|before| before.is_empty() || before == "-");
+    let digit = |(at, digit): (usize, char)| match digit {
+        digit if !digit.is_ascii_digit() || shown(at) => digit,
+        _ if at == 0 && begins => '1',
+        _ => '0',
+    };
+    digits.chars().enumerate().map(digit).collect()
+}
+
 /// The first and the last letters and digits as they are, and the blanks, dashes and dots between; `*` for everything else. A value
 /// that would be shown whole is not shown at all.
 fn mask(value: &[u8], first: usize, last: usize) -> String {
