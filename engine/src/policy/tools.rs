@@ -1,10 +1,10 @@
 //! Tools as they were when somebody approved of them.
 
 use super::Service;
+use crate::digest::{hex, sha256};
 use crate::json::Value;
 use alloc::string::String;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 /// A tool that a server offers, as it was approved: its name, a blank, and the digest of its descriptor in hexadecimal digits. Several of
 /// one name: any of them.
@@ -19,9 +19,7 @@ impl ToolPin {
 
     /// The digest of a tool's descriptor: the SHA-256 of its canonical form (RFC 8785), every member of it.
     pub fn digest_of(descriptor: &Value<'_>) -> String {
-        let digest = Sha256::digest(descriptor.canonical());
-        let digit = |of: u8| char::from_digit(u32::from(of), 16).unwrap_or('0');
-        digest.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+        hex(&sha256(&[&descriptor.canonical()]))
     }
 
     /// The name. Rules grant none with a blank in it.

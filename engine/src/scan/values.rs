@@ -3,10 +3,10 @@
 use super::detector::{Finder, SetId};
 use super::pass::{Match, Memory, Open, Pass, Work};
 use super::profile::Action;
+use crate::digest::sha256;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 /// The bytes of a digest.
 pub const DIGEST_BYTES: usize = 16;
@@ -28,12 +28,7 @@ pub struct Values {
 
 /// The digest of a value under a salt: the first half of the SHA-256 of the salt, a colon, and the value.
 pub fn digest(salt: &str, value: &[u8]) -> [u8; DIGEST_BYTES] {
-    let mut hash = Sha256::new();
-    hash.update(salt);
-    hash.update(b":");
-    hash.update(value);
-    let whole: [u8; 32] = hash.finalize().into();
-    whole.first_chunk().copied().unwrap_or_default()
+    sha256(&[salt.as_bytes(), b":", value]).first_chunk().copied().unwrap_or_default()
 }
 
 impl Values {
