@@ -159,7 +159,8 @@ fn more_detectors_than_the_tables_have_room_for_are_refused() {
             anchors.join(", ")
         )
     };
-    let kinds: [(&str, usize, &dyn Fn(usize) -> String); 3] = [
+    type Spec<'s> = &'s dyn Fn(usize) -> String;
+    let kinds: [(&str, usize, Spec<'_>); 3] = [
         ("digits trigger", 130, &digits),
         ("context words", 260, &contexts),
         ("anchors and words", 20, &anchors),
