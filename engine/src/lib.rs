@@ -33,6 +33,7 @@ extern crate alloc;
 
 pub mod bundle;
 mod decide;
+mod digest;
 mod exchange;
 mod fold;
 pub mod glob;

@@ -22,6 +22,9 @@ pub(crate) struct Around {
     pub(crate) telemetry: Rc<Telemetry>,
 }
 
+/// How much of a response that passes in pieces may wait with what is undecided, in bytes: less than proxies buffer at least.
+const MOST_KEPT: usize = 16_384;
+
 /// One HTTP exchange on its way through the proxy.
 #[derive(Debug)]
 pub(crate) struct Stream {
@@ -112,9 +115,16 @@ impl Stream {
 
     /// Judges a piece of a response and puts in its place what goes on.
     fn pass_chunk(&mut self, size: usize, end: End) -> Action {
-        let passed = self.judge_chunk(size, end);
-        match passed {
-            Ok(()) => Action::Continue,
+        match self.judge_chunk(size, end) {
+            // Once all has gone on, nothing can be added to it when trailers come: so what goes on waits beside what is undecided.
+            Ok(ready) if end == End::More && ready <= MOST_KEPT && self.exchange.holds_back() => {
+                self.answer_buffered = ready;
+                Action::Pause
+            }
+            Ok(_) => {
+                self.answer_buffered = 0;
+                Action::Continue
+            }
             Err(_) => {
                 let step = self.exchange.fail();
                 self.perform_response(Ok(step), size)
@@ -122,16 +132,21 @@ impl Stream {
         }
     }
 
-    fn judge_chunk(&mut self, size: usize, end: End) -> Result<(), HostError> {
-        let chunk = host::buffer(Buffer::ResponseBody, size)?;
-        if chunk.len() != size {
+    /// Judges what is new in the proxy's buffer; how much there may go on then.
+    fn judge_chunk(&mut self, size: usize, end: End) -> Result<usize, HostError> {
+        let mut buffer = host::buffer(Buffer::ResponseBody, size)?;
+        let new = buffer.get(self.answer_buffered..).ok_or(HostError::MALFORMED)?;
+        if buffer.len() != size {
             return Err(HostError::MALFORMED);
         }
-        match self.exchange.response_chunk(&chunk, end) {
+        match self.exchange.response_chunk(new, end) {
             Chunk::Replace(bytes) if size > 0 || !bytes.is_empty() => {
-                host::replace_buffer(Buffer::ResponseBody, size, &bytes)
+                buffer.truncate(self.answer_buffered);
+                buffer.extend(bytes);
+                host::replace_buffer(Buffer::ResponseBody, size, &buffer)?;
+                Ok(buffer.len())
             }
-            Chunk::Replace(_) | Chunk::Forward => Ok(()),
+            Chunk::Replace(_) | Chunk::Forward => Ok(size),
         }
     }
 
@@ -151,6 +166,7 @@ impl Stream {
             // Should more come of a body that was replaced, the engine says what becomes of it.
             Step::Stream | Step::Replace(_) => {
                 self.answer = Answer::Streamed;
+                self.answer_buffered = 0;
                 Action::Continue
             }
             Step::Hold => Action::Pause,
@@ -258,7 +274,7 @@ impl Stream {
                 let step = self.judge_response_body();
                 self.perform_response(step, self.answer_buffered)
             }
-            Answer::Streamed => self.pass_chunk(0, End::Last),
+            Answer::Streamed => self.pass_chunk(self.answer_buffered, End::Last),
         }
     }
 

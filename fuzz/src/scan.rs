@@ -20,7 +20,7 @@ pub fn check(data: &[u8]) {
     }
     let redact = Action::Redact;
     let all = Treatment { request: redact, response: redact, tools: redact, redaction: Redaction::Label };
-    let profile = Profile { treatments: vec![all; catalogue.detectors.len()] };
+    let profile = Profile { treatments: vec![all; catalogue.detectors.len()], ..Profile::default() };
     check_edits(catalogue, &profile, &text);
     let text = String::from_utf8_lossy(&text);
     let mut cut = usize::from(*cut).min(text.len());
@@ -44,7 +44,7 @@ fn hits(catalogue: &Catalogue, profile: &Profile, pieces: &[&str], json: bool) -
             assert!(hit.start >= decided && hit.end <= total as u64, "{hit:?} after {decided}");
             all.push(hit);
         };
-        let next = channel.feed(catalogue, profile, piece, end, &mut note);
+        let next = channel.feed(catalogue, profile, None, (piece, end), &mut note);
         assert!(next >= decided, "{next} after {decided}");
         decided = next;
     }

@@ -173,6 +173,10 @@ ids! {
     PatternBudget = "pattern-budget", Warning;
     /// Something is in `mode: observe`: what it would refuse goes on.
     Observing = "observing", Warning;
+    /// A Detector that is off in every profile that counts for an agent or a service.
+    IdleDetector = "idle-detector", Warning;
+    /// A DlpProfile turns a pack off that is on by default.
+    PackOff = "pack-off", Warning;
     /// A setting of the Gate lets pass what is not judged.
     OpenSetting = "open-setting", Warning;
     /// A waiver that nothing had to be waived for.

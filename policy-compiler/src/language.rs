@@ -264,6 +264,13 @@ static SERVICE_SPEC: Object = Object {
             doc: "What is spoken where. The most precise route that fits decides; their order means nothing.",
         },
         Field {
+            name: "tools",
+            ty: Ty::List(&Ty::Object(&TOOL)),
+            need: Need::Default("tools may be anything"),
+            doc: "Tools that the service may offer over MCP only as they were approved. What becomes of one that changed is said by \
+                  the detector `tool-changed`.",
+        },
+        Field {
             name: "audiences",
             ty: Ty::List(&Ty::Text("a namespace, or `namespace/workload`")),
             need: Need::Default("everyone"),
@@ -317,6 +324,22 @@ static ROUTE: Object = Object {
             need: Need::Default("refuse"),
             doc: "On `mcp` routes: whether a JSON-RPC batch may pass where the protocol's version has them (up to 2025-03-26) and \
                   every element of it is allowed.",
+        },
+    ],
+    together: &[],
+};
+
+static TOOL: Object = Object {
+    name: "tool",
+    doc: "A tool as it was approved. `policy-compiler pin` prints them from what a server answers to `tools/list`. Several of one \
+          name: any of them, as while a new version is rolled out.",
+    fields: &[
+        Field { name: "name", ty: Ty::Text("the name of a tool"), need: Need::Required, doc: "Its name." },
+        Field {
+            name: "digest",
+            ty: Ty::Text("a digest, as `sha256:` and 64 hexadecimal digits"),
+            need: Need::Required,
+            doc: "The SHA-256 of all of its descriptor, in canonical form (RFC 8785).",
         },
     ],
     together: &[],

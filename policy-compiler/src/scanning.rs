@@ -103,7 +103,7 @@ impl Scanner {
         let pieces = pieces(text, size);
         for (at, piece) in pieces.iter().enumerate() {
             let end = at + 1 == pieces.len();
-            channel.feed(&self.tables.catalogue, &profile, piece, end, &mut |hit| hits.push(hit));
+            channel.feed(&self.tables.catalogue, &profile, None, (piece, end), &mut |hit| hits.push(hit));
         }
         hits.sort_by_key(|hit| (hit.start, hit.end));
         let bytes = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);

@@ -1,14 +1,48 @@
 //! A text in pieces: whatever the cuts, the same is found, and the same goes on.
 
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
+use std::sync::LazyLock;
+
 use policy_compiler::detectors::{Finder, library, tables};
+use policy_compiler::patterns::byte_set;
 use proptest::prelude::*;
-use sallyport_engine::scan::{Action, Channel, Hit, Place, Profile, Redaction, Treatment};
+use sallyport_engine::scan::{
+    self, Action, Catalogue, Channel, Detector, Hit, Place, Profile, Redaction, SetId, Severity, Treatment,
+    Values, digest,
+};
+
+/// What `zz-values` finds.
+const VALUES: [&str; 3] = ["EMP-204417", "xyzzy", "Frobnicate-Me-Now"];
 
 /// Every detector redacts, so that everything that can be held back is.
 fn strict() -> Profile {
     let redact = Action::Redact;
     let all = Treatment { request: redact, response: redact, tools: redact, redaction: Redaction::Label };
-    Profile { treatments: vec![all; tables().catalogue.detectors.len()] }
+    Profile { treatments: vec![all; catalogue().detectors.len()], allow: Vec::new() }
+}
+
+/// The built-in detectors, and behind them one that knows values by their digests.
+fn catalogue() -> &'static Catalogue {
+    static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
+        let mut catalogue = tables().catalogue.clone();
+        let set = SetId(u8::try_from(catalogue.sets.len()).unwrap());
+        catalogue.sets.push(byte_set("[0-9A-Za-z-]").unwrap());
+        let mut digests = VALUES.map(|value| digest("salt", value.as_bytes()));
+        digests.sort_unstable();
+        let (lengths, salt) =
+            (VALUES.iter().map(|value| u8::try_from(value.len()).unwrap()).collect(), "salt".into());
+        let values = Values { set, lengths, salt, digests: digests.as_flattened().to_vec() };
+        catalogue.detectors.push(Detector {
+            id: "zz-values".into(),
+            severity: Severity::High,
+            threat: false,
+            finder: scan::Finder::Values(values),
+        });
+        catalogue.prepare().unwrap();
+        catalogue
+    });
+    &CATALOGUE
 }
 
 /// What a caller would receive, and what was found.
@@ -28,12 +62,12 @@ fn run<'t>(pieces: impl Iterator<Item = &'t str>, profile: &Profile, json: bool)
     loop {
         let piece = pieces.next();
         all.push_str(piece.unwrap_or_default());
-        let (catalogue, last) = (&tables().catalogue, piece.is_none());
+        let (catalogue, last) = (catalogue(), piece.is_none());
         let mut note = |hit: Hit| {
             assert!(hit.start >= before as u64, "{hit:?} reaches back before {before}");
             hits.push(hit);
         };
-        let decided = channel.feed(catalogue, profile, piece.unwrap_or_default(), last, &mut note);
+        let decided = channel.feed(catalogue, profile, None, (piece.unwrap_or_default(), last), &mut note);
         let decided = index(decided);
         assert!(
             decided >= before && decided <= all.len(),
@@ -78,7 +112,24 @@ fn texts() -> Vec<String> {
             }
         }
     }
+    texts.extend(VALUES.map(|value| format!("no-{value} but {value}, {value}s and ({value})")));
+    texts.push(format!("eHl6 base64 {} and \u{ff38}yzzy{}", "RU1QLTIwNDQxNw==", " xyzzy".repeat(40)));
     texts
+}
+
+#[test]
+fn values_are_found_by_themselves_and_nowhere_else() {
+    let profile = strict();
+    let hits = |text: &str| {
+        let outcome = run(std::iter::once(text), &profile, false);
+        outcome.hits.iter().map(|hit| text[index(hit.start)..index(hit.end)].to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        hits("xyzzy, EMP-204417. \u{ff38}yzzy x\u{200b}yzzy Xyzzy"),
+        ["xyzzy", "EMP-204417", "x\u{200b}yzzy"]
+    );
+    assert_eq!(hits("xyzzys -xyzzy EMP-2044170 EMP-20441 Frobnicate-Me"), Vec::<String>::new());
+    assert_eq!(hits(&"xyzzy ".repeat(50)).len(), 50);
 }
 
 #[test]
@@ -169,7 +220,10 @@ fn clean_text_hardly_waits() {
         let letters: Vec<char> = word.chars().collect();
         pieces.extend(letters.chunks(5).map(|piece| piece.iter().collect::<String>()));
     }
-    let outcome = run(pieces.iter().map(String::as_str), &tables().default, false);
+    // Values by their digests are off here: each word could be one.
+    let mut profile = tables().default.clone();
+    profile.treatments.push(Treatment::default());
+    let outcome = run(pieces.iter().map(String::as_str), &profile, false);
     println!("{} of {} pieces waited", outcome.delayed, pieces.len());
     assert!(outcome.delayed * 10 < pieces.len(), "{} of {}", outcome.delayed, pieces.len());
 }

@@ -137,3 +137,64 @@ fn more_missions_than_a_bundle_can_number_are_refused() {
     assert!(compile_files(sources, &ids, diagnostics).is_none());
     assert!(ids_in(&report).contains(&Id::TooMany));
 }
+
+/// What is too much for the tables says which tables, and how it could be less.
+#[test]
+fn more_detectors_than_the_tables_have_room_for_are_refused() {
+    let digits = |number: usize| {
+        format!(
+            "{{doc: d, trigger: digits, pattern: '{number:03}[0-9]{{4}}', samples: {{match: [], miss: []}}}}"
+        )
+    };
+    let contexts = |number: usize| {
+        format!(
+            "{{doc: d, anchors: [ab], pattern: 'ab[0-9]+', context: {{words: [w{number}]}}, samples: {{match: [], miss: []}}}}"
+        )
+    };
+    let anchors = |number: usize| {
+        let anchors: Vec<String> =
+            (0..40).map(|at| format!("a{number:03}-{at:02}-{}", "x".repeat(50))).collect();
+        format!(
+            "{{doc: d, anchors: [{}], pattern: 'a[0-9x-]+', samples: {{match: [], miss: []}}}}",
+            anchors.join(", ")
+        )
+    };
+    type Spec<'s> = &'s dyn Fn(usize) -> String;
+    let kinds: [(&str, usize, Spec<'_>); 3] = [
+        ("digits trigger", 130, &digits),
+        ("context words", 260, &contexts),
+        ("anchors and words", 20, &anchors),
+    ];
+    for (what, count, spec) in kinds {
+        let mut report = Report::default();
+        let documents = (0..count).map(|number| {
+            let spec = spec(number);
+            format!("{{apiVersion: sallyport.dev/v1, kind: Detector, metadata: {{name: d{number}}}, spec: {spec}}}\n")
+        });
+        report.sources.add("detectors.yaml", documents.collect::<Vec<_>>().join("---\n"));
+        let ids: Vec<_> = report.sources.ids().collect();
+        let Report { sources, diagnostics } = &mut report;
+        assert!(compile_files(sources, &ids, diagnostics).is_none());
+        let told = report.diagnostics.sorted();
+        let told = told.iter().find(|told| told.id == Id::TooMany);
+        assert!(
+            told.is_some_and(|told| told.message.contains(what) && told.help.is_some()),
+            "{what}: {told:?}"
+        );
+    }
+}
+
+#[test]
+fn more_exceptions_than_are_asked_about_are_refused() {
+    let entries: Vec<String> = (0..1025).map(|number| format!("{{text: t{number}}}")).collect();
+    let policy = format!(
+        "{{apiVersion: sallyport.dev/v1, kind: DlpProfile, metadata: {{name: p}}, spec: {{allow: [{}]}}}}\n",
+        entries.join(", ")
+    );
+    let mut report = Report::default();
+    report.sources.add("profile.yaml", policy);
+    let ids: Vec<_> = report.sources.ids().collect();
+    let Report { sources, diagnostics } = &mut report;
+    assert!(compile_files(sources, &ids, diagnostics).is_none());
+    assert!(ids_in(&report).contains(&Id::TooMany));
+}

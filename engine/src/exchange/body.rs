@@ -191,6 +191,7 @@ impl Exchange {
             self.judge_message(case, headers, element)?;
         }
         self.record.operation = Some(format!("mcp batch of {count}"));
+        self.memory.tool = None;
         Ok(())
     }
 

@@ -85,7 +85,9 @@ impl Exchange {
     ) -> Result<(), Reason> {
         let (agent, service) = (policy.agent(origin.agent), policy.service(origin.service));
         let profile = agent.and_then(|agent| policy.profile(agent, service)).ok_or(Reason::Internal)?;
-        let mut inspector = Inspector::new(&policy.parts().catalogue, &profile, Place::Request);
+        let catalogue = &policy.parts().catalogue;
+        let mut inspector =
+            Inspector::new(catalogue, &profile, Place::Request).for_tool(self.memory.tool.as_deref());
         look(&mut inspector);
         let Inspection { findings, edits, refusal, .. } = inspector.finish();
         let room = MAX_FINDINGS.saturating_sub(self.record.findings.len());

@@ -131,6 +131,11 @@ impl Exchange {
         }
     }
 
+    /// Whether something of a response that passes in pieces is held back, as not decided yet.
+    pub fn holds_back(&self) -> bool {
+        matches!(&self.course, Course::Streamed(stream) if !self.observes && stream.holds_back())
+    }
+
     /// Notes that a piece of a response's body went by that is not judged.
     pub fn response_passed(&mut self, length: usize) {
         self.count(length);

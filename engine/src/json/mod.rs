@@ -5,6 +5,7 @@
 //! double, a byte order mark, bytes that are not UTF-8, anything before or after the value. Strings without escapes are
 //! borrowed from the text.
 
+mod canonical;
 mod number;
 mod pointer;
 mod reader;

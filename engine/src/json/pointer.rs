@@ -20,6 +20,28 @@ impl Document<'_> {
     }
 }
 
+impl Document<'_> {
+    /// Whether steps lead from the root to a node; `*` is any one step.
+    pub(crate) fn is_at(&self, node: NodeIndex, steps: &[String]) -> bool {
+        let mut at = self.root();
+        for step in steps {
+            at = at.and_then(|value| {
+                let leads =
+                    |name: &str, child: &Value<'_>| child.holds(node.0) && (step == "*" || step == name);
+                if value.kind() == Kind::Array {
+                    let mut items = value.items().enumerate();
+                    items
+                        .find(|(position, child)| leads(&position.to_string(), child))
+                        .map(|(_, child)| child)
+                } else {
+                    value.entries().find(|(key, child)| leads(key, child)).map(|(_, child)| child)
+                }
+            });
+        }
+        at.is_some_and(|value| value.at == node.0)
+    }
+}
+
 /// Goes one level down towards the node, and notes how.
 fn step<'d>(
     value: &Value<'d>,
@@ -66,6 +88,7 @@ fn is_plain(key: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
 
     #[test]
     fn a_pointer_leads_to_its_node_and_hides_odd_keys() {
@@ -80,5 +103,19 @@ mod tests {
         assert_eq!(pointer("z"), "/a/b/1/e");
         assert_eq!(pointer("w"), "/a/*");
         assert_eq!(pointer("b"), "/a#key");
+    }
+
+    #[test]
+    fn steps_lead_to_their_nodes_alone() {
+        let document = Document::parse(br#"{"a":{"b":["x",{"c/d":"y"}],"":"w"},"z":"v"}"#).unwrap();
+        let at = |wanted: &str, steps: &[&str]| {
+            let scalar = document.scalars().find(|scalar| scalar.text == wanted).unwrap();
+            let steps: Vec<String> = steps.iter().map(|step| (*step).into()).collect();
+            document.is_at(scalar.at, &steps)
+        };
+        assert!(at("x", &["a", "b", "0"]) && at("x", &["*", "b", "*"]) && at("y", &["a", "*", "1", "c/d"]));
+        assert!(at("w", &["a", ""]) && at("v", &["*"]));
+        assert!(!at("x", &["a", "b"]) && !at("x", &["a", "b", "1"]) && !at("x", &["a", "b", "0", "*"]));
+        assert!(!at("v", &[]) && !at("y", &["*"]) && !at("w", &["a", "b"]));
     }
 }

@@ -61,6 +61,7 @@ pub(crate) fn parts() -> PolicyParts {
                 ports: vec![],
                 routes: vec![route("/**", Protocol::Http), route("/mcp", Protocol::Mcp)],
                 profile: None,
+                tools: vec![],
             },
             Service {
                 name: "mixed".into(),
@@ -74,6 +75,7 @@ pub(crate) fn parts() -> PolicyParts {
                     route("/shop.Bank/**", Protocol::Grpc),
                 ],
                 profile: None,
+                tools: vec![],
             },
             Service {
                 name: "other".into(),
@@ -81,6 +83,7 @@ pub(crate) fn parts() -> PolicyParts {
                 ports: vec![8080],
                 routes: vec![route("/api/**", Protocol::Http)],
                 profile: None,
+                tools: vec![],
             },
         ],
         agents: vec![agent("research", 0), agent("worker", 1), agent("mixed", 2)],

@@ -19,6 +19,7 @@ pub(super) fn sort(parts: &mut PolicyParts) {
     for service in &mut parts.services {
         sort::sort(&mut service.hosts);
         sort::sort(&mut service.ports);
+        sort::sort(&mut service.tools);
         // The most precise first, and of those that are alike the one that is first by its text.
         sort::sort_by(&mut service.routes, |a, b| {
             (Reverse(a.path.precision()), a.path.as_str()) < (Reverse(b.path.precision()), b.path.as_str())
@@ -140,6 +141,7 @@ mod tests {
                 ports: Vec::new(),
                 routes: Vec::new(),
                 profile: None,
+                tools: Vec::new(),
             };
             let services = names.iter().enumerate().map(service).collect();
             let policy = Policy::new(PolicyParts { services, ..PolicyParts::default() }).unwrap();

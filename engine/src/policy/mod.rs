@@ -11,6 +11,7 @@ mod index;
 mod lookup;
 mod parts;
 mod pattern;
+mod tools;
 mod validate;
 
 pub use arguments::{Arguments, Constraint, Element, Field, Presence, TextMatch, UrlMatch};
@@ -23,6 +24,7 @@ pub use parts::{
     Service, ServiceId, Settings, Staleness,
 };
 pub use pattern::Pattern;
+pub use tools::ToolPin;
 pub use validate::InvalidPolicy;
 
 use alloc::vec::Vec;

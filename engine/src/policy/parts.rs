@@ -1,6 +1,6 @@
 //! The shapes of policy.
 
-use super::{Arguments, Conditions, Limit};
+use super::{Arguments, Conditions, Limit, ToolPin};
 use crate::glob::Glob;
 use crate::http::{HostPattern, PathTemplate};
 use crate::identity::{SpiffeId, SpiffePattern, TrustDomain};
@@ -67,6 +67,8 @@ pub struct Service {
     pub routes: Vec<Route>,
     /// What detectors do with exchanges with it, where that is stricter than what they do for the agent.
     pub profile: Option<ProfileId>,
+    /// The tools that it may offer over MCP only as they were approved, by name.
+    pub tools: Vec<ToolPin>,
 }
 
 /// Paths of a service, and what is spoken there.

@@ -1,6 +1,7 @@
 //! The checks that make a [`Policy`](super::Policy) out of parts, whoever filled them.
 
 use super::{AgentId, Effect, HttpMatch, Limits, McpMatch, Operations, PolicyParts, ProfileId, Rule};
+use crate::scan::{Profile, Redaction};
 use crate::sort::sort;
 use core::fmt;
 
@@ -51,7 +52,12 @@ pub(super) fn check(parts: &PolicyParts) -> Result<(), InvalidPolicy> {
         return Err(InvalidPolicy::Limit);
     }
     let detectors = parts.catalogue.detectors.len();
-    if parts.profiles.iter().any(|profile| profile.treatments.len() != detectors) {
+    let keyed = parts.catalogue.key.len() == crate::scan::KEY_BYTES;
+    let is_sound = |profile: &Profile| {
+        profile.treatments.len() == detectors
+            && (keyed || profile.treatments.iter().all(|of| of.redaction != Redaction::Hash))
+    };
+    if !parts.profiles.iter().all(is_sound) {
         return Err(InvalidPolicy::Catalogue);
     }
     Ok(())

@@ -4,6 +4,7 @@ use crate::decide::Origin;
 use crate::operation::{Feature, Message, RequestId};
 use crate::policy::Protocol;
 use crate::reply::Shape;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// What an exchange remembers of its request, for judging what comes back.
@@ -21,6 +22,8 @@ pub(crate) struct Memory {
     pub(crate) bodiless: bool,
     /// The JSON-RPC requests of this exchange.
     pub(crate) calls: Vec<Call>,
+    /// The tool that is called, where the request is that call and nothing else.
+    pub(crate) tool: Option<String>,
 }
 
 /// A JSON-RPC request, as far as its answer depends on it.
@@ -34,6 +37,9 @@ pub(crate) struct Call {
 impl Memory {
     /// Remembers a request of MCP.
     pub(crate) fn note_message(&mut self, message: &Message<'_>, id: Option<RequestId>) {
+        if let Message::Request { call: crate::operation::Call::Tool { name, .. }, .. } = message {
+            self.tool = Some(String::from(&**name));
+        }
         if let (Message::Request { call, .. }, Some(id)) = (message, id) {
             self.calls.push(Call { id, list: call.list() });
         }

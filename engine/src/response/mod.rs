@@ -12,6 +12,7 @@ mod plan;
 pub(crate) mod rpc;
 pub(crate) mod sse;
 mod text;
+mod tools;
 mod whole;
 
 pub(crate) use memory::Memory;
@@ -26,7 +27,7 @@ use crate::policy::{Policy, Protocol};
 use crate::reason::Reason;
 use crate::record::FindingRecord;
 use crate::reply::Reply;
-use crate::scan::{Action, Catalogue, Place, Profile, Treatment};
+use crate::scan::{Action, Catalogue, Inspector, Place, Profile, Treatment};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -72,11 +73,29 @@ impl<'p> Context<'p> {
     pub(crate) fn catalogue(&self) -> &'p Catalogue {
         &self.policy.parts().catalogue
     }
+
+    /// The tool that the response is of.
+    pub(crate) fn tool(&self) -> Option<&'p str> {
+        self.memory.tool.as_deref()
+    }
+
+    /// Begins an inspection of what came back.
+    pub(crate) fn inspector(&self, place: Place) -> Inspector<'p> {
+        Inspector::new(self.catalogue(), self.profile, place).for_tool(self.tool())
+    }
 }
 
 impl Stream {
     pub(crate) fn new(texts: Texts, coding: Option<Coding>) -> Self {
         Self { decoder: coding.map(|coding| Box::new(Decoder::new(coding))), texts }
+    }
+
+    /// Whether something is held back.
+    pub(crate) fn holds_back(&self) -> bool {
+        match &self.texts {
+            Texts::Events(events) => events.holds_back(),
+            Texts::One(text) => text.holds_back(),
+        }
     }
 
     /// Takes the next piece. `End::Last` may come with a piece that is empty.

@@ -3,7 +3,7 @@
 //! Lists are known by their shape, not only by the request that they answer: the answer to a request of one exchange can arrive in the
 //! stream of another.
 
-use super::Context;
+use super::{Context, tools};
 use crate::decide::{Offer, may_call};
 use crate::glob::Glob;
 use crate::json::{Document, Kind, Numbers, Value};
@@ -20,7 +20,7 @@ pub(crate) fn judge_rpc_message(context: &Context<'_>, document: &Document<'_>) 
         return judge_message(context, document, root);
     }
     let lists = root.items().any(|message| lists_of(context, message).next().is_some());
-    if !lists { inspect(context, document, Place::Response) } else { judge_batch(context, root) }
+    if !lists { inspect(context, document) } else { judge_batch(context, root) }
 }
 
 /// Judges each message of a batch for itself: only some of them are lists.
@@ -52,18 +52,22 @@ fn judge_batch(context: &Context<'_>, root: Value<'_>) -> Inspection {
 fn judge_message(context: &Context<'_>, document: &Document<'_>, root: Value<'_>) -> Inspection {
     let mut lists = lists_of(context, root).peekable();
     if lists.peek().is_none() {
-        return inspect(context, document, Place::Response);
+        return inspect(context, document);
     }
-    let mut cuts: Vec<Edit> = lists.flat_map(|(list, of)| cuts(context, list, of)).collect();
+    let mut inspector = context.inspector(Place::Tools);
+    let mut cuts: Vec<Edit> =
+        lists.flat_map(|(list, of)| cuts(context, document, (list, of), &mut inspector)).collect();
     sort_by(&mut cuts, |a, b| a.start < b.start);
     if cuts.is_empty() {
-        return inspect(context, document, Place::Tools);
+        inspector.document(document);
+        return inspector.finish();
     }
     // What is cut out is not looked at: it does not reach the caller.
     let shorter = apply(document.text().as_bytes(), &cuts);
     match Document::parse_with(&shorter, Numbers::Opaque) {
         Ok(shorter) => {
-            let mut inspection = inspect(context, &shorter, Place::Tools);
+            inspector.document(&shorter);
+            let mut inspection = inspector.finish();
             inspection.edits = merge(cuts, inspection.edits);
             inspection
         }
@@ -71,8 +75,8 @@ fn judge_message(context: &Context<'_>, document: &Document<'_>, root: Value<'_>
     }
 }
 
-fn inspect(context: &Context<'_>, document: &Document<'_>, place: Place) -> Inspection {
-    let mut inspector = Inspector::new(context.catalogue(), context.profile, place);
+fn inspect(context: &Context<'_>, document: &Document<'_>) -> Inspection {
+    let mut inspector = context.inspector(Place::Response);
     inspector.document(document);
     inspector.finish()
 }
@@ -137,27 +141,30 @@ fn lists_of<'d>(context: &Context<'_>, message: Value<'d>) -> impl Iterator<Item
 }
 
 /// The elements that have to go, each with one of the commas beside it.
-fn cuts(context: &Context<'_>, list: Value<'_>, of: Offered) -> Vec<Edit> {
-    let elements: Vec<(usize, usize, bool)> = list
-        .items()
-        .map(|element| {
-            let (start, end) = element.span();
-            (start, end, of.is_usable(context, element))
-        })
-        .collect();
+fn cuts(
+    context: &Context<'_>,
+    document: &Document<'_>,
+    (list, of): (Value<'_>, Offered),
+    inspector: &mut Inspector<'_>,
+) -> Vec<Edit> {
+    let mut elements: Vec<(Value<'_>, bool)> =
+        list.items().map(|element| (element, of.is_usable(context, element))).collect();
+    if of == Offered::Tools {
+        tools::judge(context, document, &mut elements, inspector);
+    }
     let mut cuts = Vec::new();
+    let span = |at: Option<usize>| at.and_then(|at| elements.get(at)).map(|(element, _)| element.span());
     // Where the last element that stays ends, or the list begins.
     let mut kept = None;
-    for (at, &(start, end, stays)) in elements.iter().enumerate() {
-        if stays {
+    for (at, (element, stays)) in elements.iter().enumerate() {
+        let (start, end) = element.span();
+        if *stays {
             kept = Some(end);
             continue;
         }
-        let before = at.checked_sub(1).and_then(|before| elements.get(before));
-        let after = at.checked_add(1).and_then(|after| elements.get(after));
-        let (from, to) = match (kept, before, after) {
-            (Some(_), Some(&(_, before, _)), _) => (before, end),
-            (_, _, Some(&(after, ..))) => (start, after),
+        let (from, to) = match (kept, span(at.checked_sub(1)), span(at.checked_add(1))) {
+            (Some(_), Some((_, before)), _) => (before, end),
+            (_, _, Some((after, _))) => (start, after),
             _ => (start, end),
         };
         cuts.push(Edit { start: from, end: to, with: String::new() });

@@ -38,6 +38,11 @@ impl TextStream {
         }
     }
 
+    /// Whether something is held back.
+    pub(crate) fn holds_back(&self) -> bool {
+        !self.held.is_empty()
+    }
+
     /// Takes the next piece, cut anywhere.
     pub(crate) fn push(&mut self, context: &Context<'_>, piece: &[u8], end: End) -> Pushed {
         let undisturbed = self.held.is_empty();
@@ -47,8 +52,14 @@ impl TextStream {
         let (text, unseen) = readable(self.held.get(seen..).unwrap_or_default(), last);
         self.unseen = unseen;
         let hits = &mut self.hits;
-        let decided =
-            self.channel.feed(context.catalogue(), context.profile, &text, last, &mut |hit| hits.push(hit));
+        let mut report = |hit| hits.push(hit);
+        let decided = self.channel.feed(
+            context.catalogue(),
+            context.profile,
+            context.tool(),
+            (&text, last),
+            &mut report,
+        );
         let mut pushed = Pushed::default();
         let mut out = Vec::with_capacity(self.held.len());
         let changed = self.release(context, decided, &mut out, &mut pushed);

@@ -6,7 +6,7 @@ use crate::http::Coding;
 use crate::json::{Document, Numbers};
 use crate::policy::Protocol;
 use crate::reason::Reason;
-use crate::scan::{Inspection, Inspector, Place, apply};
+use crate::scan::{Inspection, Place, apply};
 use alloc::borrow::Cow;
 
 /// How a body will be read once it is there.
@@ -69,13 +69,13 @@ impl Whole {
                 Ok(rpc::judge_rpc_message(context, &document))
             }
             Ok(document) => {
-                let mut inspector = Inspector::new(context.catalogue(), context.profile, Place::Response);
+                let mut inspector = context.inspector(Place::Response);
                 inspector.document(&document);
                 Ok(inspector.finish())
             }
             Err(error) if strict => Err(of_response(error.into())),
             Err(_) => {
-                let mut inspector = Inspector::new(context.catalogue(), context.profile, Place::Response);
+                let mut inspector = context.inspector(Place::Response);
                 inspector.text(body);
                 Ok(inspector.finish())
             }

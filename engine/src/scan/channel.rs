@@ -5,6 +5,7 @@
 //! holds nothing that looks like a match, that is all of it.
 
 use super::encoded::{self, MAX_RUN};
+use super::exceptions::{Case, MOST_ASKED};
 use super::fold::{Fold, fold_char};
 use super::pass::{Memory, Open, Work};
 use super::profile::{Action, Place, Profile, Redaction};
@@ -56,6 +57,8 @@ pub struct Channel {
     work: Work,
     /// Whether it was said that the work was too much.
     told: bool,
+    /// What asking for exceptions may still cost.
+    left: u32,
 }
 
 /// One view of the text: the part of it that is kept.
@@ -85,17 +88,18 @@ impl Channel {
             plain: None,
             work: Work::for_length(0),
             told: false,
+            left: MOST_ASKED,
         }
     }
 
-    /// Takes the next piece of the text, or with `end` the last. Reports what is decided by it; offsets of hits are never before what
+    /// Takes the next piece of the text, and whether it is the last; `tool` is the one that it answers for. Reports what is decided by it; offsets of hits are never before what
     /// the last call returned. Returns the offset up to which all is decided: the text before it can go on, what follows is held.
     pub fn feed(
         &mut self,
         catalogue: &Catalogue,
         profile: &Profile,
-        piece: &str,
-        end: bool,
+        tool: Option<&str>,
+        (piece, end): (&str, bool),
         report: &mut dyn FnMut(Hit),
     ) -> u64 {
         self.take(piece, end);
@@ -105,8 +109,13 @@ impl Channel {
         let all = self.length.saturating_sub(pending);
         let mut decided = all;
         for lane in [Some(&mut self.folded), self.plain.as_deref_mut()].into_iter().flatten() {
+            let left = &mut self.left;
             let mut hit = |found: Match, encoded: bool, lane: &Lane| {
-                report(lane.hit(looker, profile, found, encoded));
+                let value = lane.bytes.get(found.start..found.end).filter(|_| !encoded);
+                let case = Case { detector: found.detector, value, tool };
+                if !catalogue.allows(profile, &case, &|_| false, left) {
+                    report(lane.hit(looker, profile, found, encoded));
+                }
             };
             decided = decided.min(lane.look(looker, !end, all, &mut self.work, &mut hit));
         }
@@ -263,7 +272,11 @@ impl Lane {
         let id = looker.catalogue.detector(found.detector).map(|of| of.id.as_str()).unwrap_or_default();
         let action = profile.action(found.detector, looker.place);
         let value = self.bytes.get(found.start..found.end).unwrap_or_default();
-        let with = if action == Action::Redact { replacement(redaction, id, value) } else { String::new() };
+        let with = if action == Action::Redact {
+            replacement(redaction, id, value, &looker.catalogue.key)
+        } else {
+            String::new()
+        };
         Hit {
             detector: found.detector,
             start: self.place(found.start),

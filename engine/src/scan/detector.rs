@@ -2,6 +2,7 @@
 
 use super::checks::Check;
 use super::dfa::Dfa;
+use super::values::Values;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,8 @@ pub enum Finder {
     Pattern(Pattern),
     /// By code of the engine.
     Structural(Structural),
+    /// By the digests of values.
+    Values(Values),
 }
 
 /// What the engine finds by code of its own.

@@ -1,13 +1,16 @@
 //! Inspecting a message: every text in it, what is done about what is found, and the message as it may go on.
 
 use super::edit::{Edit, disjoint};
+use super::exceptions::{Case, MOST_ASKED};
+use super::fold::fold;
+use super::form::{decoded, raw_field};
 use super::keys;
 use super::pass::Work;
 use super::profile::{Action, Place, Profile, Redaction};
-use super::redact::replacement;
+use super::redact::{replacement, zeros};
 use super::text::{Found, Looker, MAX_DEPTH};
 use super::{Catalogue, DetectorId, Finder, Match, Structural, protobuf};
-use crate::json::{Document, NodeIndex, Numbers, Role, Scalar, raw_range};
+use crate::json::{Document, NodeIndex, Numbers, Role, Scalar, Value, raw_range};
 use crate::reason::Reason;
 use crate::record::{Direction, FindingRecord, MAX_FINDINGS};
 use alloc::borrow::Cow;
@@ -41,6 +44,10 @@ pub struct Inspector<'p> {
     profile: &'p Profile,
     work: Option<Work>,
     outcome: Inspection,
+    /// The tool that the message calls, or answers for.
+    tool: Option<&'p str>,
+    /// What asking for exceptions may still cost.
+    left: u32,
     /// How many keys were replaced: two in one object may not become the same.
     keys: usize,
 }
@@ -62,7 +69,14 @@ impl<'p> Inspector<'p> {
     /// Begins an inspection.
     pub fn new(catalogue: &'p Catalogue, profile: &'p Profile, place: Place) -> Self {
         let looker = Looker { catalogue, profile: Some(profile), place };
-        Self { looker, profile, work: None, outcome: Inspection::default(), keys: 0 }
+        let outcome = Inspection::default();
+        Self { looker, profile, work: None, outcome, tool: None, left: MOST_ASKED, keys: 0 }
+    }
+
+    /// Says which tool the message calls, or answers for.
+    #[must_use]
+    pub fn for_tool(self, tool: Option<&'p str>) -> Self {
+        Self { tool, ..self }
     }
 
     /// Ends it.
@@ -106,6 +120,15 @@ impl<'p> Inspector<'p> {
                 self.nested(&scalar.text, MAX_NESTING, &mut |edges: (usize, usize)| edges, spot);
             }
         }
+    }
+
+    /// Notes what is odd about a value of a document as a whole; what is to be done about it.
+    pub(crate) fn odd(&mut self, document: &Document<'_>, value: Value<'_>, which: Structural) -> Action {
+        let Some(detector) = self.looker.wants(which) else { return Action::Off };
+        let place = value.span();
+        let found = Match { detector, start: 0, end: place.1.saturating_sub(place.0) };
+        let pointer = self.pointer(document, value.node());
+        self.note(found, pointer, Some(place), None, false)
     }
 
     /// Inspects a message that is no JSON: text, or bytes that may hold text.
@@ -227,6 +250,11 @@ impl<'p> Inspector<'p> {
     /// Notes a finding, and what it asks for.
     fn found(&mut self, found: Found, text: &[u8], spot: Spot<'_>) {
         let Found { found, encoded } = found;
+        if !self.profile.allow.is_empty()
+            && self.is_allowed(found, text.get(found.start..found.end).filter(|_| !encoded), spot)
+        {
+            return;
+        }
         let pointer = match spot {
             Spot::Scalar(document, scalar) => self.pointer(document, scalar.at),
             Spot::Plain(_) | Spot::Field(..) => String::new(),
@@ -259,8 +287,24 @@ impl<'p> Inspector<'p> {
         }
     }
 
-    /// Where a node of a document is, without what must not be recorded.
+    /// Whether the profile makes an exception of something that was found.
+    fn is_allowed(&mut self, found: Match, value: Option<&[u8]>, spot: Spot<'_>) -> bool {
+        let catalogue = self.looker.catalogue;
+        let value = value.map(|value| as_compared(catalogue, found.detector, value));
+        let case = Case { detector: found.detector, value: value.as_deref(), tool: self.tool };
+        let at = |steps: &[String]| match spot {
+            Spot::Scalar(document, scalar) => scalar.role != Role::Key && document.is_at(scalar.at, steps),
+            Spot::Plain(_) | Spot::Field(..) | Spot::Fixed(..) => false,
+        };
+        catalogue.allows(self.profile, &case, &at, &mut self.left)
+    }
+
+    /// Where a node of a document is, without what must not be recorded. What no record has room for is not looked for: that would take
+    /// a walk for each of any number of findings.
     fn pointer(&self, document: &Document<'_>, at: NodeIndex) -> String {
+        if self.outcome.findings.len() >= MAX_FINDINGS {
+            return String::new();
+        }
         document.pointer(at, |key| !self.looker.catalogue.finds_anything(key))
     }
 
@@ -327,7 +371,14 @@ impl<'p> Inspector<'p> {
         let redaction = if encoded { Redaction::Label } else { treatment.redaction };
         let id = self.id(found.detector);
         let value = text.get(found.start..found.end).unwrap_or_default();
-        let with = replacement(redaction, id, value);
+        let catalogue = self.looker.catalogue;
+        let with = match redaction {
+            Redaction::Hash => {
+                let value = as_compared(catalogue, found.detector, value);
+                replacement(redaction, id, &value, &catalogue.key)
+            }
+            _ => replacement(redaction, id, value, &[]),
+        };
         let with = match spot {
             Spot::Plain(_) if core::str::from_utf8(text).is_ok() => with,
             Spot::Plain(_) | Spot::Fixed(..) => "*".repeat(value.len()),
@@ -361,53 +412,12 @@ impl Spot<'_> {
     }
 }
 
-/// A number of the same length that tells nothing: what is not shown becomes zeros, after a one where the number begins.
-fn zeros(redaction: Redaction, number: &str, start: usize, end: usize) -> String {
-    let (first, last) = match redaction {
-        Redaction::Mask { first, last } => (usize::from(first), usize::from(last)),
-        Redaction::Label => (0, 0),
-    };
-    let digits = number.get(start..end).unwrap_or_default();
-    let hidden = digits.len().saturating_sub(last);
-    let shown = |at: usize| digits.len() > first.saturating_add(last) && (at < first || at >= hidden);
-    let begins = number.get(..start).is_none_or(|before| before.is_empty() || before == "-");
-    let digit = |(at, digit): (usize, char)| match digit {
-        digit if !digit.is_ascii_digit() || shown(at) => digit,
-        _ if at == 0 && begins => '1',
-        _ => '0',
-    };
-    digits.chars().enumerate().map(digit).collect()
-}
-
-/// The text of a form's name or value.
-fn decoded(field: &str) -> Cow<'_, [u8]> {
-    if !field.contains(['%', '+']) {
-        return Cow::Borrowed(field.as_bytes());
+/// A value as a detector compared it, so that it is the same however it is written: folded, for most.
+fn as_compared<'v>(catalogue: &Catalogue, detector: DetectorId, value: &'v [u8]) -> Cow<'v, [u8]> {
+    let raw =
+        catalogue.detector(detector).is_some_and(|of| matches!(&of.finder, Finder::Pattern(of) if of.raw));
+    match core::str::from_utf8(value) {
+        Ok(text) if !raw && !text.is_ascii() => Cow::Owned(fold(text).bytes().to_vec()),
+        _ => Cow::Borrowed(value),
     }
-    Cow::Owned(characters(field).map(|(byte, _)| byte).collect())
-}
-
-/// Where bytes of a field's text stand in the field as it is written.
-fn raw_field(field: &str, start: usize, end: usize) -> (usize, usize) {
-    let before = |count: usize| {
-        characters(field).take(count).fold(0_usize, |sum, (_, length)| sum.saturating_add(length))
-    };
-    (before(start), before(end))
-}
-
-/// The bytes of a field, and how long each is written.
-fn characters(field: &str) -> impl Iterator<Item = (u8, usize)> {
-    let bytes = field.as_bytes();
-    let mut at = 0_usize;
-    core::iter::from_fn(move || {
-        let digit = |ahead: usize| char::from(*bytes.get(at.checked_add(ahead)?)?).to_digit(16);
-        let escaped = || u8::try_from(digit(1)?.checked_mul(16)?.checked_add(digit(2)?)?).ok();
-        let (byte, length) = match *bytes.get(at)? {
-            b'+' => (b' ', 1),
-            b'%' => escaped().map_or((b'%', 1), |byte| (byte, 3)),
-            byte => (byte, 1),
-        };
-        at = at.saturating_add(length);
-        Some((byte, length))
-    })
 }

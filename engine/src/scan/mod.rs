@@ -15,7 +15,9 @@ mod dfa;
 mod edit;
 mod encoded;
 mod entropy;
+mod exceptions;
 mod fold;
+mod form;
 pub mod hosts;
 mod inspect;
 mod keys;
@@ -26,16 +28,19 @@ mod protobuf;
 mod redact;
 mod text;
 mod triggers;
+mod values;
 
 pub use channel::{Channel, Hit};
 pub use checks::Check;
 pub use detector::{ByteSet, Detector, DetectorId, Finder, Pattern, SetId, Severity, Structural};
 pub use dfa::Dfa;
 pub use edit::{Edit, apply, disjoint};
+pub use exceptions::{Exception, Known};
 pub use inspect::{Inspection, Inspector};
 pub use pass::{MAX_SHAPE, Match};
 pub use profile::{Action, Place, Profile, Redaction, Treatment};
 pub use triggers::{MAX_STATES, Meaning, Triggers, Word};
+pub use values::{DIGEST_BYTES, Values, digest};
 
 use crate::reason::Reason;
 use alloc::vec::Vec;
@@ -45,6 +50,8 @@ use serde::{Deserialize, Serialize};
 pub const MAX_MATCH_LEN: usize = 16_384;
 /// The most detectors that runs of digits trigger.
 pub const MAX_DIGIT_DETECTORS: usize = 128;
+/// The bytes of the key that [`Redaction::Hash`] asks for.
+pub const KEY_BYTES: usize = 32;
 /// The kinds of bytes that a run of digits can be followed by: see [`Catalogue::shapes`].
 pub const FOLLOWERS: usize = 5;
 
@@ -64,6 +71,10 @@ pub struct Catalogue {
     /// Which of `digits` a run of digits could begin: a bit each, by the run's length ([`MAX_SHAPE`] or more are one) times
     /// [`FOLLOWERS`], plus what follows: nothing or anything else, a letter, a dash, a blank, a full stop.
     pub shapes: Vec<u128>,
+    /// What is allowed though it is found, by the profiles that say so.
+    pub exceptions: Vec<Exception>,
+    /// The key of what stands for values by [`Redaction::Hash`]; none if it is empty.
+    pub key: Vec<u8>,
     /// The detectors without a lead that anchors trigger. Derived, as is the rest.
     #[serde(skip)]
     anchored: Vec<DetectorId>,
@@ -73,6 +84,9 @@ pub struct Catalogue {
     /// The detectors that the engine's own code finds.
     #[serde(skip)]
     structural: Vec<(Structural, DetectorId)>,
+    /// The detectors that look words up.
+    #[serde(skip)]
+    listed: Vec<DetectorId>,
 }
 
 impl Catalogue {
@@ -87,7 +101,8 @@ impl Catalogue {
             && self.digits.iter().all(|id| usize::from(id.0) < count)
             && (self.digits.is_empty()
                 || self.shapes.len() == MAX_SHAPE.saturating_add(1).saturating_mul(FOLLOWERS));
-        if !(sorted && patterns && shapes && self.triggers.prepare(count, groups)) {
+        let exceptions = self.exceptions.iter_mut().all(|exception| exception.prepare(count));
+        if !(sorted && patterns && shapes && exceptions && self.triggers.prepare(count, groups)) {
             return None;
         }
         self.derive();
@@ -96,10 +111,12 @@ impl Catalogue {
 
     fn derive(&mut self) {
         (self.anchored, self.led, self.structural) = (Vec::new(), Vec::new(), Vec::new());
+        self.listed = Vec::new();
         for (detector, id) in self.detectors.iter().zip(0..) {
             let id = DetectorId(id);
             match &detector.finder {
                 Finder::Structural(which) => self.structural.push((*which, id)),
+                Finder::Values(_) => self.listed.push(id),
                 Finder::Pattern(pattern) if pattern.lead.is_some() => self.led.push(id),
                 Finder::Pattern(_) => self.anchored.push(id),
             }
@@ -156,6 +173,11 @@ impl Catalogue {
     }
 }
 
+/// A text as detectors read it: see [`Looker`](text::Looker).
+pub fn folded(text: &str) -> Vec<u8> {
+    fold::fold(text).bytes().to_vec()
+}
+
 /// Everything that any detector finds in a text, however it is encoded, whatever policy does about it.
 pub fn look(catalogue: &Catalogue, text: &[u8]) -> Vec<Match> {
     let looker = text::Looker { catalogue, profile: None, place: Place::Request };
@@ -166,7 +188,11 @@ pub fn look(catalogue: &Catalogue, text: &[u8]) -> Vec<Match> {
 }
 
 fn is_sound(detector: &mut Detector, sets: usize, groups: usize) -> bool {
-    let Finder::Pattern(pattern) = &mut detector.finder else { return true };
+    let pattern = match &mut detector.finder {
+        Finder::Pattern(pattern) => pattern,
+        Finder::Values(values) => return values.is_sound(sets),
+        Finder::Structural(_) => return true,
+    };
     let (before, after) = pattern.not_beside;
     let named = [Some(before), Some(after), pattern.value, pattern.lead.map(|(set, _)| set)];
     named.iter().flatten().all(|set| usize::from(set.0) < sets)

@@ -101,7 +101,7 @@ impl Work {
         self.decode = self.decode.saturating_add(by.saturating_mul(2));
     }
 
-    fn spend(&mut self, bytes: usize) -> bool {
+    pub(super) fn spend(&mut self, bytes: usize) -> bool {
         match self.verify.checked_sub(bytes) {
             Some(left) => self.verify = left,
             None => self.exhausted = true,
@@ -224,6 +224,7 @@ impl<'p> Pass<'p> {
                 Meaning::Host => memory.hosts = true,
             }
         });
+        self.look_up(text, from, more, memory, work, &mut open, report);
         if more {
             self.leave_open(text, from, state, memory, &mut open);
             memory.contexts = known;
@@ -249,14 +250,14 @@ impl<'p> Pass<'p> {
         Some(Candidate { detector, pattern, action, start, behind: trigger })
     }
 
-    fn action(&self, detector: DetectorId) -> Action {
+    pub(super) fn action(&self, detector: DetectorId) -> Action {
         self.profile.map_or(Action::Alert, |profile| profile.action(detector, self.place))
     }
 
     fn pattern(&self, detector: DetectorId) -> Option<&'p Pattern> {
         match &self.catalogue.detector(detector)?.finder {
             Finder::Pattern(pattern) if pattern.raw == self.raw => Some(pattern),
-            Finder::Pattern(_) | Finder::Structural(_) => None,
+            Finder::Pattern(_) | Finder::Structural(_) | Finder::Values(_) => None,
         }
     }
 

@@ -35,6 +35,8 @@ pub enum Redaction {
     /// `[REDACTED:id]`.
     #[default]
     Label,
+    /// `[REDACTED:id:12345678]`: the same digits for the same value, by a key.
+    Hash,
     /// The first and the last characters as they are, `*` for the others.
     Mask {
         /// How many of the first.
@@ -62,6 +64,8 @@ pub struct Treatment {
 pub struct Profile {
     /// The treatments.
     pub treatments: Vec<Treatment>,
+    /// The exceptions that it makes, by their places in the catalogue.
+    pub allow: Vec<u16>,
 }
 
 impl Action {
@@ -112,11 +116,12 @@ impl Profile {
         self.treatments.iter().any(|of| of.action(place) == Action::Redact)
     }
 
-    /// The stricter of two, detector by detector and place by place.
+    /// The stricter of two, detector by detector and place by place. Only what both allow is allowed.
     #[must_use]
     pub fn stricter(&self, other: &Self) -> Self {
         let pairs = self.treatments.iter().zip(&other.treatments);
-        Self { treatments: pairs.map(|(a, b)| a.stricter(*b)).collect() }
+        let shared = self.allow.iter().filter(|id| other.allow.contains(id));
+        Self { treatments: pairs.map(|(a, b)| a.stricter(*b)).collect(), allow: shared.copied().collect() }
     }
 
     /// Whether anything is looked for at a place.

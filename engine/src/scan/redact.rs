@@ -1,15 +1,41 @@
 //! What stands in the place of what was found. It never needs an escape in JSON.
 
 use super::profile::Redaction;
+use crate::digest::{hex, hmac};
 use alloc::format;
 use alloc::string::String;
 
+/// How much of a hash is shown, in bytes: enough to tell some thousands of values apart.
+const HASH_BYTES: usize = 4;
+
 /// The text for a value that a detector found.
-pub(super) fn replacement(redaction: Redaction, id: &str, value: &[u8]) -> String {
+pub(super) fn replacement(redaction: Redaction, id: &str, value: &[u8], key: &[u8]) -> String {
     match redaction {
         Redaction::Label => format!("[REDACTED:{id}]"),
+        Redaction::Hash => {
+            let hash = hmac(key, value);
+            ["[REDACTED:", id, ":", &hex(hash.get(..HASH_BYTES).unwrap_or_default()), "]"].concat()
+        }
         Redaction::Mask { first, last } => mask(value, usize::from(first), usize::from(last)),
     }
+}
+
+/// A number of the same length that tells nothing: what is not shown becomes zeros, after a one where the number begins.
+pub(super) fn zeros(redaction: Redaction, number: &str, start: usize, end: usize) -> String {
+    let (first, last) = match redaction {
+        Redaction::Mask { first, last } => (usize::from(first), usize::from(last)),
+        Redaction::Label | Redaction::Hash => (0, 0),
+    };
+    let digits = number.get(start..end).unwrap_or_default();
+    let hidden = digits.len().saturating_sub(last);
+    let shown = |at: usize| digits.len() > first.saturating_add(last) && (at < first || at >= hidden);
+    let begins = number.get(..start).is_none_or(|before| before.is_empty() || before == "-");
+    let digit = |(at, digit): (usize, char)| match digit {
+        digit if !digit.is_ascii_digit() || shown(at) => digit,
+        _ if at == 0 && begins => '1',
+        _ => '0',
+    };
+    digits.chars().enumerate().map(digit).collect()
 }
 
 /// The first and the last letters and digits as they are, and the blanks, dashes and dots between; `*` for everything else. A value
@@ -37,11 +63,19 @@ mod tests {
 
     #[test]
     fn a_mask_keeps_the_ends_and_the_separators() {
-        let mask = |value: &str| replacement(Redaction::Mask { first: 6, last: 4 }, "x", value.as_bytes());
+        let mask =
+            |value: &str| replacement(Redaction::Mask { first: 6, last: 4 }, "x", value.as_bytes(), b"");
         assert_eq!(mask("4111 1111 1111 1111"), "4111 11** **** 1111");
         assert_eq!(mask("4111111111111111"), "411111******1111");
         assert_eq!(mask("12345"), "*****");
         assert_eq!(mask("ab\"cdefghij\\klmnop"), "ab*cde********mnop");
-        assert_eq!(replacement(Redaction::Label, "us-ssn", b"1"), "[REDACTED:us-ssn]");
+        assert_eq!(replacement(Redaction::Label, "us-ssn", b"1", b""), "[REDACTED:us-ssn]");
+    }
+
+    #[test]
+    fn a_hash_is_an_hmac() {
+        // RFC 4231, test case 2.
+        let shown = replacement(Redaction::Hash, "us-ssn", b"what do ya want for nothing?", b"Jefe");
+        assert_eq!(shown, "[REDACTED:us-ssn:5bdcc146]");
     }
 }

@@ -82,7 +82,8 @@ fn report_useless_in_deny(arguments: Fields<'_, '_>, out: &mut Diagnostics) {
 }
 
 /// Cuts a JSON pointer (RFC 6901 section 3) into its steps.
-fn pointer(at: Text<'_>, out: &mut Diagnostics) -> Option<Vec<String>> {
+/// Reads a JSON pointer, or reports why it is none.
+pub(super) fn pointer(at: Text<'_>, out: &mut Diagnostics) -> Option<Vec<String>> {
     let steps =
         at.text.strip_prefix('/').map(|rest| rest.split('/').map(unescape_step).collect::<Option<Vec<_>>>());
     if let Some(Some(steps)) = steps {

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sallyport_engine::policy::ProfileId;
-use sallyport_engine::scan::{Action, Profile, Treatment};
+use sallyport_engine::scan::{Action, Catalogue, Exception, Profile, Redaction, Treatment};
 
-use super::Detection;
 use super::names::Names;
+use super::{Detection, exceptions};
 use crate::detectors::{self, Tables};
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::language::Kind;
@@ -22,6 +22,12 @@ pub(super) struct Profiles<'n> {
     tables: &'n Tables,
     named: Vec<Profile>,
     default: Profile,
+    /// What any of them allows.
+    exceptions: Vec<Exception>,
+    /// The key of what stands for values.
+    key: Vec<u8>,
+    /// Where the first stands that asks for a key.
+    hashes: Option<Span>,
     /// Each distinct profile of an agent or a service, with the number it was first asked for under.
     needed: BTreeMap<Profile, u16>,
     /// Where the first stands whose profile has no number left.
@@ -33,8 +39,48 @@ impl<'n> Profiles<'n> {
     pub(super) fn new(documents: &[Document<'n, '_>], tables: &'n Tables, out: &mut Diagnostics) -> Self {
         let names = Names::new(Kind::DlpProfile, documents, out);
         let default = tables.default.clone();
-        let named = documents.iter().map(|document| read(document, tables, &default, out)).collect();
-        Self { names, tables, named, default, needed: BTreeMap::new(), overflow: None }
+        let (mut exceptions, mut hashes) = (Vec::new(), None);
+        let mut named = Vec::new();
+        for document in documents {
+            let mut profile = read(document, tables, &default, out);
+            allow(document, tables, &mut profile, &mut exceptions, out);
+            hashes = hashes.or_else(|| asks_for_hashes(document));
+            named.push(profile);
+        }
+        let hashes = hashes.filter(|_| named.iter().any(replaces_by_hash));
+        let (key, needed) = (Vec::new(), BTreeMap::new());
+        Self { names, tables, named, default, exceptions, key, hashes, needed, overflow: None }
+    }
+
+    /// Takes the key of what stands for values from the Gate, and reports where one is missing.
+    pub(super) fn set_key(&mut self, gate: Option<&Document<'_, '_>>, out: &mut Diagnostics) {
+        let written = gate.and_then(|gate| gate.spec.word("hashKey"));
+        match (written, self.hashes) {
+            (Some(written), _) => match read_key(written.text) {
+                Some(key) => self.key = key,
+                None => {
+                    // Whatever stands there may be a key: it is not repeated.
+                    let message = "`hashKey` is not 64 hexadecimal digits";
+                    let help = "make one with `openssl rand -hex 32`";
+                    out.push(Diagnostic::new(Id::Malformed, written.at, message).help(help));
+                }
+            },
+            (None, Some(at)) => {
+                let message = "a hash needs a key, and the Gate has no `hashKey`";
+                let help =
+                    "add `hashKey` to the Gate: 64 hexadecimal digits, as `openssl rand -hex 32` prints them";
+                out.push(Diagnostic::new(Id::MissingKey, at, message).help(help));
+            }
+            (None, None) => {}
+        }
+    }
+
+    /// The detectors, with what policy says of all of them.
+    pub(super) fn catalogue(&self) -> Catalogue {
+        let mut catalogue = self.tables.catalogue.clone();
+        catalogue.exceptions = self.exceptions.clone();
+        catalogue.key = self.key.clone();
+        catalogue
     }
 
     /// Makes the Gate's profile the one of missions that name none.
@@ -47,7 +93,8 @@ impl<'n> Profiles<'n> {
     /// What there is to try detectors with.
     pub(super) fn detection(&self) -> Detection {
         let named = self.names.all().map(ToOwned::to_owned).zip(self.named.iter().cloned());
-        Detection { tables: self.tables.clone(), default: self.default.clone(), named: named.collect() }
+        let tables = Tables { catalogue: self.catalogue(), ..self.tables.clone() };
+        Detection { tables, default: self.default.clone(), named: named.collect() }
     }
 
     /// The profile of a name; the default for none, and for one that there is not.
@@ -131,6 +178,58 @@ fn read(document: &Document<'_, '_>, tables: &Tables, default: &Profile, out: &m
         }
     }
     profile
+}
+
+/// Takes up what a profile allows though it is found.
+fn allow(
+    document: &Document<'_, '_>,
+    tables: &Tables,
+    profile: &mut Profile,
+    all: &mut Vec<Exception>,
+    out: &mut Diagnostics,
+) {
+    for node in document.spec.list("allow") {
+        let Some(exception) = exceptions::read(Fields::of(node), tables, out) else { continue };
+        let at = all.iter().position(|known| *known == exception).unwrap_or_else(|| {
+            all.push(exception);
+            all.len() - 1
+        });
+        if at >= exceptions::MOST {
+            let message = format!("there are more than {} exceptions in this policy", exceptions::MOST);
+            let help = "write a pattern for several of them, or have the detector pass over them";
+            out.push(Diagnostic::new(Id::TooMany, node.span, message).help(help));
+            return;
+        }
+        profile.allow.extend(u16::try_from(at).ok());
+    }
+    profile.allow.sort_unstable();
+    profile.allow.dedup();
+}
+
+/// Where a profile first asks for hashes in the place of values.
+fn asks_for_hashes(document: &Document<'_, '_>) -> Option<Span> {
+    let treatments = document.spec.object("detectors").entries().iter().map(|entry| Fields::of(&entry.node));
+    let mut words = treatments.filter_map(|fields| fields.object("redact").word("as"));
+    words.find(|word| word.text == "hash").map(|word| word.at)
+}
+
+fn replaces_by_hash(profile: &Profile) -> bool {
+    profile.treatments.iter().any(|of| of.redaction == Redaction::Hash)
+}
+
+fn read_key(digits: &str) -> Option<Vec<u8>> {
+    let pairs = digits.as_bytes().as_chunks::<2>().0.iter();
+    let key: Option<Vec<u8>> =
+        pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect();
+    key.filter(|_| digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// Reports an id that no detector has.
+pub(super) fn unknown_detector(id: Text<'_>, tables: &Tables) -> Diagnostic {
+    let ids = tables.catalogue.detectors.iter().map(|detector| detector.id.as_str());
+    let help = did_you_mean(id.text, ids)
+        .unwrap_or_else(|| "`policy-compiler reference detectors` lists them".to_owned());
+    Diagnostic::new(Id::UnknownDetector, id.at, format!("there is no detector `{}`", id.text)).help(help)
 }
 
 /// What one entry says of a detector.

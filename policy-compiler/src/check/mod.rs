@@ -10,12 +10,14 @@ mod capabilities;
 mod circumstances;
 mod detectors;
 mod dlp;
+mod exceptions;
 mod gate;
 mod missions;
 mod names;
 mod operations;
 mod protocols;
 mod services;
+mod tools;
 
 use sallyport_engine::Policy;
 use sallyport_engine::policy::PolicyParts;
@@ -32,6 +34,7 @@ use capabilities::Capabilities;
 use circumstances::Callers;
 use dlp::Profiles;
 use names::Names;
+pub(crate) use tools::DIGEST_PREFIX;
 
 /// A policy, and what is known of it beyond what the engine needs.
 #[derive(Debug)]
@@ -89,6 +92,7 @@ pub(crate) fn policy(source: &Source<'_, '_>, at: Span, out: &mut Diagnostics) -
 
     let mut profiles = Profiles::new(&source.of_kind(Kind::DlpProfile, out), &tables, out);
     profiles.set_default(gate.as_ref(), out);
+    profiles.set_key(gate.as_ref(), out);
     let service_names = Names::new(Kind::Service, &services, out);
     let mission_names = Names::new(Kind::Mission, &missions, out);
 
@@ -122,8 +126,8 @@ pub(crate) fn policy(source: &Source<'_, '_>, at: Span, out: &mut Diagnostics) -
         missions: missions_read.into_iter().map(|read| read.mission).collect(),
         limits: gate::limits(gate.as_ref()),
         settings,
+        catalogue: profiles.catalogue(),
         profiles: profiles.into_table(out),
-        catalogue: tables.catalogue.clone(),
     };
     let audiences = services::audiences(&services, out);
     service_names.report_unused(out);

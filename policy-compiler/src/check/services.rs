@@ -5,6 +5,7 @@ use sallyport_engine::policy::{Protocol, Route, Service};
 
 use super::dlp::Profiles;
 use super::names::distinct;
+use super::tools;
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::shape::{Fields, Text};
 use crate::slice::Audience;
@@ -50,6 +51,7 @@ pub(super) fn read(
             ports: ports(service),
             routes: routes(service, opaque_bodies, out),
             profile: service.spec.text("dlp").map(|name| profiles.of_service(name, out)),
+            tools: tools::pins(service, out),
         })
         .collect()
 }

@@ -6,10 +6,12 @@ mod completions;
 mod dev;
 mod diff;
 mod explain;
+mod hash_values;
 mod init;
 mod inspect;
 mod keygen;
 mod man;
+mod pin;
 mod reference;
 mod scan;
 mod schema;
@@ -68,6 +70,10 @@ enum Command {
     Explain(explain::Args),
     /// Try detectors on texts and documents: what they find, and where
     Scan(scan::Args),
+    /// Print the digests of an MCP server's tools, for the `tools` of its Service
+    Pin(pin::Args),
+    /// Print digests of the values on standard input, one a line, for policy to find or to allow
+    HashValues(hash_values::Args),
     /// Say what differs between two policies in meaning: who may now do what, and who no longer may
     Diff(diff::Args),
     /// Publish policy to filters: compile, test and sign it whenever it changes, and serve it
@@ -114,6 +120,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Decide(args) => decide::decide(&args, Native::new),
         Command::Explain(args) => explain::run(&args),
         Command::Scan(args) => scan::run(&args),
+        Command::HashValues(args) => hash_values::run(&args),
+        Command::Pin(args) => pin::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Serve(args) => serve::run(*args),
         Command::Status(args) => status::run(&args),

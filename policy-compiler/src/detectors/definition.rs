@@ -1,7 +1,7 @@
 //! A detector as it is written, in the files of the built-in ones and in a DlpProfile.
 
 use sallyport_engine::scan::{
-    self, Action, ByteSet, Catalogue, Check, Dfa, Redaction, Severity, Structural, Treatment,
+    self, Action, ByteSet, Catalogue, Check, DIGEST_BYTES, Dfa, Redaction, Severity, Structural, Treatment,
 };
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
@@ -12,6 +12,10 @@ use crate::suggest::{did_you_mean, listing};
 
 /// What stands beside no match, unless a detector says otherwise.
 const WORD: &str = "[0-9A-Za-z_]";
+/// The bytes of values that a detector knows by their digests, unless it says otherwise.
+pub const VALUE_BYTES: &str = r"[0-9A-Za-z_\x80-\xff-]";
+/// The most values of one detector: a megabyte of digests.
+const MOST_VALUES: usize = 65_536;
 /// The longest match, in bytes.
 const MOST: u16 = 16_384;
 
@@ -45,6 +49,21 @@ pub enum Finder {
     Structural(Structural),
     /// By a pattern.
     Pattern(Box<Pattern>),
+    /// By the digests of values.
+    Values(Listed),
+}
+
+/// Values by their digests.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// The bytes of values.
+    pub set: ByteSet,
+    /// How long they are.
+    pub lengths: Vec<u8>,
+    /// What the digests are made with.
+    pub salt: String,
+    /// The digests, sorted.
+    pub digests: Vec<[u8; DIGEST_BYTES]>,
 }
 
 /// Where a match begins, and what it looks like.
@@ -123,6 +142,9 @@ fn finder(
         }
         return known.map(Finder::Structural);
     }
+    if fields.entry("values").is_some() {
+        return listed(fields.object("values"), out).map(Finder::Values);
+    }
     let written;
     let regex = match fields.entry("words") {
         Some(entry) => {
@@ -171,16 +193,67 @@ fn finder(
     })))
 }
 
+fn listed(fields: Fields<'_, '_>, out: &mut Diagnostics) -> Option<Listed> {
+    let set = match fields.word("set") {
+        Some(set) => byte_set(set, out)?,
+        None => patterns::byte_set(VALUE_BYTES).ok()?,
+    };
+    let mut lengths: Vec<u8> = fields
+        .list("lengths")
+        .iter()
+        .filter_map(|node| u8::try_from(crate::shape::number(node)?).ok())
+        .collect();
+    lengths.sort_unstable();
+    lengths.dedup();
+    let mut digests = fields
+        .list("digests")
+        .iter()
+        .filter_map(Text::as_written)
+        .map(|text| digest(text, out))
+        .collect::<Option<Vec<_>>>()?;
+    digests.sort_unstable();
+    digests.dedup();
+    if let Some(entry) = fields.entry("digests").filter(|_| digests.len() > MOST_VALUES) {
+        let message = format!("there are more than {MOST_VALUES} values");
+        out.push(
+            Diagnostic::new(Id::TooMany, entry.at, message)
+                .help("find what they have in common, and write a pattern"),
+        );
+        return None;
+    }
+    Some(Listed { set, lengths, salt: fields.word("salt")?.text.to_owned(), digests })
+}
+
+/// The digest of a value, in digits.
+pub fn digest(digits: Text<'_>, out: &mut Diagnostics) -> Option<[u8; DIGEST_BYTES]> {
+    let digest = read_digest(digits.text);
+    if digest.is_none() {
+        let message = format!("`{}` is no digest of a value", digits.text);
+        let help = "it is 32 hexadecimal digits in lower case, as `policy-compiler hash-values` prints it";
+        out.push(Diagnostic::new(Id::Malformed, digits.at, message).help(help));
+    }
+    digest
+}
+
+fn read_digest(digits: &str) -> Option<[u8; DIGEST_BYTES]> {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let pairs = digits.as_bytes().as_chunks::<2>().0.iter();
+    let bytes = pairs.filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+    let bytes: Vec<u8> = bytes.collect();
+    (digits.len() == DIGEST_BYTES * 2 && digits.bytes().all(is_digit)).then(|| bytes.try_into().ok())?
+}
+
 /// The table of a detector that was compiled before.
 fn table<'c>(known: &'c Catalogue, id: &str) -> Option<&'c Dfa> {
     let at = known.detectors.binary_search_by(|of| of.id.as_str().cmp(id)).ok()?;
     match &known.detectors.get(at)?.finder {
         scan::Finder::Pattern(pattern) => Some(&pattern.dfa),
-        scan::Finder::Structural(_) => None,
+        scan::Finder::Structural(_) | scan::Finder::Values(_) => None,
     }
 }
 
-fn bad_pattern(regex: Text<'_>, error: &InvalidPattern) -> Diagnostic {
+/// What is wrong with a pattern.
+pub fn bad_pattern(regex: Text<'_>, error: &InvalidPattern) -> Diagnostic {
     let (message, help) = match error {
         InvalidPattern::Syntax(what) => (format!("`pattern` is no regular expression: {what}"), None),
         InvalidPattern::TooLarge | InvalidPattern::TooManyStates => (
@@ -288,6 +361,7 @@ pub fn redaction(fields: Fields<'_, '_>) -> Redaction {
         redact.number(key).and_then(|count| u8::try_from(count).ok()).unwrap_or(default)
     };
     match redact.word("as").map(|word| word.text) {
+        Some("hash") => Redaction::Hash,
         Some("mask") => Redaction::Mask { first: count("first", 6), last: count("last", 4) },
         _ => Redaction::Label,
     }

@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 use sallyport_engine::scan::{Catalogue, Profile, Treatment};
 use serde::{Deserialize, Serialize};
 
-pub use definition::{Definition, Finder, Pattern, action, redaction};
+pub use definition::{Definition, Finder, Pattern, VALUE_BYTES, action, bad_pattern, digest, redaction};
 pub use samples::failures;
 pub use tables::{TooMuch, build};
 
@@ -118,7 +118,7 @@ impl Library {
         });
         Ok(Tables {
             catalogue: build(&definitions)?,
-            default: Profile { treatments: default.collect() },
+            default: Profile { treatments: default.collect(), allow: Vec::new() },
             own: all.iter().map(|(of, _)| of.treatment).collect(),
             packs: all.iter().map(|(_, pack)| pack.id.clone()).collect(),
         })

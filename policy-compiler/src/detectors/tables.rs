@@ -30,6 +30,12 @@ pub fn build(definitions: &[(&Definition, bool)]) -> Result<Catalogue, TooMuch> 
     for ((definition, threat), id) in definitions.iter().zip(0..) {
         let finder = match &definition.finder {
             Finder::Structural(which) => scan::Finder::Structural(*which),
+            Finder::Values(listed) => scan::Finder::Values(scan::Values {
+                set: builder.set(listed.set)?,
+                lengths: listed.lengths.clone(),
+                salt: listed.salt.clone(),
+                digests: listed.digests.as_flattened().to_vec(),
+            }),
             Finder::Pattern(pattern) => scan::Finder::Pattern(builder.pattern(pattern, DetectorId(id))?),
         };
         detectors.push(Detector {

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use sallyport_engine::policy::{PolicyParts, ProfileId};
-use sallyport_engine::scan::{Action, Place, Redaction, Treatment};
+use sallyport_engine::scan::{Action, Exception, Known, Place, Redaction, Treatment};
 
 use super::Direction;
 
@@ -51,6 +51,37 @@ pub(super) fn told((id, was, is): &Changed<'_>) -> (Direction, String) {
     (direction, format!("detector `{id}`: {is}{comma} was {was}{replaced}"))
 }
 
+/// What the profiles of a policy allow though it is found: sentences, by what tells one from another.
+pub(super) fn allowed(parts: &PolicyParts) -> BTreeMap<String, String> {
+    let ids: BTreeSet<usize> =
+        parts.profiles.iter().flat_map(|profile| profile.allow.iter().map(|id| usize::from(*id))).collect();
+    let exceptions = ids.into_iter().filter_map(|id| parts.catalogue.exceptions.get(id));
+    exceptions.map(|exception| (identity(exception, parts), sentence(exception, parts))).collect()
+}
+
+fn names(exception: &Exception, parts: &PolicyParts) -> Vec<String> {
+    let found = exception.detectors.iter().filter_map(|id| parts.catalogue.detector(*id));
+    found.map(|detector| format!("`{}`", detector.id)).collect()
+}
+
+fn identity(exception: &Exception, parts: &PolicyParts) -> String {
+    let Exception { detectors: _, value, at, tool } = exception;
+    serde_json::to_string(&(names(exception, parts), value, at, tool)).unwrap_or_default()
+}
+
+fn sentence(exception: &Exception, parts: &PolicyParts) -> String {
+    let names = names(exception, parts);
+    let what = match &exception.value {
+        Known::Anything => "anything",
+        Known::Digest { .. } => "one value",
+        Known::Pattern(_) => "values of one form",
+    };
+    let of = if names.is_empty() { "any detector".to_owned() } else { names.join(", ") };
+    let at = exception.at.iter().map(|steps| format!(" at `/{}`", steps.join("/")));
+    let tool = exception.tool.iter().map(|tool| format!(" in calls of tool `{}`", tool.as_str()));
+    format!("{what} that {of} finds{}", at.chain(tool).collect::<String>())
+}
+
 /// One word where it is the same everywhere.
 fn words(of: Treatment) -> String {
     if of.request == of.response && of.request == of.tools {
@@ -64,6 +95,7 @@ fn words(of: Treatment) -> String {
 fn redaction(of: Redaction) -> String {
     match of {
         Redaction::Label => "a label".to_owned(),
+        Redaction::Hash => "a hash".to_owned(),
         Redaction::Mask { first, last } => format!("a mask of {first} and {last}"),
     }
 }

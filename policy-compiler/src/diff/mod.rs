@@ -15,6 +15,7 @@ mod grant;
 mod scope;
 mod settings;
 mod state;
+mod tools;
 mod words;
 
 use sallyport_engine::Policy;

@@ -8,7 +8,7 @@ use sallyport_engine::policy::{
 
 use super::detectors;
 use super::scope::{self, Names};
-use super::{Change, Direction, Subject};
+use super::{Change, Direction, Subject, tools};
 use crate::describe::{self, one_of};
 
 /// What is spoken on a route, and what passes there unread or several at once.
@@ -69,6 +69,16 @@ fn gate(before: &PolicyParts, after: &PolicyParts) -> Vec<Change> {
     if was != is {
         let direction = if is > was { Direction::More } else { Direction::Less };
         changes.push(tell(direction, format!("takes request bodies up to {is} bytes; before up to {was}")));
+    }
+    let (was, is) = (detectors::allowed(before), detectors::allowed(after));
+    for (_, sentence) in is.iter().filter(|(what, _)| !was.contains_key(*what)) {
+        changes.push(tell(Direction::More, format!("allows by a profile {sentence}")));
+    }
+    for (_, sentence) in was.iter().filter(|(what, _)| !is.contains_key(*what)) {
+        changes.push(tell(Direction::Less, format!("no longer allows by a profile {sentence}")));
+    }
+    if before.catalogue.key != after.catalogue.key {
+        changes.push(tell(Direction::Other, "has another key of hashes in the place of values".to_owned()));
     }
     changes.extend(answers(&before.settings, &after.settings).into_iter().map(|(how, what)| tell(how, what)));
     changes
@@ -131,6 +141,7 @@ fn service(old: &Service, new: &Service) -> Vec<(Direction, String)> {
         told.push((Direction::Other, format!("answers on {}; before on {}", ports(new), ports(old))));
     }
     told.extend(routes(&by_path(old), &by_path(new)));
+    told.extend(tools::compare(&old.tools, &new.tools));
     told
 }
 

@@ -133,9 +133,9 @@ macro_rules! fields {
         Field {
             name: "samples",
             ty: Ty::Object(&SAMPLES),
-            need: Need::Required,
+            need: Need::Optional,
             doc: "Texts that hold a match, and texts that do not. \
-              They are checked whenever the detector is compiled.",
+              They are checked whenever the detector is compiled. Only a detector of `values` has none.",
         },
         ]
     };
@@ -162,6 +162,7 @@ pub static DETECTOR: Object = Object {
     together: &[
         Together::ExactlyOne(&["anchors", "trigger", "structural"]),
         Together::Beside(&["anchors", "trigger"], "pattern"),
+        Together::Beside(&["anchors", "trigger", "structural"], "samples"),
     ],
 };
 
@@ -169,18 +170,67 @@ pub static DETECTOR: Object = Object {
 pub(super) static CUSTOM: Object = Object {
     name: "spec",
     doc: "",
-    fields: fields!(Field {
-        name: "words",
-        ty: Ty::List(&Ty::Text("a word or more")),
-        need: Need::Optional,
-        doc: "Instead of anchors and a pattern: these words, in any case, each by itself.",
-    }),
+    fields: fields!(
+        Field {
+            name: "words",
+            ty: Ty::List(&Ty::Text("a word or more")),
+            need: Need::Optional,
+            doc: "Instead of anchors and a pattern: these words, in any case, each by itself.",
+        },
+        Field {
+            name: "values",
+            ty: Ty::Object(&VALUES),
+            need: Need::Optional,
+            doc: "Instead of anchors and a pattern: values that policy knows by their digests only, such as the keys in a vault.",
+        }
+    ),
     together: &[
-        Together::ExactlyOne(&["anchors", "trigger", "words"]),
+        Together::ExactlyOne(&["anchors", "trigger", "words", "values"]),
         Together::Beside(&["anchors", "trigger"], "pattern"),
-        Together::AtMostOne(&["pattern", "words"]),
-        Together::AtMostOne(&["lead", "words"]),
+        Together::Beside(&["anchors", "trigger", "words"], "samples"),
+        Together::AtMostOne(&["pattern", "words", "values"]),
+        Together::AtMostOne(&["lead", "words", "values"]),
+        Together::AtMostOne(&["checks", "values"]),
+        Together::AtMostOne(&["context", "values"]),
+        Together::AtMostOne(&["length", "values"]),
+        Together::AtMostOne(&["value", "values"]),
+        Together::AtMostOne(&["entropy", "values"]),
+        Together::AtMostOne(&["text", "values"]),
+        Together::AtMostOne(&["samples", "values"]),
     ],
+};
+
+static VALUES: Object = Object {
+    name: "values",
+    doc: "Values by their digests. `policy-compiler hash-values` prints them. Whoever has the bundle can try values: what has \
+          few possibilities, such as a number of nine digits, is found out in seconds.",
+    fields: &[
+        Field {
+            name: "salt",
+            ty: Ty::Text("a text"),
+            need: Need::Required,
+            doc: "What each digest is made with.",
+        },
+        Field {
+            name: "lengths",
+            ty: Ty::List(&Ty::Number { min: 4, max: 255, what: "a number of bytes" }),
+            need: Need::Required,
+            doc: "How long the values are.",
+        },
+        Field {
+            name: "set",
+            ty: SET,
+            need: Need::Default("letters, digits, `_` and `-`"),
+            doc: "The bytes of values; a value has none of them beside it.",
+        },
+        Field {
+            name: "digests",
+            ty: Ty::List(&Ty::Text("32 hexadecimal digits")),
+            need: Need::Required,
+            doc: "The first half of the SHA-256 of the salt, a colon, and a value.",
+        },
+    ],
+    together: &[],
 };
 
 static LEAD: Object = Object {
@@ -244,9 +294,10 @@ pub(super) static REDACT: Object = Object {
     fields: &[
         Field {
             name: "as",
-            ty: Ty::Choice(&["label", "mask"]),
+            ty: Ty::Choice(&["label", "hash", "mask"]),
             need: Need::Default("label"),
-            doc: "`label` puts `[REDACTED:id]` in its place, `mask` shows the ends.",
+            doc: "`label` puts `[REDACTED:id]` in its place, `mask` shows the ends. `hash` puts `[REDACTED:id:12345678]` there, where the \
+                  digits are an HMAC of the value by the Gate's `hashKey`: the same for the same value.",
         },
         Field {
             name: "first",

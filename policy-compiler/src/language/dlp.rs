@@ -37,8 +37,63 @@ static SPEC: Object = Object {
             doc: "`block` refuses the message, `redact` replaces what was found and lets it go on, `alert` records the finding, `off` does \
                   not look. A word counts everywhere.",
         },
+        Field {
+            name: "allow",
+            ty: Ty::List(&Ty::Object(&EXCEPTION)),
+            need: Need::Optional,
+            doc: "Findings that are none: what an entry covers is not recorded and does nothing. Where several profiles count, only what all \
+                  of them allow, in the same words.",
+        },
     ],
-    together: &[Together::AtLeastOne(&["packs", "detectors"])],
+    together: &[Together::AtLeastOne(&["packs", "detectors", "allow"])],
+};
+
+static EXCEPTION: Object = Object {
+    name: "exception",
+    doc: "Findings that are none, by what was found, where, and in calls of which tool. All that is said must hold.",
+    fields: &[
+        Field {
+            name: "detectors",
+            ty: Ty::List(&Ty::Text("the id of a detector")),
+            need: Need::Default("all"),
+            doc: "Of these detectors.",
+        },
+        Field {
+            name: "text",
+            ty: Ty::Text("a text"),
+            need: Need::Optional,
+            doc: "This value, as it is written. For samples that anybody may read.",
+        },
+        Field {
+            name: "hash",
+            ty: Ty::Text("a salted digest, as `policy-compiler hash-values --allow` prints it"),
+            need: Need::Optional,
+            doc: "The value with this digest.",
+        },
+        Field {
+            name: "pattern",
+            ty: Ty::Text("a regular expression over bytes"),
+            need: Need::Optional,
+            doc: "Values that this covers from beginning to end; at most 256 states, as a detector's.",
+        },
+        Field {
+            name: "at",
+            ty: Ty::Text("a JSON pointer"),
+            need: Need::Optional,
+            doc: "The value of a JSON message in this place; `*` stands for any one name or number, as in \
+                  `/params/arguments/to/*`. Not in keys, and not in texts that models stream.",
+        },
+        Field {
+            name: "tool",
+            ty: Ty::Text("the name of a tool"),
+            need: Need::Optional,
+            doc: "In calls of this MCP tool and what comes back for them; `*` stands for any part of the name.",
+        },
+    ],
+    together: &[
+        Together::AtLeastOne(&["text", "hash", "pattern", "at", "tool"]),
+        Together::AtMostOne(&["text", "hash", "pattern"]),
+    ],
 };
 
 static TREATMENT: Object = Object {

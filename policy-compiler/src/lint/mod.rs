@@ -5,6 +5,7 @@
 
 mod broad;
 mod cover;
+mod detectors;
 mod install;
 mod never;
 mod patterns;
@@ -47,6 +48,7 @@ pub(crate) fn run(source: &Source<'_, '_>, policy: Option<&Policy>, out: &mut Di
         Work::Policy(patterns::report),
         Work::Policy(settings::report),
         Work::Policy(install::report),
+        Work::Policy(detectors::report),
     ];
     let policy_lints = of_policy.len();
     let of_missions = |missions: Range<usize>, out: &mut Diagnostics| {

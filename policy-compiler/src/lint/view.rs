@@ -17,6 +17,8 @@ pub(super) struct View<'v, 'n, 's> {
     pub(super) missions: Vec<Document<'n, 's>>,
     pub(super) agents: Vec<Document<'n, 's>>,
     pub(super) capabilities: Vec<Document<'n, 's>>,
+    pub(super) profiles: Vec<Document<'n, 's>>,
+    pub(super) detectors: Vec<Document<'n, 's>>,
     gates: Vec<Document<'n, 's>>,
     /// Of each mission, by name.
     rules: Vec<Vec<RuleView<'v, 'n, 's>>>,
@@ -54,6 +56,8 @@ impl<'v, 'n, 's> View<'v, 'n, 's> {
             services: of(Kind::Service),
             agents: of(Kind::Agent),
             gates: of(Kind::Gate),
+            profiles: of(Kind::DlpProfile),
+            detectors: of(Kind::Detector),
             missions,
             capabilities,
             rules,

@@ -66,6 +66,11 @@ impl SseStream {
         }
     }
 
+    /// Whether something is held back.
+    pub(crate) fn holds_back(&self) -> bool {
+        !(self.queue.is_empty() && self.partial.is_empty())
+    }
+
     /// Takes the next piece, cut anywhere.
     pub(crate) fn push(&mut self, context: &Context<'_>, piece: &[u8], end: End) -> Pushed {
         let mut work = Work { context, out: Out::new(piece), findings: Vec::new() };

@@ -42,7 +42,7 @@ impl<'w> Work<'w> {
     }
 
     pub(super) fn inspector(&self) -> Inspector<'w> {
-        Inspector::new(self.context.catalogue(), self.context.profile, Place::Response)
+        self.context.inspector(Place::Response)
     }
 
     pub(super) fn inspect_text(&mut self, text: &[u8]) -> Result<Inspection, Reason> {

@@ -1,7 +1,7 @@
 //! Addresses and keys of Bitcoin and Ethereum, and the encodings that others share with them.
 
 use super::keccak::keccak256;
-use sha2::{Digest, Sha256};
+use crate::digest::sha256;
 
 /// The most characters and bytes of base58: an extended key has 111 and 82.
 const MAX_BASE58_LEN: usize = 112;
@@ -42,9 +42,8 @@ fn has_payload(text: &[u8], wanted: fn(&[u8]) -> bool) -> bool {
     wanted(payload) && !payload.is_empty() && is_sum(payload, sum)
 }
 
-#[inline(never)]
 fn is_sum(payload: &[u8], sum: &[u8]) -> bool {
-    Sha256::digest(Sha256::digest(payload)).starts_with(sum)
+    sha256(&[&sha256(&[payload])]).starts_with(sum)
 }
 
 /// Decodes into the end of `number`.

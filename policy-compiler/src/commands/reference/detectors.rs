@@ -38,6 +38,7 @@ fn row(of: &Definition, pack: &Pack, tables: &Tables) -> String {
         if of.on && pack.on { places(of.treatment) } else { format!("*off* ({})", places(of.treatment)) };
     let source = of.source.as_ref().map(|url| format!(" [Source]({url})")).unwrap_or_default();
     let (checks, begins) = match &of.finder {
+        Finder::Values(_) => ("the digests of values".to_owned(), String::new()),
         Finder::Structural(_) => ("code of the engine".to_owned(), String::new()),
         Finder::Pattern(pattern) => (checks(pattern), begins(of, tables)),
     };

@@ -101,6 +101,6 @@ pub(in crate::response::sse) fn policy() -> Policy {
     let treatment =
         |action| Treatment { response: action, redaction: Redaction::Label, ..Treatment::default() };
     let actions = WORDS.iter().map(|(.., action)| *action).chain([Action::Block]);
-    parts.profiles[0] = Profile { treatments: actions.map(treatment).collect() };
+    parts.profiles[0] = Profile { treatments: actions.map(treatment).collect(), ..Profile::default() };
     Policy::new(parts).unwrap()
 }
