@@ -30,6 +30,7 @@ mod lint;
 pub mod native;
 pub mod patterns;
 pub mod project;
+mod registry;
 pub mod report;
 pub mod scanning;
 mod serve;

@@ -12,6 +12,8 @@ mod inspect;
 mod keygen;
 mod man;
 mod pin;
+mod pull;
+mod push;
 mod reference;
 mod scan;
 mod schema;
@@ -80,6 +82,10 @@ enum Command {
     Serve(Box<serve::Args>),
     /// Show who enforces which policy since when, as a companion was told
     Status(status::Args),
+    /// Put a module or bundles into a container registry
+    Push(push::Args),
+    /// Take a module or bundles from a container registry
+    Pull(pull::Args),
     /// Run a real Envoy with policy, minted identities and an upstream on this machine
     Dev(dev::Args),
     /// Print a reference page as Markdown: of the policy language, or of this command line
@@ -125,6 +131,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Diff(args) => diff::run(&args),
         Command::Serve(args) => serve::run(*args),
         Command::Status(args) => status::run(&args),
+        Command::Push(args) => push::run(args),
+        Command::Pull(args) => pull::run(&args),
         Command::Dev(args) => dev::run(&args),
         Command::Reference(args) => reference::run(&args),
         Command::Completions(args) => completions::run(&args),

@@ -45,8 +45,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
 
 /// What is wrong with the command's input, or else with the bundle.
 fn verify(args: &Args) -> Result<Result<String, String>, String> {
-    let set = KeySet::new(public_keys(&args.key)?, public_keys(&args.retired_key)?);
-    let set = set.ok_or("the keys are no set: name 1 to 16 active and at most 16 retired ones, each once")?;
+    let set = key_set(&args.key, &args.retired_key)?;
     let trust = Trust { keys: Some(set.clone()), audience: args.audience.as_ref().map(ToString::to_string) };
     let active = args.in_force.as_ref().map(|path| {
         let bytes = bundle_file(path)?;
@@ -55,8 +54,7 @@ fn verify(args: &Args) -> Result<Result<String, String>, String> {
     });
     let active = active.transpose()?;
     let bytes = bundle_file(&args.bundle)?;
-    let now =
-        args.at.or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs()));
+    let now = args.at.or_else(now);
     let judged = Bundle::read(&bytes).and_then(|bundle| {
         let change = trust.accept(active.as_ref(), &bundle, now)?;
         // A bundle is good only if all of it is.
@@ -68,6 +66,18 @@ fn verify(args: &Args) -> Result<Result<String, String>, String> {
         Ok(format!("ok: serial {}, signed by key {}, {what}", bundle.serial(), set.verify(&bundle)?))
     });
     Ok(judged.map_err(|why| why.to_string()))
+}
+
+/// The keys that may sign and those that no longer may.
+pub(super) fn key_set(active: &[PathBuf], retired: &[PathBuf]) -> Result<KeySet, String> {
+    let set = KeySet::new(public_keys(active)?, public_keys(retired)?);
+    let why = "the keys are no set: name 1 to 16 active and at most 16 retired ones, each once";
+    set.ok_or_else(|| why.to_owned())
+}
+
+/// The time, in seconds since 1970.
+pub(super) fn now() -> Option<u64> {
+    SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
 }
 
 fn public_keys(paths: &[PathBuf]) -> Result<Vec<PublicKey>, String> {

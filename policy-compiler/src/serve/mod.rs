@@ -28,7 +28,7 @@ pub(crate) use folder::{Folder, Place};
 pub(crate) use publisher::Source;
 pub(crate) use signed::SignedFolder;
 pub(crate) use state::StateDir;
-pub(crate) use tls::TlsFiles;
+pub(crate) use tls::{TlsFiles, roots};
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};

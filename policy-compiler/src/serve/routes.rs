@@ -19,12 +19,12 @@ use tokio::time::{Instant, timeout_at};
 use super::Companion;
 use super::conditional::{Asked, etag};
 use super::publication::Served;
-use crate::Audience;
+use crate::{Audience, registry};
 
 /// The longest that a request may wait for a change.
 const MAX_WAIT: Duration = Duration::from_secs(60);
 /// What a bundle is called on the wire.
-const BUNDLE: HeaderValue = HeaderValue::from_static("application/vnd.sallyport.bundle");
+const BUNDLE: HeaderValue = HeaderValue::from_static(registry::BUNDLE);
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4");
 const SERIAL: HeaderName = HeaderName::from_static("x-sallyport-serial");
