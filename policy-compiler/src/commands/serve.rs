@@ -14,7 +14,11 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use super::fail;
 use crate::exit;
 use crate::project::Project;
-use crate::serve::{self, Folder, Options, Place, SignedFolder, Source, StateDir, TlsFiles};
+use crate::registry::{Access, Reference};
+use crate::serve::{self, Folder, Options, Place, Registry, Signed, Source, StateDir, Store, TlsFiles};
+
+/// How often a look at the registry is tried; the next one follows soon in any case.
+const REGISTRY_TRIES: u32 = 2;
 
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("source").required(true)))]
@@ -31,17 +35,26 @@ pub(super) struct Args {
     /// A folder of `.bundle` files that were signed elsewhere; of those for one audience the newest is published
     #[arg(long, value_name = "DIR", group = "source", requires = "key")]
     bundles: Option<PathBuf>,
+    /// A container registry with signed bundles: `oci://host/repository:tag`, where `push` put them; looked at every `--poll` seconds
+    #[arg(long, value_name = "REFERENCE", group = "source", requires = "key", value_parser = Reference::parse)]
+    registry: Option<Reference>,
+    /// The CAs that the registry's certificate must be from, in PEM; those of the system if not given
+    #[arg(long, value_name = "FILE", requires = "registry")]
+    registry_ca_file: Option<PathBuf>,
+    /// Ask the registry without TLS; credentials are then sent only to this machine itself
+    #[arg(long, requires = "registry", conflicts_with = "registry_ca_file")]
+    registry_plain_http: bool,
     /// Sign with the private key in this file; may be given several times
-    #[arg(long, value_name = "FILE", conflicts_with = "bundles")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["bundles", "registry"])]
     sign_with: Vec<PathBuf>,
     /// A file with the serial of what is in the folder; without it, that is made of the times at which files were changed
-    #[arg(long, value_name = "FILE", conflicts_with = "bundles")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["bundles", "registry"])]
     serial_file: Option<PathBuf>,
-    /// A file with a public key that may sign `--bundles`; may be given several times
-    #[arg(long, alias = "keys", value_name = "FILE", requires = "bundles", num_args = 1..)]
+    /// A file with a public key that may sign what is in `--bundles` or `--registry`; may be given several times
+    #[arg(long, alias = "keys", value_name = "FILE", conflicts_with_all = ["project", "policy"], num_args = 1..)]
     key: Vec<PathBuf>,
     /// A file with a public key that no longer may
-    #[arg(long, value_name = "FILE", requires = "bundles")]
+    #[arg(long, value_name = "FILE", requires = "key")]
     retired_key: Vec<PathBuf>,
     /// A folder of this replica alone, for what is published; a restart serves it at once
     #[arg(long, value_name = "DIR")]
@@ -86,17 +99,20 @@ pub(super) fn run(args: Args) -> ExitCode {
 impl Args {
     fn options(self) -> Options {
         let folder = |place, keys, serial| Source::Folder(Folder { place, keys, serial });
-        let source = match (self.project, self.policy, self.bundles) {
+        let (keys, retired) = (self.key, self.retired_key);
+        let signed = |store| Source::Bundles(Signed { store, keys, retired });
+        let source = match (self.project, self.policy, self.registry) {
             (Some(project), ..) => folder(Place::Project(project), self.sign_with, self.serial_file),
             (_, Some(policy), _) => {
                 let place = Place::Named(Project { policy, cases: self.cases });
                 folder(place, self.sign_with, self.serial_file)
             }
-            (.., bundles) => Source::Bundles(SignedFolder {
-                folder: bundles.unwrap_or_default(),
-                keys: self.key,
-                retired: self.retired_key,
-            }),
+            (.., Some(reference)) => {
+                let (ca, plain) = (self.registry_ca_file, self.registry_plain_http);
+                let access = Access { ca, plain, tries: REGISTRY_TRIES };
+                signed(Store::Registry(Registry::new(reference, access)))
+            }
+            _ => signed(Store::Folder(self.bundles.unwrap_or_default())),
         };
         let tls = self.tls_cert.zip(self.tls_key).map(|(certificate, key)| TlsFiles {
             certificate,

@@ -101,9 +101,8 @@ async fn token(
     let answer = http.send(ask).await?;
     match answer.status {
         StatusCode::OK => {}
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if credential.is_none() => return Err(unknown(url)),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST => {
-            return Err(refused(url));
+            return Err(refused(url, credential));
         }
         status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
             let why = format!("the token service {} answers {status}", realm.authority);
@@ -134,8 +133,11 @@ fn unknown(url: &Url) -> Failure {
     ))
 }
 
-/// Credentials there are, and they do not help.
-pub(super) fn refused(url: &Url) -> Failure {
+/// It is not allowed, with what we have.
+pub(super) fn refused(url: &Url, credential: Option<&Credential>) -> Failure {
+    if credential.is_none() {
+        return unknown(url);
+    }
     let host = &url.authority;
     Failure::Final(format!(
         "{host} refuses the credentials that Docker's configuration has for it, or they do not allow this"

@@ -213,7 +213,7 @@ impl Client {
         let said = said(&answer.body);
         let why = format!("{host} answers {status} to {what}{said}");
         Err(match status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => refused(&self.base),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => refused(&self.base, self.credential.as_ref()),
             StatusCode::NOT_FOUND => {
                 Failure::Final(format!("there is no {} in {host}{said}", self.reference))
             }

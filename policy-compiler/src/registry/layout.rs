@@ -115,12 +115,13 @@ impl Packed {
                 notes.insert("module.wasm.image/variant".to_owned(), "compat".to_owned());
                 notes.extend(annotations.clone());
                 let tar = archive(&wasm).map_err(|why| Failure::Final(why.to_string()))?;
+                // Keys in the order of the alphabet: so they are written, whatever the map is that holds them.
                 let config = json!({
                     // As `docker build` writes it: what copies images by platform takes it for the usual one.
                     "architecture": "amd64",
-                    "os": "linux",
                     "config": {},
-                    "rootfs": {"type": "layers", "diff_ids": [Digest::of(&tar).as_str()]},
+                    "os": "linux",
+                    "rootfs": {"diff_ids": [Digest::of(&tar).as_str()], "type": "layers"},
                 });
                 let layer = compress(&tar).map_err(|why| Failure::Final(why.to_string()))?;
                 Self::new(
@@ -133,9 +134,9 @@ impl Packed {
             Layout::Artifact => {
                 notes.extend(annotations.clone());
                 let runtime = json!({
-                    "type": "envoy_proxy",
                     "abiVersions": ["0.2.1"],
                     "config": {"rootIds": []},
+                    "type": "envoy_proxy",
                 });
                 let text = runtime.to_string().into_bytes();
                 let layers = vec![

@@ -3,6 +3,7 @@
 //! ```text
 //!  policy, cases, keys ──► folder ─┐                       ┌─► state   (what a restart serves)
 //!  signed bundles ───────► signed ─┴─► publisher (thread) ─┤
+//!  registry (thread) ───────┘                             │
 //!                                                          └─► publication ─► routes ─► connections, tls
 //!                                                                (bundles by audience)     │
 //!                                                          fleet, metrics, problems ◄──────┘
@@ -17,6 +18,7 @@ mod metrics;
 mod problem;
 mod publication;
 mod publisher;
+mod registry;
 mod routes;
 mod signed;
 mod stamps;
@@ -26,7 +28,8 @@ mod tls;
 pub(crate) use client::{ClientFiles, get};
 pub(crate) use folder::{Folder, Place};
 pub(crate) use publisher::Source;
-pub(crate) use signed::SignedFolder;
+pub(crate) use registry::Registry;
+pub(crate) use signed::{Signed, Store};
 pub(crate) use state::StateDir;
 pub(crate) use tls::{TlsFiles, roots};
 
@@ -112,6 +115,7 @@ async fn serve(options: Options) -> Result<(), String> {
     allow_connections();
     let companion = Arc::new(Companion::new());
     let tls = options.tls.map(Tls::load).transpose()?.map(Arc::new);
+    let registry = options.source.registry().cloned();
     let (mut publisher, wake) =
         Publisher::new(options.source, options.state, options.poll, Arc::clone(&companion));
     publisher.restore()?;
@@ -128,6 +132,12 @@ async fn serve(options: Options) -> Result<(), String> {
     }
     let publishing = thread::Builder::new().name("publisher".to_owned()).spawn(move || publisher.run());
     let publishing = publishing.map_err(|why| why.to_string())?;
+    if let Some(registry) = registry {
+        let (companion, wake) = (Arc::clone(&companion), wake.clone());
+        let looking = move || registry.follow(options.poll, &companion, &wake);
+        // It ends with the process: what it waits for may take long, and nothing is lost.
+        thread::Builder::new().name("registry".to_owned()).spawn(looking).map_err(|why| why.to_string())?;
+    }
     if let Some(tls) = tls {
         let companion = Arc::clone(&companion);
         tokio::spawn(async move { tls.keep_current(&companion).await });

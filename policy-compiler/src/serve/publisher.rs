@@ -19,7 +19,8 @@ use super::Companion;
 use super::folder::{Folder, Mark};
 use super::problem::Problem;
 use super::publication::Publication;
-use super::signed::SignedFolder;
+use super::registry::Registry;
+use super::signed::{Signed, Store};
 use super::stamps::Stamps;
 use super::state::{Saved, StateDir};
 
@@ -41,7 +42,7 @@ pub(crate) enum Source {
     /// Policy that is compiled, tested and signed here.
     Folder(Folder),
     /// Bundles that were signed elsewhere.
-    Bundles(SignedFolder),
+    Bundles(Signed),
 }
 
 /// What wakes the thread.
@@ -76,6 +77,22 @@ type Built = (Publication, Option<Problem>, Option<u64>);
 // === impl Source ===
 
 impl Source {
+    /// The registry that it is in, if it is in one.
+    pub(super) fn registry(&self) -> Option<&Registry> {
+        match self {
+            Self::Bundles(Signed { store: Store::Registry(registry), .. }) => Some(registry),
+            _ => None,
+        }
+    }
+
+    /// Whether there is anything to look at yet.
+    fn is_there(&self) -> bool {
+        match self {
+            Self::Folder(_) => true,
+            Self::Bundles(signed) => signed.is_there(),
+        }
+    }
+
     fn stamps(&self) -> Stamps {
         match self {
             Self::Folder(folder) => folder.stamps(),
@@ -175,7 +192,7 @@ impl Publisher {
             let stamps = self.source.stamps();
             let due = again.is_some_and(|time| time <= now());
             let retry = failed.is_some_and(|at| at.elapsed() >= RETRY);
-            if built.as_ref() != Some(&stamps) || due || retry {
+            if self.source.is_there() && (built.as_ref() != Some(&stamps) || due || retry) {
                 self.watch();
                 let stamps = self.settled(stamps);
                 let (stamps, outcome) = self.build(stamps);

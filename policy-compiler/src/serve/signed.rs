@@ -1,4 +1,4 @@
-//! A folder of bundles that were signed elsewhere: each is verified, and the newest for each audience is served as it is.
+//! Bundles that were signed elsewhere, in a folder or a registry: each is verified, and the newest for each audience is served as it is.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use sallyport_engine::bundle::{Bundle, BundleError, KeySet, Trust};
 use super::folder::Mark;
 use super::problem::{Detail, Problem};
 use super::publication::{Publication, Served};
+use super::registry::Registry;
 use super::stamps::Stamps;
 use super::state::Saved;
 use crate::{bundle_file, keys};
@@ -20,15 +21,27 @@ const EXTENSION: &str = "bundle";
 
 /// Bundles to publish.
 #[derive(Clone, Debug)]
-pub(crate) struct SignedFolder {
-    pub(crate) folder: PathBuf,
+pub(crate) struct Signed {
+    pub(crate) store: Store,
     /// Files with the public keys that may sign.
     pub(crate) keys: Vec<PathBuf>,
     /// Those that no longer may.
     pub(crate) retired: Vec<PathBuf>,
 }
 
-/// What one look at the folder gave.
+/// Where they are.
+#[derive(Clone, Debug)]
+pub(crate) enum Store {
+    /// A folder of files.
+    Folder(PathBuf),
+    /// A container registry.
+    Registry(Registry),
+}
+
+/// A bundle as it was found: where, and its bytes or why there are none.
+type Found = (String, Result<Vec<u8>, String>);
+
+/// What one look at the store gave.
 #[derive(Debug)]
 pub(super) struct Looked {
     pub(super) publication: Publication,
@@ -38,7 +51,7 @@ pub(super) struct Looked {
     pub(super) again: Option<u64>,
 }
 
-/// Why one file is not published.
+/// Why one bundle is not published.
 enum Refusal {
     File(String),
     Bundle(BundleError),
@@ -46,16 +59,60 @@ enum Refusal {
     Until(u64),
 }
 
-impl SignedFolder {
+impl Store {
+    /// The bundles that are there, in the order of their names.
+    fn bundles(&self) -> Result<Vec<Found>, String> {
+        match self {
+            Self::Folder(folder) => {
+                let unreadable = |why| format!("`{}` can not be read: {why}", folder.display());
+                let paths = files(folder).map_err(unreadable)?;
+                Ok(paths.iter().map(|path| (path.display().to_string(), bundle_file(path))).collect())
+            }
+            Self::Registry(registry) => {
+                let nothing = || format!("nothing was fetched from `{}` yet", registry.reference);
+                let (name, bundles) = registry.bundles().ok_or_else(nothing)?;
+                Ok(bundles.iter().map(|bytes| (name.clone(), Ok(bytes.clone()))).collect())
+            }
+        }
+    }
+
+    /// What to say when there are none.
+    fn is_empty(&self) -> String {
+        match self {
+            Self::Folder(folder) => format!("there is no `.{EXTENSION}` file in `{}`", folder.display()),
+            Self::Registry(registry) => format!("there is no bundle in `{}`", registry.reference),
+        }
+    }
+}
+
+impl Signed {
+    /// Whether there is anything to look at yet: a registry is asked by a thread of its own.
+    pub(super) fn is_there(&self) -> bool {
+        match &self.store {
+            Store::Folder(_) => true,
+            Store::Registry(registry) => registry.bundles().is_some(),
+        }
+    }
+
     /// What to be told of when it changes.
     pub(super) fn roots(&self) -> Vec<(PathBuf, RecursiveMode)> {
-        let all = std::iter::once(&self.folder).chain(&self.keys).chain(&self.retired);
+        let folder = match &self.store {
+            Store::Folder(folder) => Some(folder),
+            Store::Registry(_) => None,
+        };
+        let all = folder.into_iter().chain(&self.keys).chain(&self.retired);
         all.map(|path| (path.clone(), RecursiveMode::NonRecursive)).collect()
     }
 
     pub(super) fn stamps(&self) -> Stamps {
         let mut stamps = Stamps::default();
-        let files = self.files().unwrap_or_default();
+        let files = match &self.store {
+            Store::Folder(folder) => files(folder).unwrap_or_default(),
+            Store::Registry(registry) => {
+                stamps.count(registry.changes());
+                Vec::new()
+            }
+        };
         files.iter().chain(&self.keys).chain(&self.retired).for_each(|path| stamps.add(path));
         stamps
     }
@@ -64,17 +121,14 @@ impl SignedFolder {
     /// nothing is wrong with the others.
     pub(super) fn build(&self, last: Option<&Publication>) -> Result<Looked, Problem> {
         let trust = self.trust()?;
-        let unreadable = |why| {
-            let message = format!("`{}` can not be read: {why}", self.folder.display());
-            Problem::new("bundles", message)
-        };
-        let files = self.files().map_err(unreadable)?;
+        let there = self.store.bundles().map_err(|why| Problem::new("bundles", why))?;
+        let nothing = there.is_empty();
         let (mut found, mut details, mut again) = (BTreeMap::<_, Vec<_>>::new(), Vec::new(), None::<u64>);
-        for path in &files {
-            match read(path, &trust) {
-                Ok((audience, served)) => found.entry(audience).or_default().push((path, served)),
+        for (place, bytes) in there {
+            match bytes.map_err(Refusal::File).and_then(|bytes| judge(bytes, &trust)) {
+                Ok((audience, served)) => found.entry(audience).or_default().push((place, served)),
                 Err(Refusal::Until(time)) => again = Some(again.map_or(time, |known| known.min(time))),
-                Err(refusal) => details.push(detail(path, &refusal)),
+                Err(refusal) => details.push(detail(&place, &refusal)),
             }
         }
         let mut best = BTreeMap::new();
@@ -93,9 +147,8 @@ impl SignedFolder {
         }
         let problem = if !details.is_empty() {
             Some(Problem::with("bundles", "bundles are refused", details.into_iter()))
-        } else if files.is_empty() {
-            let message = format!("there is no `.{EXTENSION}` file in `{}`", self.folder.display());
-            Some(Problem::new("bundles", message))
+        } else if nothing {
+            Some(Problem::new("bundles", self.store.is_empty()))
         } else {
             None
         };
@@ -135,23 +188,22 @@ impl SignedFolder {
         let message = "the keys are no set: name 1 to 16 active and at most 16 retired ones, each once";
         Ok(Trust { keys: Some(set.ok_or_else(|| Problem::new("keys", message))?), audience: None })
     }
+}
 
-    /// The bundles' files, by name.
-    fn files(&self) -> std::io::Result<Vec<PathBuf>> {
-        let entries = self.folder.read_dir()?.collect::<std::io::Result<Vec<_>>>()?;
-        let mut files: Vec<_> = entries.into_iter().map(|entry| entry.path()).collect();
-        files.retain(|path| {
-            let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-            !hidden && path.extension().is_some_and(|extension| extension == EXTENSION) && !path.is_dir()
-        });
-        files.sort();
-        Ok(files)
-    }
+/// The bundles' files in a folder, by name.
+fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let entries = folder.read_dir()?.collect::<std::io::Result<Vec<_>>>()?;
+    let mut files: Vec<_> = entries.into_iter().map(|entry| entry.path()).collect();
+    files.retain(|path| {
+        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        !hidden && path.extension().is_some_and(|extension| extension == EXTENSION) && !path.is_dir()
+    });
+    files.sort();
+    Ok(files)
 }
 
 /// A bundle that may be published, with whom it is for.
-fn read(path: &Path, trust: &Trust) -> Result<(String, Served), Refusal> {
-    let bytes = bundle_file(path).map_err(Refusal::File)?;
+fn judge(bytes: Vec<u8>, trust: &Trust) -> Result<(String, Served), Refusal> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs());
     let bundle = Bundle::read(&bytes).map_err(Refusal::Bundle)?;
     match trust.accept(None, &bundle, now) {
@@ -167,7 +219,7 @@ fn read(path: &Path, trust: &Trust) -> Result<(String, Served), Refusal> {
 /// The newest of those for one audience, if it may take the place of what is published: filters would take nothing older, and nothing
 /// else of the same serial. Of one publication that was signed twice, the same everywhere.
 fn choose(
-    mut candidates: Vec<(&PathBuf, Served)>,
+    mut candidates: Vec<(String, Served)>,
     published: Option<&Served>,
     details: &mut Vec<Detail>,
 ) -> Option<Served> {
@@ -178,7 +230,7 @@ fn choose(
     let known = match published {
         Some(published) if published.serial > newest => {
             details.extend(
-                candidates.iter().map(|(path, _)| detail(path, &Refusal::Bundle(BundleError::Older))),
+                candidates.iter().map(|(place, _)| detail(place, &Refusal::Bundle(BundleError::Older))),
             );
             return None;
         }
@@ -187,15 +239,15 @@ fn choose(
     };
     let (same, others): (Vec<_>, Vec<_>) =
         candidates.into_iter().partition(|(_, served)| digest(served) == known);
-    details.extend(others.iter().map(|(path, _)| detail(path, &Refusal::Bundle(BundleError::Reused))));
+    details.extend(others.iter().map(|(place, _)| detail(place, &Refusal::Bundle(BundleError::Reused))));
     same.into_iter().next().map(|(_, served)| served)
 }
 
-fn detail(path: &Path, refusal: &Refusal) -> Detail {
+fn detail(place: &str, refusal: &Refusal) -> Detail {
     let (id, message) = match refusal {
         Refusal::Bundle(why) => (why.code(), why.to_string()),
         Refusal::File(why) => ("unreadable", why.clone()),
         Refusal::Until(_) => ("not_yet", String::new()),
     };
-    Detail { id: id.to_owned(), place: path.display().to_string(), message, help: None }
+    Detail { id: id.to_owned(), place: place.to_owned(), message, help: None }
 }

@@ -8,7 +8,11 @@ use crate::files;
 
 /// What a file system says of files and folders, by their true names.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct Stamps(BTreeMap<PathBuf, Stamp>);
+pub(super) struct Stamps {
+    files: BTreeMap<PathBuf, Stamp>,
+    /// For what is in no file: a number that is another when it changed.
+    changes: u64,
+}
 
 /// Of one file. The time of its last change of any kind is in it because an edit can set the time of modification back.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -37,18 +41,23 @@ impl Stamps {
                 size: metadata.size(),
                 inode: metadata.ino(),
             };
-            self.0.insert(path.to_owned(), stamp);
+            self.files.insert(path.to_owned(), stamp);
         }
+    }
+
+    /// Says how often something that is in no file has changed.
+    pub(super) fn count(&mut self, changes: u64) {
+        self.changes = changes;
     }
 
     /// Adds those of other files.
     pub(super) fn append(&mut self, mut other: Self) {
-        self.0.append(&mut other.0);
+        self.files.append(&mut other.files);
     }
 
     /// The newest time of modification, in milliseconds since 1970.
     pub(super) fn newest(&self) -> u64 {
-        self.0.values().map(|stamp| stamp.modified_ms).max().unwrap_or(0)
+        self.files.values().map(|stamp| stamp.modified_ms).max().unwrap_or(0)
     }
 }
 
