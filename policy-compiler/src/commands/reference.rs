@@ -47,6 +47,9 @@ both.
 
 `serve` publishes policy until a signal ends it ([companion.md](companion.md)), and logs JSON to standard error; `status` asks it who enforces what.
 
+`push` and `pull` put modules and bundles into container registries and bring them back ([registry.md](registry.md)); progress is shown on a terminal
+alone.
+
 `scan` tries detectors, the built-in ones as they are by default, or those of a policy. A text that is JSON is read as JSON. Each finding
 is one line: `file`, `detector`, `pack`, `severity`, `action`, `pointer` (into JSON), `offset` and `length` (in bytes, of the text at
 `pointer`), `line` and `column` (of the file); never what was found. At most 32 are told of each file, as in a record.
