@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -123,7 +123,13 @@ fn start(folder: &Path, address: &str, tls: bool, login: &Login) -> (Child, Sock
     let mut command = Command::new(binary());
     command.arg("serve").arg(folder.join("config.yml")).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    let stderr = BufReader::new(child.stderr.take().unwrap());
+    let address = listening(child.stderr.take().unwrap());
+    (child, address)
+}
+
+/// The address that it says it listens on.
+fn listening(stderr: ChildStderr) -> SocketAddr {
+    let stderr = BufReader::new(stderr);
     let (sender, receiver) = mpsc::channel();
     // Read to the end, or it would wait for room.
     thread::spawn(move || stderr.lines().map_while(Result::ok).for_each(|line| drop(sender.send(line))));
@@ -134,7 +140,7 @@ fn start(folder: &Path, address: &str, tls: bool, login: &Login) -> (Child, Sock
         let line = line.unwrap();
         if let Some((_, rest)) = line.split_once("listening on ") {
             let end = rest.find([',', '"', ' ']).unwrap();
-            return (child, rest[..end].parse().unwrap());
+            return rest[..end].parse().unwrap();
         }
         lines.push(line);
     }
