@@ -15,7 +15,7 @@ use crate::registry::{self, Access, Client, Digest, Failure, Kind, Progress, Pul
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// What: `oci://host/repository:tag` or `oci://host/repository@sha256:…`
+    /// What: `oci://host/repository:tag` or `oci://host/repository@sha256:DIGEST`
     #[arg(value_name = "REFERENCE", value_parser = Reference::parse)]
     reference: Reference,
     /// Where to write it, whole or not at all; a folder that is there gets a file for each bundle
