@@ -173,7 +173,7 @@ impl Catalogue {
     }
 }
 
-/// A text as detectors read it: see [`Looker`](text::Looker).
+/// A text as detectors read it: decoded and folded.
 pub fn folded(text: &str) -> Vec<u8> {
     fold::fold(text).bytes().to_vec()
 }
