@@ -92,7 +92,14 @@ fn whatever_goes_wrong_the_newest_good_policy_stays_and_the_next_is_taken() {
     configuration["retiredKeys"] = vec![public(&retired)].into();
     configuration["audience"] = "tools/tool-api".into();
     let gate = Gate::start(companion.address(), &configuration, 2);
+    // Two workers and the main thread have a VM each; what one enforces, the others may not yet.
+    let everywhere = |published: u64| {
+        gate.wait_until("all VMs have it", || {
+            gate.stat("sallyport_policy_loads_total") == Some(3 * published)
+        });
+    };
     gate.wait_for_serial(3);
+    everywhere(1);
     let mut newest = 3;
     for (what, act, counted) in faults(&publisher, &retired) {
         // What is "older" and "used" is told by the serial, so the faults that name them come while it is 3.
@@ -111,6 +118,7 @@ fn whatever_goes_wrong_the_newest_good_policy_stays_and_the_next_is_taken() {
         newest += 1;
         companion.act(Act::Serve(publisher.bundle(newest)));
         gate.wait_for_serial(newest);
+        everywhere(newest - 2);
     }
     let log: Vec<_> =
         gate.envoy.log().into_iter().filter(|line| line.message.contains("its companion")).collect();
