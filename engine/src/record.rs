@@ -1,5 +1,7 @@
 //! What is kept of an exchange: who, what, on which resource, why. Never content.
 
+mod findings;
+
 use crate::json::write_string;
 use crate::policy::Mode;
 use crate::reason::Reason;
@@ -8,9 +10,8 @@ use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+pub use findings::Findings;
 
-/// The most findings that one record lists.
-pub(crate) const MAX_FINDINGS: usize = 32;
 /// The longest operation that a record shows, in bytes.
 const MAX_OPERATION_LEN: usize = 256;
 
@@ -51,6 +52,8 @@ pub struct FindingRecord {
     pub length: usize,
     /// What was done about it.
     pub action: Action,
+    /// The bytes of the message that it stands in, as the message came; nothing for a stream. Not part of the record.
+    pub place: (usize, usize),
 }
 
 /// The record of one exchange. Names come from policy, the operation from the protocol; both are bounded and escaped.
@@ -80,8 +83,8 @@ pub struct Record {
     pub operation: Option<String>,
     /// Whether something was taken out of the request or its answer on the way.
     pub redacted: bool,
-    /// What detectors found, the first 32.
-    pub findings: Vec<FindingRecord>,
+    /// What detectors found.
+    pub findings: Findings,
     /// The size of the request's body.
     pub request_bytes: u64,
     /// The size of the response's body.
@@ -117,8 +120,8 @@ impl Record {
 
     /// What the outcome would have been, had everything been enforced.
     pub fn enforced(&self) -> Verdict {
-        let redacts = self.findings.iter().any(|finding| finding.action == Action::Redact);
-        verdict_of(self.refusal.as_ref().or(self.passed.as_ref()), self.redacted || redacts)
+        let redacts = self.redacted || self.findings.redacts();
+        verdict_of(self.refusal.as_ref().or(self.passed.as_ref()), redacts)
     }
 
     /// The stable code of why the request was refused, or would have been; `allowed` where there is nothing to explain.
@@ -138,6 +141,7 @@ impl Record {
         out.text("operation", self.operation.as_deref().map(bounded));
         let findings: Vec<String> = self.findings.iter().map(FindingRecord::to_json).collect();
         out.raw("findings", &format!("[{}]", findings.join(",")));
+        out.raw("findingsUnlisted", &self.findings.unlisted().to_string());
         out.raw("serial", &self.serial.map_or_else(|| "null".to_string(), |serial| serial.to_string()));
         out.text("mode", Some(self.mode.name()));
         out.text("enforced", Some(self.enforced().as_str()));
@@ -229,8 +233,10 @@ mod tests {
                 offset: 4,
                 length: 20,
                 action: Action::Block,
+                place: (30, 50),
             }]
-            .into(),
+            .into_iter()
+            .collect(),
             ..Record::default()
         };
         let json: serde_json::Value = serde_json::from_str(&record.to_json()).unwrap();

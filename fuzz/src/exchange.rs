@@ -275,6 +275,7 @@ fn check_record(request: &Request<'_>, outcome: &Outcome) {
         "protocol",
         "requestBytes",
         "responseBytes",
+        "findingsUnlisted",
     ] {
         assert!(read.get(key).is_some(), "{key} is missing");
     }

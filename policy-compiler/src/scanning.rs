@@ -75,10 +75,10 @@ impl Scanner {
             }
             inspector.finish()
         };
-        let Inspection { findings, places, .. } = inspect(&self.profile);
-        let mut found: Vec<_> = findings.into_iter().zip(places).collect();
-        found.sort_by_key(|&(_, place)| place);
-        let findings = found.into_iter().map(|(record, (start, _))| {
+        let Inspection { findings, .. } = inspect(&self.profile);
+        let mut found: Vec<_> = findings.into_iter().collect();
+        found.sort_by_key(|finding| finding.place);
+        let findings = found.into_iter().map(|record| {
             let length = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
             let (offset, size) = (length(record.offset), length(record.length));
             self.finding(
@@ -86,7 +86,7 @@ impl Scanner {
                 record.action,
                 record.pointer,
                 (offset, size),
-                position(text, start),
+                position(text, record.place.0),
             )
         });
         Scanned { findings: findings.collect(), text: apply(text, &inspect(&self.replacing()).edits) }

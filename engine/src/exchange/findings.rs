@@ -6,7 +6,6 @@ use crate::http::Head;
 use crate::json::{Document, Numbers};
 use crate::policy::Policy;
 use crate::reason::Reason;
-use crate::record::MAX_FINDINGS;
 use crate::scan::{Action, Inspection, Inspector, Place};
 use alloc::string::String;
 
@@ -90,8 +89,7 @@ impl Exchange {
             Inspector::new(catalogue, &profile, Place::Request).for_tool(self.memory.tool.as_deref());
         look(&mut inspector);
         let Inspection { findings, edits, refusal, .. } = inspector.finish();
-        let room = MAX_FINDINGS.saturating_sub(self.record.findings.len());
-        self.record.findings.extend(findings.into_iter().take(room));
+        self.record.findings.extend(findings);
         self.edits.extend(edits);
         refusal.map_or(Ok(()), Err)
     }

@@ -6,10 +6,9 @@ use crate::http::Head;
 use crate::operation::RequestId;
 use crate::policy::{Coded, LlmApi, Policy, Protocol, Route};
 use crate::reason::Reason;
-use crate::record::MAX_FINDINGS;
 use crate::reply::{Reply, Shape};
 use crate::response::{Body, Context, Plan, Pushed, Stream, Whole, narrow_coding, plan};
-use crate::scan::{Action, Inspection, Profile};
+use crate::scan::{Inspection, Profile};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::ToString;
@@ -189,8 +188,8 @@ impl Exchange {
         match judged {
             Ok(judged) => {
                 let Inspection { findings, refusal, .. } = judged.inspection;
-                let redacts = findings.iter().any(|finding| finding.action == Action::Redact);
-                self.note_findings(findings);
+                let redacts = findings.redacts();
+                self.record.findings.extend(findings);
                 if let Some(reason) = refusal {
                     return self.refuse_response(reason, None, false);
                 }
@@ -214,8 +213,8 @@ impl Exchange {
             return Chunk::Replace(Vec::new());
         };
         let Pushed { instead, findings, refusal } = stream.push(&context, chunk, end);
-        let redacts = findings.iter().any(|finding| finding.action == Action::Redact);
-        self.note_findings(findings);
+        let redacts = findings.redacts();
+        self.record.findings.extend(findings);
         if let Some(reason) = refusal {
             // What goes on ends in the refusal already, unless it is only noted.
             if self.refuse_response(reason, None, false) == Step::Forward {
@@ -231,11 +230,6 @@ impl Exchange {
             }
             _ => Chunk::Forward,
         }
-    }
-
-    fn note_findings(&mut self, findings: Vec<crate::record::FindingRecord>) {
-        let room = MAX_FINDINGS.saturating_sub(self.record.findings.len());
-        self.record.findings.extend(findings.into_iter().take(room));
     }
 
     fn passes_oversize(&self) -> bool {

@@ -25,7 +25,7 @@ use crate::exchange::End;
 use crate::http::{Coding, Decoder};
 use crate::policy::{Policy, Protocol};
 use crate::reason::Reason;
-use crate::record::FindingRecord;
+use crate::record::Findings;
 use crate::reply::Reply;
 use crate::scan::{Action, Catalogue, Inspector, Place, Profile, Treatment};
 use alloc::boxed::Box;
@@ -63,7 +63,7 @@ pub(crate) struct Pushed {
     /// What goes on instead of the piece; `None`: the piece, as it came.
     pub(crate) instead: Option<Vec<u8>>,
     /// What detectors found, as far as it is decided.
-    pub(crate) findings: Vec<FindingRecord>,
+    pub(crate) findings: Findings,
     /// Why nothing more may go on. What goes on instead of the piece ends in the protocol's own error then, and nothing is pushed
     /// after it.
     pub(crate) refusal: Option<Reason>,

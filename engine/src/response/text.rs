@@ -86,7 +86,9 @@ impl TextStream {
         let ready = self.hits.iter().take_while(|hit| hit.end <= decided).count();
         let hits: Vec<Hit> = self.hits.drain(..ready).collect();
         for hit in hits {
-            pushed.findings.extend(finding(context, &hit));
+            if let Some(finding) = finding(context, &hit) {
+                pushed.findings.add(finding);
+            }
             if hit.action == Action::Block {
                 self.take(hit.start, out);
                 pushed.refusal = Some(context.catalogue().reason(hit.detector));
@@ -123,6 +125,7 @@ fn finding(context: &Context<'_>, hit: &Hit) -> Option<FindingRecord> {
         offset: usize::try_from(hit.start).unwrap_or(usize::MAX),
         length: usize::try_from(hit.end.saturating_sub(hit.start)).unwrap_or(usize::MAX),
         action: hit.action,
+        place: (0, 0),
     })
 }
 

@@ -12,7 +12,7 @@ use super::text::{Found, Looker, MAX_DEPTH};
 use super::{Catalogue, DetectorId, Finder, Match, Structural, protobuf};
 use crate::json::{Document, NodeIndex, Numbers, Role, Scalar, Value, raw_range};
 use crate::reason::Reason;
-use crate::record::{Direction, FindingRecord, MAX_FINDINGS};
+use crate::record::{Direction, FindingRecord, Findings};
 use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
@@ -27,10 +27,8 @@ const LONG_TEXT: usize = 4096;
 /// What came of an inspection.
 #[derive(Debug, Default)]
 pub struct Inspection {
-    /// What was found, the first 32.
-    pub findings: Vec<FindingRecord>,
-    /// The bytes of the message that each of them stands in, as the message came.
-    pub places: Vec<(usize, usize)>,
+    /// What was found.
+    pub findings: Findings,
     /// How the message has to be changed, in order and apart from each other.
     pub edits: Vec<Edit>,
     /// Why the message must not go on.
@@ -302,7 +300,7 @@ impl<'p> Inspector<'p> {
     /// Where a node of a document is, without what must not be recorded. What no record has room for is not looked for: that would take
     /// a walk for each of any number of findings.
     fn pointer(&self, document: &Document<'_>, at: NodeIndex) -> String {
-        if self.outcome.findings.len() >= MAX_FINDINGS {
+        if !self.outcome.findings.has_room() {
             return String::new();
         }
         document.pointer(at, |key| !self.looker.catalogue.finds_anything(key))
@@ -340,20 +338,18 @@ impl<'p> Inspector<'p> {
         if action == Action::Block && self.outcome.refusal.is_none() {
             self.outcome.refusal = Some(self.looker.catalogue.reason(found.detector));
         }
-        if self.outcome.findings.len() < MAX_FINDINGS {
-            self.outcome.places.push(place.unwrap_or_default());
-            self.outcome.findings.push(FindingRecord {
-                detector: self.id(found.detector).into(),
-                direction: match self.looker.place {
-                    Place::Request => Direction::Request,
-                    Place::Response | Place::Tools => Direction::Response,
-                },
-                pointer,
-                offset: found.start,
-                length: found.end.saturating_sub(found.start),
-                action,
-            });
-        }
+        self.outcome.findings.add(FindingRecord {
+            detector: self.id(found.detector).into(),
+            direction: match self.looker.place {
+                Place::Request => Direction::Request,
+                Place::Response | Place::Tools => Direction::Response,
+            },
+            pointer,
+            offset: found.start,
+            length: found.end.saturating_sub(found.start),
+            action,
+            place: place.unwrap_or_default(),
+        });
         action
     }
 

@@ -22,7 +22,7 @@ use crate::exchange::End;
 use crate::json::{Document, Fault, Numbers};
 use crate::policy::Protocol;
 use crate::reason::Reason;
-use crate::record::FindingRecord;
+use crate::record::{FindingRecord, Findings};
 use crate::scan::{Action, Edit};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -73,7 +73,7 @@ impl SseStream {
 
     /// Takes the next piece, cut anywhere.
     pub(crate) fn push(&mut self, context: &Context<'_>, piece: &[u8], end: End) -> Pushed {
-        let mut work = Work { context, out: Out::new(piece), findings: Vec::new() };
+        let mut work = Work { context, out: Out::new(piece), findings: Findings::default() };
         let refusal = self.take(&mut work, piece, end).err();
         if let Some(reason) = &refusal {
             (self.partial, self.queue, self.queued) = (Vec::new(), Vec::new(), 0);
@@ -307,7 +307,7 @@ impl SseStream {
                 Action::Alert | Action::Off => {}
             }
             if !seen {
-                work.findings.push(work.record(&hit, &pointer));
+                work.findings.add(work.record(&hit, &pointer));
             }
         }
         refusal.map_or(Ok(()), Err)

@@ -4,7 +4,7 @@ use super::held::Held;
 use super::parser::Event;
 use crate::policy::Otherwise;
 use crate::reason::Reason;
-use crate::record::{Direction, FindingRecord};
+use crate::record::{Direction, FindingRecord, Findings};
 use crate::response::Context;
 use crate::scan::{Action, Edit, Hit, Inspection, Inspector, Place, Structural};
 use alloc::string::ToString;
@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 pub(super) struct Work<'w> {
     pub(super) context: &'w Context<'w>,
     pub(super) out: Out<'w>,
-    pub(super) findings: Vec<FindingRecord>,
+    pub(super) findings: Findings,
 }
 
 /// What goes on: the piece that came, as far as it is the same.
@@ -53,7 +53,7 @@ impl<'w> Work<'w> {
 
     /// Notes what was found in a part of the stream, and refuses if that is asked for.
     pub(super) fn note(&mut self, mut seen: Inspection) -> Result<Inspection, Reason> {
-        self.findings.extend(seen.findings.iter().cloned());
+        self.findings.extend(seen.findings.clone());
         seen.refusal.take().map_or(Ok(seen), Err)
     }
 
@@ -73,6 +73,7 @@ impl<'w> Work<'w> {
             offset: usize::try_from(hit.start).unwrap_or(usize::MAX),
             length: usize::try_from(hit.end.saturating_sub(hit.start)).unwrap_or(usize::MAX),
             action: hit.action,
+            place: (0, 0),
         }
     }
 
@@ -99,7 +100,7 @@ impl<'w> Work<'w> {
             return Reason::ResponseTooLarge;
         };
         let record = self.record(&Hit { detector, start: 0, end: 0, action, with: "".into() }, "");
-        self.findings.push(record);
+        self.findings.add(record);
         catalogue.reason(detector)
     }
 }
