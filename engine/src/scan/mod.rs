@@ -5,8 +5,8 @@
 //!                   └─ encoded runs ─ decode ─► another text (two deep)
 //! ```
 //!
-//! One automaton looks for every detector's anchors at once, byte by byte; where an anchor stands, the detector's own small
-//! automaton reads on from there. Neither backtracks: the cost is linear in the text, apart from patterns, whose work is bounded.
+//! One table says of each byte of a text whether a detector's anchor could begin there; where one does, the detector's own small
+//! automaton reads on. Neither backtracks: the cost is linear in the text, apart from patterns, whose work is bounded.
 
 mod channel;
 mod checks;
@@ -72,6 +72,13 @@ pub struct Catalogue {
     /// The detectors that the engine's own code finds.
     #[serde(skip)]
     structural: Vec<(Structural, DetectorId)>,
+    /// Which of `digits` ask for no context words; which for those of each group; which may begin behind a letter or `_`.
+    #[serde(skip)]
+    digits_alone: u128,
+    #[serde(skip)]
+    digits_by_group: Vec<u128>,
+    #[serde(skip)]
+    digits_inside: u128,
 }
 
 impl Catalogue {
@@ -86,7 +93,11 @@ impl Catalogue {
             && self.digits.iter().all(|id| usize::from(id.0) < count)
             && (self.digits.is_empty()
                 || self.shapes.len() == MAX_SHAPE.saturating_add(1).saturating_mul(FOLLOWERS));
-        if !(sorted && patterns && shapes && self.triggers.prepare(count, groups)) {
+        if !(sorted && patterns && shapes) {
+            return None;
+        }
+        let bounded: Vec<bool> = self.detectors.iter().map(|of| self.is_bounded(of)).collect();
+        if !self.triggers.prepare(&bounded, groups) {
             return None;
         }
         self.derive();
@@ -103,6 +114,40 @@ impl Catalogue {
                 Finder::Pattern(_) => self.anchored.push(id),
             }
         }
+        self.derive_digits();
+    }
+
+    /// Whether matches begin where they are triggered, and never behind a letter, a digit or `_`.
+    fn is_bounded(&self, detector: &Detector) -> bool {
+        let Finder::Pattern(pattern) = &detector.finder else { return false };
+        let before = self.set(pattern.not_beside.0);
+        let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+        pattern.lead.is_none() && (0..=u8::MAX).filter(is_word).all(|byte| before.contains(byte))
+    }
+
+    fn derive_digits(&mut self) {
+        (self.digits_alone, self.digits_inside) = (0, 0);
+        self.digits_by_group = alloc::vec![0; usize::from(self.groups)];
+        let bits = (0..u128::BITS).map(|at| 1_u128.rotate_left(at));
+        for (&id, bit) in self.digits.iter().zip(bits) {
+            let Some(detector) = self.detectors.get(usize::from(id.0)) else { continue };
+            let context = match &detector.finder {
+                Finder::Pattern(pattern) => pattern.context,
+                Finder::Structural(_) => None,
+            };
+            if !self.is_bounded(detector) {
+                self.digits_inside |= bit;
+            }
+            match context.and_then(|(group, _)| self.digits_by_group.get_mut(usize::from(group))) {
+                Some(group) => *group |= bit,
+                None => self.digits_alone |= bit,
+            }
+        }
+    }
+
+    /// Which of `digits` ask for context words of a group.
+    fn digits_with(&self, group: u8) -> u128 {
+        self.digits_by_group.get(usize::from(group)).copied().unwrap_or(0)
     }
 
     /// The detector of an id.
