@@ -11,6 +11,7 @@ mod risk;
 
 pub use risk::HostRisk;
 
+use super::ascii::Ascii;
 use alloc::vec::Vec;
 use reading::{host_char, read_host};
 use risk::{Reason, classify, is_dangerous_scheme, is_one_of};
@@ -30,22 +31,12 @@ const MAX_FINDINGS: usize = 32;
 /// The longest scheme of interest.
 const MAX_SCHEME_LEN: usize = 24;
 
-/// One of these, in any case, stands in every folded text in which [`find`] finds anything, unless that [could be a host](could_be_host)
-/// as a whole.
-pub const ANCHORS: &[&str] = &[
-    "://",
-    ":/",
-    ":\\",
-    "//",
-    "\\\\",
-    "/\\",
-    "\\/",
-    "http:",
-    "https:",
-    "ftp:",
-    "ws:",
-    "wss:",
-    "jar:",
+/// One of these, in any case, stands in every folded text in which a URL is found.
+pub const URL_ANCHORS: &[&str] =
+    &["://", ":/", ":\\", "//", "\\\\", "/\\", "\\/", "http:", "https:", "ftp:", "ws:", "wss:", "jar:"];
+
+/// One of these, in any case, stands in every folded text in which a word is found.
+pub const WORD_ANCHORS: &[&str] = &[
     "169.",
     "0xa9",
     "0251",
@@ -92,11 +83,24 @@ pub fn could_be_host(text: &[u8]) -> bool {
     matches!(text.get(length), None | Some(b'/' | b'?' | b'#' | b'\\')) && (marked || named())
 }
 
+/// Where hosts are looked for, besides in the text as a whole.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Places {
+    /// In URLs, and after pairs of slashes.
+    pub urls: bool,
+    /// In each word, for metadata services.
+    pub words: bool,
+}
+
 /// Finds every host and scheme that is a risk. The text may be folded or not. The work is linear in the text's length.
-pub fn find(text: &str) -> Vec<HostFinding> {
+pub fn find(text: &str, places: Places) -> Vec<HostFinding> {
     let mut search = Search { text, found: Vec::new(), authority: (0, 0), at_sign: 0, url_end: 0 };
-    search.urls();
-    search.words();
+    if places.urls {
+        search.urls();
+    }
+    if places.words {
+        search.words();
+    }
     search.whole();
     search.found
 }
@@ -124,23 +128,25 @@ impl Search<'_> {
     /// Looks after each `scheme:` and each pair of slashes.
     fn urls(&mut self) {
         let mut at = 0_usize;
-        while let Some(byte) = self.byte(at) {
-            let next = at.saturating_add(1);
-            match byte {
-                b':' => self.after_colon(at),
-                b'/' | b'\\' if is_slash(self.byte(next)) => {
-                    let before = at.checked_sub(1).and_then(|before| self.byte(before));
-                    let start = self.after_slashes(at);
-                    if before != Some(b':') && !before.is_some_and(is_word) {
-                        self.authority(start, Reason::Alone);
-                    }
-                    at = start;
-                    continue;
+        while let Some(next) = self.next_mark(at) {
+            at = next.saturating_add(1);
+            if self.byte(next) == Some(b':') {
+                self.after_colon(next);
+            } else if is_slash(self.byte(at)) {
+                let before = next.checked_sub(1).and_then(|before| self.byte(before));
+                at = self.after_slashes(next);
+                if before != Some(b':') && !before.is_some_and(is_word) {
+                    self.authority(at, Reason::Alone);
                 }
-                _ => {}
             }
-            at = next;
         }
+    }
+
+    /// The next colon or slash.
+    fn next_mark(&self, from: usize) -> Option<usize> {
+        let rest = self.bytes().get(from..)?;
+        let mark = rest.iter().position(|&byte| matches!(byte, b':' | b'/' | b'\\'))?;
+        Some(from.saturating_add(mark))
     }
 
     #[inline(never)]
@@ -217,12 +223,32 @@ impl Search<'_> {
     /// Looks at each word for a metadata service.
     fn words(&mut self) {
         let mut start = 0_usize;
-        for (at, c) in self.text.char_indices().chain([(self.text.len(), ' ')]) {
-            if host_char(c).is_none() {
-                self.word(start, at);
-                start = at.saturating_add(c.len_utf8());
+        while start < self.text.len() {
+            let rest = self.bytes().get(start..).unwrap_or_default();
+            // Beyond ASCII, a character says whether it is a part of the word.
+            let length = rest.iter().take_while(|&&byte| is_host(byte) || !byte.is_ascii()).count();
+            let end = start.saturating_add(length);
+            let word = rest.get(..length).unwrap_or_default();
+            if length >= MIN_WORD_LEN
+                && word.iter().any(|&byte| matches!(byte, b'.' | b':' | b'x' | b'X' | 0x80..))
+            {
+                self.characters(start, end);
             }
+            start = end.saturating_add(1);
         }
+    }
+
+    /// The same where characters are left out that end words and are not ASCII.
+    #[inline(never)]
+    fn characters(&mut self, from: usize, to: usize) {
+        let part = self.text.get(from..to).unwrap_or_default();
+        let mut start = from;
+        for (at, c) in part.char_indices().filter(|(_, c)| !c.is_ascii() && host_char(*c).is_none()) {
+            let at = from.saturating_add(at);
+            self.word(start, at);
+            start = at.saturating_add(c.len_utf8());
+        }
+        self.word(start, to);
     }
 
     fn word(&mut self, start: usize, end: usize) {
@@ -238,9 +264,7 @@ impl Search<'_> {
         for end in
             (start..=end).filter(|&end_of| end_of == end || self.text.as_bytes().get(end_of) == Some(&b':'))
         {
-            let part = self.bytes().get(at..end).unwrap_or_default();
-            if part.contains(&b'.') || part.starts_with(b"0x") || part.starts_with(b"0X") || !part.is_ascii()
-            {
+            if could_be_metadata(self.bytes().get(at..end).unwrap_or_default()) {
                 self.host(at, end, Reason::Word);
             }
             at = end.saturating_add(1);
@@ -270,6 +294,33 @@ impl Search<'_> {
             self.found.insert(at, HostFinding { start, end, risk });
         }
     }
+}
+
+/// Whether a word could lead to a metadata service: of all others, few are addresses, and fewer have such a name.
+fn could_be_metadata(word: &[u8]) -> bool {
+    let has = |part: &[u8]| word.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part));
+    match word {
+        [b'0', b'x' | b'X', ..] => true,
+        _ if !word.is_ascii() || word.contains(&b'%') => true,
+        _ if !word.contains(&b'.') => false,
+        [b'0', ..] => true,
+        // The first byte of the address; what follows it may be written in many ways.
+        [b'1'..=b'9', ..] => {
+            [b"100.", b"168.", b"169.", b"192."].iter().any(|first| word.starts_with(*first))
+                || has(b".io")
+                || has(b".me")
+        }
+        _ => has(b"data") || has(b".io") || has(b".me"),
+    }
+}
+
+/// Letters, digits and `.-_%:`.
+const HOST: Ascii = Ascii(0x07ff_6020_0000_0000, 0x07ff_fffe_87ff_fffe);
+
+/// Whether the byte can be part of a host.
+#[inline]
+fn is_host(byte: u8) -> bool {
+    HOST.contains(byte)
 }
 
 fn is_slash(byte: Option<u8>) -> bool {

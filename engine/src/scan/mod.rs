@@ -8,6 +8,7 @@
 //! One table says of each byte of a text whether a detector's anchor could begin there; where one does, the detector's own small
 //! automaton reads on. Neither backtracks: the cost is linear in the text, apart from patterns, whose work is bounded.
 
+mod ascii;
 mod channel;
 mod checks;
 mod detector;
@@ -79,6 +80,9 @@ pub struct Catalogue {
     digits_by_group: Vec<u128>,
     #[serde(skip)]
     digits_inside: u128,
+    /// Whether whatever reads texts as they stand, rather than folded, is triggered by its anchors alone. These are not ASCII.
+    #[serde(skip)]
+    raw_beyond_ascii: bool,
 }
 
 impl Catalogue {
@@ -115,6 +119,14 @@ impl Catalogue {
             }
         }
         self.derive_digits();
+        self.raw_beyond_ascii = self.detectors.iter().all(|of| match &of.finder {
+            Finder::Pattern(pattern) if pattern.raw => pattern.context.is_none() && pattern.lead.is_none(),
+            Finder::Pattern(_) | Finder::Structural(_) => true,
+        }) && !self.digits.iter().any(|&id| self.is_raw(id));
+    }
+
+    fn is_raw(&self, id: DetectorId) -> bool {
+        self.detector(id).is_some_and(|of| matches!(&of.finder, Finder::Pattern(Pattern { raw: true, .. })))
     }
 
     /// Whether matches begin where they are triggered, and never behind a letter, a digit or `_`.

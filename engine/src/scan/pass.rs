@@ -6,6 +6,7 @@
 use super::detector::{DetectorId, Finder, Pattern};
 use super::dfa::Reading;
 use super::entropy::entropy;
+use super::hosts::Places;
 use super::placeholder::is_placeholder;
 use super::profile::{Action, Place, Profile};
 use super::triggers::{Meaning, Word};
@@ -48,9 +49,9 @@ pub(super) struct Memory {
     matched: Vec<Match>,
     /// The groups whose words stand before the text, however far.
     given: Vec<u8>,
-    /// Whether something in the text is written with escapes, and whether a host could stand in it.
+    /// Whether something in the text is written with escapes, and where a host could stand in it.
     pub escapes: bool,
-    pub hosts: bool,
+    pub hosts: Places,
 }
 
 /// How much work may still be done.
@@ -195,31 +196,35 @@ impl<'p> Pass<'p> {
         let known = if more { memory.contexts.clone() } else { Vec::new() };
         let mut words: Vec<(u8, usize, usize)> = Vec::new();
         let mut ready = self.ready(memory);
-        self.catalogue.triggers.run(text, from, |Word { meaning, .. }, start, end| {
-            match meaning {
-                Meaning::Anchor(detector) => {
-                    let candidate =
-                        self.candidate(text, detector, start).map(|of| Candidate { behind: end, ..of });
+        let found = |Word { meaning, .. }: Word, start: usize, end: usize| match meaning {
+            Meaning::Anchor(detector) => {
+                let candidate =
+                    self.candidate(text, detector, start).map(|of| Candidate { behind: end, ..of });
+                self.look(text, candidate, more, memory, work, &mut open, from, report);
+            }
+            Meaning::Digit => {
+                for detector in self.shaped(text, start, ready, more) {
+                    let candidate = self.candidate(text, detector, start);
                     self.look(text, candidate, more, memory, work, &mut open, from, report);
                 }
-                Meaning::Digit => {
-                    for detector in self.shaped(text, start, ready, more) {
-                        let candidate = self.candidate(text, detector, start);
-                        self.look(text, candidate, more, memory, work, &mut open, from, report);
-                    }
-                }
-                Meaning::Context(group) if is_word(text, start, end, more) => {
-                    memory.note_context(group, end);
-                    ready |= self.catalogue.digits_with(group);
-                    if more {
-                        words.push((group, start, end));
-                    }
-                }
-                Meaning::Context(_) => {}
-                Meaning::Escape => memory.escapes = true,
-                Meaning::Host => memory.hosts = true,
             }
-        });
+            Meaning::Context(group) if is_word(text, start, end, more) => {
+                memory.note_context(group, end);
+                ready |= self.catalogue.digits_with(group);
+                if more {
+                    words.push((group, start, end));
+                }
+            }
+            Meaning::Context(_) => {}
+            Meaning::Escape => memory.escapes = true,
+            Meaning::Url => memory.hosts.urls = true,
+            Meaning::Address => memory.hosts.words = true,
+        };
+        if self.raw && self.catalogue.raw_beyond_ascii {
+            self.catalogue.triggers.run_beyond_ascii(text, from, found);
+        } else {
+            self.catalogue.triggers.run(text, from, found);
+        }
         if more {
             self.leave_open(text, from, memory, &mut open);
             memory.contexts = known;

@@ -52,8 +52,10 @@ pub enum Meaning {
     Digit,
     /// Something is encoded: by percent signs, or by backslashes.
     Escape,
-    /// A text where hosts should be looked at.
-    Host,
+    /// A text where the hosts of URLs should be looked at.
+    Url,
+    /// A text where words that could be addresses should be looked at.
+    Address,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -123,7 +125,9 @@ impl Triggers {
         let mut cells = alloc::vec![0_u16; rows.saturating_mul(width)];
         for state in 0..rows {
             for (class, to) in self.edges(state) {
-                if let Some(cell) = cells.get_mut(state.saturating_mul(width).saturating_add(usize::from(class))) {
+                if let Some(cell) =
+                    cells.get_mut(state.saturating_mul(width).saturating_add(usize::from(class)))
+                {
                     *cell = to;
                 }
             }
@@ -165,6 +169,22 @@ impl Triggers {
     /// beginnings. Words that count for nothing where they stand may be left out.
     pub(super) fn run(&self, text: &[u8], from: usize, mut found: impl FnMut(Word, usize, usize)) {
         self.table.gate.run(text, from, |start| self.walk(text, start, &mut found));
+    }
+
+    /// The same for words that begin with a byte that is not ASCII.
+    pub(super) fn run_beyond_ascii(
+        &self,
+        text: &[u8],
+        from: usize,
+        mut found: impl FnMut(Word, usize, usize),
+    ) {
+        let mut at = from;
+        while let Some(ahead) = text.get(at..).and_then(|rest| rest.iter().position(|byte| !byte.is_ascii()))
+        {
+            at = at.saturating_add(ahead);
+            self.walk(text, at, &mut found);
+            at = at.saturating_add(1);
+        }
     }
 
     /// The words that begin at a byte.
@@ -226,7 +246,7 @@ fn is_sound(state: u16, word: Word, states: usize, detectors: usize, groups: usi
     let known = match word.meaning {
         Meaning::Anchor(detector) => usize::from(detector.0) < detectors,
         Meaning::Context(group) => usize::from(group) < groups,
-        Meaning::Digit | Meaning::Escape | Meaning::Host => true,
+        Meaning::Digit | Meaning::Escape | Meaning::Url | Meaning::Address => true,
     };
     known && word.length > 0 && state > 0 && usize::from(state) < states
 }

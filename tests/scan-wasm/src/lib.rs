@@ -34,7 +34,8 @@ extern "C" fn room(length: usize) -> *mut u8 {
 #[unsafe(no_mangle)]
 extern "C" fn load() -> usize {
     SCANNER.with_borrow_mut(|scanner| {
-        let Ok((mut catalogue, profile)) = postcard::from_bytes::<(Catalogue, Profile)>(&scanner.input) else {
+        let Ok((mut catalogue, profile)) = postcard::from_bytes::<(Catalogue, Profile)>(&scanner.input)
+        else {
             return 0;
         };
         let count = catalogue.prepare().unwrap_or(0);

@@ -5,10 +5,18 @@ fn risks(text: &str) -> Vec<HostRisk> {
     find(text).into_iter().map(|finding| finding.risk).collect()
 }
 
-/// Whether a scanner that looks for the anchors would look closer.
+/// Everything that is found wherever it is looked for.
+fn find(text: &str) -> Vec<HostFinding> {
+    super::find(text, Places { urls: true, words: true })
+}
+
+/// Whether a scanner that looks for the anchors, and then only where they say, finds the same.
 fn is_announced(folded: &str) -> bool {
     let lower = folded.to_ascii_lowercase();
-    ANCHORS.iter().any(|anchor| lower.contains(anchor)) || could_be_host(folded.as_bytes())
+    let has = |anchors: &[&str]| anchors.iter().any(|anchor| lower.contains(anchor));
+    let places = Places { urls: has(URL_ANCHORS), words: has(WORD_ANCHORS) };
+    let looks = places != Places::default() || could_be_host(folded.as_bytes());
+    looks && super::find(folded, places) == find(folded)
 }
 
 #[test]

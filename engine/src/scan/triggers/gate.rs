@@ -126,7 +126,8 @@ fn classes(triggers: &Triggers) -> ([u16; 256], Vec<u16>) {
             0x80.. => Some(&mut beyond),
             _ => None,
         };
-        let Some(&class) = spread.get(usize::from(byte)).filter(|_| is_used(byte) && !byte.is_ascii_uppercase())
+        let Some(&class) =
+            spread.get(usize::from(byte)).filter(|_| is_used(byte) && !byte.is_ascii_uppercase())
         else {
             continue;
         };
@@ -196,7 +197,9 @@ fn own_kinds(triggers: &Triggers, state: u16, bounded: &[bool]) -> u8 {
             Meaning::Anchor(detector) if bounded.get(usize::from(detector.0)) == Some(&true) => ALONE,
             // A run of digits is looked at where it begins.
             Meaning::Digit => BEHIND_NO_DIGIT,
-            Meaning::Anchor(_) | Meaning::Context(_) | Meaning::Escape | Meaning::Host => ANYWHERE,
+            Meaning::Anchor(_) | Meaning::Context(_) | Meaning::Escape | Meaning::Url | Meaning::Address => {
+                ANYWHERE
+            }
         }
     })
 }
