@@ -31,11 +31,11 @@ const MAX_FINDINGS: usize = 32;
 /// The longest scheme of interest.
 const MAX_SCHEME_LEN: usize = 24;
 
-/// One of these, in any case, stands in every folded text in which a URL is found.
+/// One of these, in any case, stands in a folded text wherever a URL is found: at the colon or at the slashes.
 pub const URL_ANCHORS: &[&str] =
     &["://", ":/", ":\\", "//", "\\\\", "/\\", "\\/", "http:", "https:", "ftp:", "ws:", "wss:", "jar:"];
 
-/// One of these, in any case, stands in every folded text in which a word is found.
+/// One of these, in any case, stands in every word of a folded text that is found.
 pub const WORD_ANCHORS: &[&str] = &[
     "169.",
     "0xa9",
@@ -83,24 +83,50 @@ pub fn could_be_host(text: &[u8]) -> bool {
     matches!(text.get(length), None | Some(b'/' | b'?' | b'#' | b'\\')) && (marked || named())
 }
 
-/// Where hosts are looked for, besides in the text as a whole.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Places {
-    /// In URLs, and after pairs of slashes.
-    pub urls: bool,
-    /// In each word, for metadata services.
-    pub words: bool,
+/// Where anchors stand in a text, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Anchors {
+    places: Vec<usize>,
+    /// Whether there are more than are kept, so that the whole text is looked at.
+    all: bool,
 }
 
-/// Finds every host and scheme that is a risk. The text may be folded or not. The work is linear in the text's length.
-pub fn find(text: &str, places: Places) -> Vec<HostFinding> {
+impl Anchors {
+    /// As many as are kept.
+    const MOST: usize = 512;
+
+    /// Everywhere.
+    pub fn all() -> Self {
+        Self { places: Vec::new(), all: true }
+    }
+
+    /// Notes an anchor.
+    pub fn note(&mut self, at: usize) {
+        if self.places.len() < Self::MOST {
+            self.places.push(at);
+        } else {
+            self.all = true;
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// The next place to look at from a byte on, and whether there is one.
+    fn next(&self, from: usize, end: usize) -> Option<usize> {
+        let at = self.places.partition_point(|&at| at < from);
+        let next = if self.all { Some(from) } else { self.places.get(at).copied() };
+        next.filter(|&at| at < end)
+    }
+}
+
+/// Finds every host and scheme that is a risk, in URLs where `urls` stand, in words where `words` stand, and in the text as a whole. The
+/// text may be folded or not. The work is linear in the text's length.
+pub fn find(text: &str, urls: &Anchors, words: &Anchors) -> Vec<HostFinding> {
     let mut search = Search { text, found: Vec::new(), authority: (0, 0), at_sign: 0, url_end: 0 };
-    if places.urls {
-        search.urls();
-    }
-    if places.words {
-        search.words();
-    }
+    search.urls(urls);
+    search.words(words);
     search.whole();
     search.found
 }
@@ -126,9 +152,9 @@ impl Search<'_> {
     }
 
     /// Looks after each `scheme:` and each pair of slashes.
-    fn urls(&mut self) {
+    fn urls(&mut self, anchors: &Anchors) {
         let mut at = 0_usize;
-        while let Some(next) = self.next_mark(at) {
+        while let Some(next) = anchors.next(at, self.text.len()).and_then(|anchor| self.next_mark(anchor)) {
             at = next.saturating_add(1);
             if self.byte(next) == Some(b':') {
                 self.after_colon(next);
@@ -220,25 +246,21 @@ impl Search<'_> {
         self.report(start, start.saturating_add(read.host_len), risk);
     }
 
-    /// Looks at each word for a metadata service.
-    fn words(&mut self) {
-        let mut start = 0_usize;
-        while start < self.text.len() {
-            let rest = self.bytes().get(start..).unwrap_or_default();
-            // Beyond ASCII, a character says whether it is a part of the word.
-            let length = rest.iter().take_while(|&&byte| is_host(byte) || !byte.is_ascii()).count();
-            let end = start.saturating_add(length);
-            let word = rest.get(..length).unwrap_or_default();
-            if length >= MIN_WORD_LEN
-                && word.iter().any(|&byte| matches!(byte, b'.' | b':' | b'x' | b'X' | 0x80..))
-            {
-                self.characters(start, end);
-            }
-            start = end.saturating_add(1);
+    /// Looks at each word with an anchor for a metadata service.
+    fn words(&mut self, anchors: &Anchors) {
+        let is_part = |byte: &u8| is_host(*byte) || !byte.is_ascii();
+        let mut from = 0_usize;
+        while let Some(anchor) = anchors.next(from, self.text.len()) {
+            let (before, behind) = self.bytes().split_at_checked(anchor).unwrap_or_default();
+            let before = before.get(from..).unwrap_or_default();
+            let start = anchor.saturating_sub(before.iter().rev().take_while(|byte| is_part(byte)).count());
+            let end = anchor.saturating_add(behind.iter().take_while(|byte| is_part(byte)).count());
+            self.characters(start, end);
+            from = end.saturating_add(1);
         }
     }
 
-    /// The same where characters are left out that end words and are not ASCII.
+    /// Looks at the words of a part of the text; only characters that are not ASCII end them.
     #[inline(never)]
     fn characters(&mut self, from: usize, to: usize) {
         let part = self.text.get(from..to).unwrap_or_default();
@@ -256,7 +278,7 @@ impl Search<'_> {
         if word.len() < MIN_WORD_LEN {
             return;
         }
-        if word.iter().filter(|&&byte| byte == b':').count() > 1 {
+        if word.iter().filter(|&&byte| byte == b':').count() > 1 && could_be_v6(word) {
             self.host(start, end, Reason::Word);
         }
         let mut at = start;
@@ -312,6 +334,12 @@ fn could_be_metadata(word: &[u8]) -> bool {
         }
         _ => has(b"data") || has(b".io") || has(b".me"),
     }
+}
+
+/// Whether a word with colons could be an address: nothing is in it but hexadecimal digits, or a zone, or what folds to either.
+fn could_be_v6(word: &[u8]) -> bool {
+    let plain = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
+    word.iter().all(plain) || word.contains(&b'%') || !word.is_ascii()
 }
 
 /// Letters, digits and `.-_%:`.

@@ -6,7 +6,7 @@
 use super::detector::{DetectorId, Finder, Pattern};
 use super::dfa::Reading;
 use super::entropy::entropy;
-use super::hosts::Places;
+use super::hosts::Anchors;
 use super::placeholder::is_placeholder;
 use super::profile::{Action, Place, Profile};
 use super::triggers::{Meaning, Word};
@@ -49,9 +49,10 @@ pub(super) struct Memory {
     matched: Vec<Match>,
     /// The groups whose words stand before the text, however far.
     given: Vec<u8>,
-    /// Whether something in the text is written with escapes, and where a host could stand in it.
+    /// Whether something in the text is written with escapes, and where hosts could stand in it.
     pub escapes: bool,
-    pub hosts: Places,
+    pub urls: Anchors,
+    pub addresses: Anchors,
 }
 
 /// How much work may still be done.
@@ -130,6 +131,11 @@ impl Memory {
         (0..=u8::MAX).zip(&self.contexts).filter(|(_, [last, _])| *last > 0).map(|(group, _)| group).collect()
     }
 
+    /// Whether hosts could stand in the text.
+    pub(super) fn announces_hosts(&self) -> bool {
+        !(self.urls.is_empty() && self.addresses.is_empty())
+    }
+
     /// Forgets what lies before a byte, and counts from there.
     pub(super) fn shift(&mut self, by: usize) {
         self.matched.retain(|found| found.end > by);
@@ -196,7 +202,7 @@ impl<'p> Pass<'p> {
         let known = if more { memory.contexts.clone() } else { Vec::new() };
         let mut words: Vec<(u8, usize, usize)> = Vec::new();
         let mut ready = self.ready(memory);
-        let found = |Word { meaning, .. }: Word, start: usize, end: usize| match meaning {
+        let mut found = |Word { meaning, .. }: Word, start: usize, end: usize| match meaning {
             Meaning::Anchor(detector) => {
                 let candidate =
                     self.candidate(text, detector, start).map(|of| Candidate { behind: end, ..of });
@@ -217,13 +223,15 @@ impl<'p> Pass<'p> {
             }
             Meaning::Context(_) => {}
             Meaning::Escape => memory.escapes = true,
-            Meaning::Url => memory.hosts.urls = true,
-            Meaning::Address => memory.hosts.words = true,
+            // They are looked for in whole texts.
+            Meaning::Url if !more => memory.urls.note(start),
+            Meaning::Address if !more => memory.addresses.note(start),
+            Meaning::Url | Meaning::Address => {}
         };
         if self.raw && self.catalogue.raw_beyond_ascii {
-            self.catalogue.triggers.run_beyond_ascii(text, from, found);
+            self.catalogue.triggers.run_beyond_ascii(text, from, &mut found);
         } else {
-            self.catalogue.triggers.run(text, from, found);
+            self.catalogue.triggers.run(text, from, &mut found);
         }
         if more {
             self.leave_open(text, from, memory, &mut open);

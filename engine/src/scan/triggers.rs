@@ -61,7 +61,7 @@ pub enum Meaning {
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Table {
     classes: Vec<u8>,
-    /// The first state and its children have a row each: there the walks are, nearly always. How many rows there are, how many bits
+    /// The first state, its children and theirs have a row each: there the walks are, nearly always. How many rows there are, how many bits
     /// the width of one takes, and the rows.
     rows: usize,
     shift: u32,
@@ -121,7 +121,10 @@ impl Triggers {
     fn spread(&mut self) {
         let widest = self.ranges.iter().map(|&(_, class)| class).chain(self.labels.iter().copied()).max();
         let width = usize::from(widest.unwrap_or(0)).saturating_add(1).next_power_of_two();
-        let rows = usize::from(self.children.first().copied().unwrap_or(0)).saturating_add(1);
+        let children = usize::from(self.children.first().copied().unwrap_or(0));
+        let below =
+            self.children.iter().skip(1).take(children).map(|&count| usize::from(count)).sum::<usize>();
+        let rows = children.saturating_add(below).saturating_add(1);
         let mut cells = alloc::vec![0_u16; rows.saturating_mul(width)];
         for state in 0..rows {
             for (class, to) in self.edges(state) {
@@ -167,8 +170,8 @@ impl Triggers {
 
     /// Calls `found` with the words in `text` from byte `from` on, where each begins and the byte after it, in the order of their
     /// beginnings. Words that count for nothing where they stand may be left out.
-    pub(super) fn run(&self, text: &[u8], from: usize, mut found: impl FnMut(Word, usize, usize)) {
-        self.table.gate.run(text, from, |start| self.walk(text, start, &mut found));
+    pub(super) fn run(&self, text: &[u8], from: usize, found: &mut dyn FnMut(Word, usize, usize)) {
+        self.table.gate.run(text, from, |start| self.walk(text, start, found));
     }
 
     /// The same for words that begin with a byte that is not ASCII.
@@ -176,20 +179,20 @@ impl Triggers {
         &self,
         text: &[u8],
         from: usize,
-        mut found: impl FnMut(Word, usize, usize),
+        found: &mut dyn FnMut(Word, usize, usize),
     ) {
         let mut at = from;
         while let Some(ahead) = text.get(at..).and_then(|rest| rest.iter().position(|byte| !byte.is_ascii()))
         {
             at = at.saturating_add(ahead);
-            self.walk(text, at, &mut found);
+            self.walk(text, at, found);
             at = at.saturating_add(1);
         }
     }
 
     /// The words that begin at a byte.
     #[inline(never)]
-    fn walk(&self, text: &[u8], start: usize, found: &mut impl FnMut(Word, usize, usize)) {
+    fn walk(&self, text: &[u8], start: usize, found: &mut dyn FnMut(Word, usize, usize)) {
         let mut state = 0_usize;
         for (&byte, before) in text.get(start..).unwrap_or_default().iter().zip(start..) {
             state = self.step(state, byte);
@@ -225,7 +228,7 @@ impl Triggers {
 
     /// Calls `found` with every word in `text` and the byte after it.
     pub fn each(&self, text: &[u8], mut found: impl FnMut(Word, usize)) {
-        self.run(text, 0, |word, _, end| found(word, end));
+        self.run(text, 0, &mut |word, _, end| found(word, end));
     }
 
     /// How many bytes at the end of a text, from byte `from` on, could be the beginning of a word: the most, and then less and less.

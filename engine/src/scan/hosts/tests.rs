@@ -7,16 +7,25 @@ fn risks(text: &str) -> Vec<HostRisk> {
 
 /// Everything that is found wherever it is looked for.
 fn find(text: &str) -> Vec<HostFinding> {
-    super::find(text, Places { urls: true, words: true })
+    super::find(text, &Anchors::all(), &Anchors::all())
 }
 
 /// Whether a scanner that looks for the anchors, and then only where they say, finds the same.
 fn is_announced(folded: &str) -> bool {
     let lower = folded.to_ascii_lowercase();
-    let has = |anchors: &[&str]| anchors.iter().any(|anchor| lower.contains(anchor));
-    let places = Places { urls: has(URL_ANCHORS), words: has(WORD_ANCHORS) };
-    let looks = places != Places::default() || could_be_host(folded.as_bytes());
-    looks && super::find(folded, places) == find(folded)
+    let noted = |known: &[&str]| {
+        let mut anchors = Anchors::default();
+        let is_one = |at: &usize| {
+            known.iter().any(|anchor| {
+                lower.as_bytes().get(*at..).is_some_and(|rest| rest.starts_with(anchor.as_bytes()))
+            })
+        };
+        (0..lower.len()).filter(is_one).for_each(|at| anchors.note(at));
+        anchors
+    };
+    let (urls, words) = (noted(URL_ANCHORS), noted(WORD_ANCHORS));
+    let looks = !(urls.is_empty() && words.is_empty()) || could_be_host(folded.as_bytes());
+    looks && super::find(folded, &urls, &words) == find(folded)
 }
 
 #[test]
