@@ -95,11 +95,6 @@ impl Anchors {
     /// As many as are kept.
     const MOST: usize = 512;
 
-    /// Everywhere.
-    pub fn all() -> Self {
-        Self { places: Vec::new(), all: true }
-    }
-
     /// Notes an anchor.
     pub fn note(&mut self, at: usize) {
         if self.places.len() < Self::MOST {
@@ -107,10 +102,6 @@ impl Anchors {
         } else {
             self.all = true;
         }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.places.is_empty()
     }
 
     /// The next place to look at from a byte on, and whether there is one.
@@ -121,9 +112,18 @@ impl Anchors {
     }
 }
 
-/// Finds every host and scheme that is a risk, in URLs where `urls` stand, in words where `words` stand, and in the text as a whole. The
-/// text may be folded or not. The work is linear in the text's length.
-pub fn find(text: &str, urls: &Anchors, words: &Anchors) -> Vec<HostFinding> {
+/// Where hosts could stand in a text, besides in the text as a whole.
+#[derive(Clone, Debug, Default)]
+pub struct Announced {
+    /// By [`URL_ANCHORS`].
+    pub urls: Anchors,
+    /// By [`WORD_ANCHORS`].
+    pub words: Anchors,
+}
+
+/// Finds every host and scheme that is a risk where one could stand, and in the text as a whole. The text may be folded or not. The work is
+/// linear in the text's length.
+pub fn find(text: &str, Announced { urls, words }: &Announced) -> Vec<HostFinding> {
     let mut search = Search { text, found: Vec::new(), authority: (0, 0), at_sign: 0, url_end: 0 };
     search.urls(urls);
     search.words(words);

@@ -6,11 +6,12 @@
 use super::detector::{DetectorId, Finder, Pattern};
 use super::dfa::Reading;
 use super::entropy::entropy;
-use super::hosts::Anchors;
+use super::hosts::Announced;
 use super::placeholder::is_placeholder;
 use super::profile::{Action, Place, Profile};
 use super::triggers::{Meaning, Word};
 use super::{Catalogue, MAX_MATCH_LEN};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// The longest run of digits that the table of digit shapes tells apart.
@@ -48,11 +49,11 @@ pub(super) struct Memory {
     /// What was found and could be come upon again.
     matched: Vec<Match>,
     /// The groups whose words stand before the text, however far.
-    given: Vec<u8>,
-    /// Whether something in the text is written with escapes, and where hosts could stand in it.
+    given: Box<[u8]>,
+    /// Whether something in the text is written with escapes.
     pub escapes: bool,
-    pub urls: Anchors,
-    pub addresses: Anchors,
+    /// Where hosts could stand in it.
+    pub hosts: Option<Box<Announced>>,
 }
 
 /// How much work may still be done.
@@ -123,17 +124,12 @@ impl Memory {
 impl Memory {
     /// A memory of context words only.
     pub(super) fn given(groups: &[u8]) -> Self {
-        Self { given: groups.to_vec(), ..Self::default() }
+        Self { given: groups.into(), ..Self::default() }
     }
 
     /// The groups of context words that were seen.
     pub(super) fn groups(&self) -> Vec<u8> {
         (0..=u8::MAX).zip(&self.contexts).filter(|(_, [last, _])| *last > 0).map(|(group, _)| group).collect()
-    }
-
-    /// Whether hosts could stand in the text.
-    pub(super) fn announces_hosts(&self) -> bool {
-        !(self.urls.is_empty() && self.addresses.is_empty())
     }
 
     /// Forgets what lies before a byte, and counts from there.
@@ -224,9 +220,9 @@ impl<'p> Pass<'p> {
             Meaning::Context(_) => {}
             Meaning::Escape => memory.escapes = true,
             // They are looked for in whole texts.
-            Meaning::Url if !more => memory.urls.note(start),
-            Meaning::Address if !more => memory.addresses.note(start),
-            Meaning::Url | Meaning::Address => {}
+            Meaning::Url | Meaning::Address if more => {}
+            Meaning::Url => memory.hosts.get_or_insert_default().urls.note(start),
+            Meaning::Address => memory.hosts.get_or_insert_default().words.note(start),
         };
         if self.raw && self.catalogue.raw_beyond_ascii {
             self.catalogue.triggers.run_beyond_ascii(text, from, &mut found);

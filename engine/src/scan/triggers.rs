@@ -121,13 +121,11 @@ impl Triggers {
     fn spread(&mut self) {
         let widest = self.ranges.iter().map(|&(_, class)| class).chain(self.labels.iter().copied()).max();
         let width = usize::from(widest.unwrap_or(0)).saturating_add(1).next_power_of_two();
-        let children = usize::from(self.children.first().copied().unwrap_or(0));
-        let below =
-            self.children.iter().skip(1).take(children).map(|&count| usize::from(count)).sum::<usize>();
-        let rows = children.saturating_add(below).saturating_add(1);
+        let [_, _, rows, _] = self.levels();
         let mut cells = alloc::vec![0_u16; rows.saturating_mul(width)];
         for state in 0..rows {
-            for (class, to) in self.edges(state) {
+            let (labels, first) = self.edges(state);
+            for (&class, to) in labels.iter().zip(first..) {
                 if let Some(cell) =
                     cells.get_mut(state.saturating_mul(width).saturating_add(usize::from(class)))
                 {
@@ -140,11 +138,24 @@ impl Triggers {
         self.table.cells = cells;
     }
 
-    fn edges(&self, state: usize) -> impl Iterator<Item = (u8, u16)> {
+    /// Where the first four levels below the first state begin.
+    fn levels(&self) -> [usize; 4] {
+        let mut level = 1_usize;
+        let mut next = || {
+            let this = level;
+            level = self.table.first.get(this).map_or(self.children.len(), |&first| usize::from(first));
+            this
+        };
+        [next(), next(), next(), next()]
+    }
+
+    /// The classes that lead on from a state, and where the first of them leads to; the others to those after it.
+    #[inline(never)]
+    fn edges(&self, state: usize) -> (&[u8], u16) {
         let first = self.table.first.get(state).copied().unwrap_or(0);
         let count = usize::from(self.children.get(state).copied().unwrap_or(0));
-        let labels = self.labels.iter().skip(usize::from(first).saturating_sub(1)).take(count);
-        labels.copied().zip(first..)
+        let from = usize::from(first).saturating_sub(1);
+        (self.labels.get(from..from.saturating_add(count)).unwrap_or_default(), first)
     }
 
     /// The state after a byte; 0 where there is none.
@@ -217,7 +228,7 @@ impl Triggers {
         let mut texts: Vec<Vec<u8>> = alloc::vec![Vec::new()];
         for state in 0..self.children.len() {
             let text = texts.get(state).cloned().unwrap_or_default();
-            texts.extend(self.edges(state).map(|(class, _)| {
+            texts.extend(self.edges(state).0.iter().map(|&class| {
                 let mut longer = text.clone();
                 longer.push(byte_of(class));
                 longer

@@ -7,7 +7,8 @@ fn risks(text: &str) -> Vec<HostRisk> {
 
 /// Everything that is found wherever it is looked for.
 fn find(text: &str) -> Vec<HostFinding> {
-    super::find(text, &Anchors::all(), &Anchors::all())
+    let all = Anchors { places: Vec::new(), all: true };
+    super::find(text, &Announced { urls: all.clone(), words: all })
 }
 
 /// Whether a scanner that looks for the anchors, and then only where they say, finds the same.
@@ -23,9 +24,9 @@ fn is_announced(folded: &str) -> bool {
         (0..lower.len()).filter(is_one).for_each(|at| anchors.note(at));
         anchors
     };
-    let (urls, words) = (noted(URL_ANCHORS), noted(WORD_ANCHORS));
-    let looks = !(urls.is_empty() && words.is_empty()) || could_be_host(folded.as_bytes());
-    looks && super::find(folded, &urls, &words) == find(folded)
+    let announced = Announced { urls: noted(URL_ANCHORS), words: noted(WORD_ANCHORS) };
+    let none = announced.urls.places.is_empty() && announced.words.places.is_empty();
+    (!none || could_be_host(folded.as_bytes())) && super::find(folded, &announced) == find(folded)
 }
 
 #[test]

@@ -4,12 +4,11 @@ use super::{Meaning, Triggers, Word};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// How many classes of bytes are told apart; the last is for bytes that are in no word's first three, the one before for those that found
-/// no class of their own.
+/// How many classes of bytes are told apart; the last is for bytes that are in no word's first three, and the one before for all that
+/// find no class of their own.
 const CLASSES: usize = 64;
 const CLASS: u16 = 0x3f;
 const OTHER: u16 = 63;
-const REST: u16 = 62;
 /// The kind of a byte stands above two classes: anything else, a letter, a digit, `_`.
 const KIND: u16 = 0x3000;
 const LETTER: u16 = 0x1000;
@@ -21,8 +20,6 @@ const CELLS: usize = 4 * CLASSES * CLASSES;
 const ANYWHERE: u8 = 0b1111;
 const ALONE: u8 = 0b0001;
 const BEHIND_NO_DIGIT: u8 = 0b1011;
-/// How deep in the trie the table knows words.
-const DEPTH: usize = 3;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Gate(Option<Box<Tables>>);
@@ -43,17 +40,30 @@ impl Gate {
         let (bytes, classes) = classes(triggers);
         let mut tables = Tables { bytes, cells };
         let kinds = kinds(triggers, bounded);
-        let class = |label: u8| classes.get(usize::from(label)).copied().unwrap_or(OTHER);
-        for (a, first) in triggers.edges(0) {
-            let own = own_kinds(triggers, first, bounded);
-            (0..=CLASS).for_each(|second| tables.open(own, class(a), second, u64::MAX));
-            for (b, second) in triggers.edges(usize::from(first)) {
-                tables.open(own_kinds(triggers, second, bounded), class(a), class(b), u64::MAX);
-                for (c, third) in triggers.edges(usize::from(second)) {
-                    let bit = 1_u64.wrapping_shl(u32::from(class(c)));
-                    let kinds = kinds.get(usize::from(third)).copied().unwrap_or(ANYWHERE);
-                    tables.open(kinds, class(a), class(b), bit);
+        let [_, second, third, beyond] = triggers.levels();
+        // The classes that lead to each state of the first two levels.
+        let mut pairs = alloc::vec![0_u16; beyond];
+        for state in 0..third {
+            let pair = pairs.get(state).copied().unwrap_or(0).wrapping_shl(6);
+            let (labels, first) = triggers.edges(state);
+            for (&label, to) in labels.iter().zip(usize::from(first)..) {
+                let class = classes.get(usize::from(label)).copied().unwrap_or(OTHER);
+                if state >= second {
+                    let kinds = kinds.get(to).copied().unwrap_or(ANYWHERE);
+                    tables.open(kinds, pair.wrapping_shr(6), 1_u64.wrapping_shl(u32::from(class)));
+                } else if let Some(slot) = pairs.get_mut(to) {
+                    *slot = pair | class;
                 }
+            }
+        }
+        for &(state, word) in &triggers.words {
+            let pair = pairs.get(usize::from(state)).copied().unwrap_or(0);
+            match word.length {
+                1 => (0..=CLASS).for_each(|next| {
+                    tables.open(behind(word, bounded), pair.wrapping_shl(6) | next, u64::MAX);
+                }),
+                2 => tables.open(behind(word, bounded), pair, u64::MAX),
+                _ => {}
             }
         }
         Self(Some(Box::new(tables)))
@@ -97,14 +107,12 @@ impl Tables {
         self.bytes.get(usize::from(byte)).copied().unwrap_or(OTHER)
     }
 
-    /// Lets two classes pass behind these kinds, where one of the third classes follows.
-    fn open(&mut self, kinds: u8, first: u16, second: u16, third: u64) {
-        let pair = first.wrapping_shl(6) | second;
-        for (bit, kind) in [(1, 0), (2, LETTER), (4, DIGIT), (8, LOW_LINE)] {
-            if kinds & bit == 0 {
-                continue;
-            }
-            if let Some(cell) = self.cells.get_mut(usize::from(pair | kind)) {
+    /// Lets a pair of classes pass behind these kinds, where one of the third classes follows.
+    #[inline(never)]
+    fn open(&mut self, kinds: u8, pair: u16, third: u64) {
+        for kind in 0..4_u16 {
+            let cell = self.cells.get_mut(usize::from(pair | kind.wrapping_shl(12)));
+            if let Some(cell) = cell.filter(|_| kinds.wrapping_shr(u32::from(kind)) & 1 == 1) {
                 *cell |= third;
             }
         }
@@ -113,40 +121,30 @@ impl Tables {
 
 /// What is read for each byte, and the class of each class of the trie.
 fn classes(triggers: &Triggers) -> ([u16; 256], Vec<u16>) {
-    let spread = &triggers.table.classes;
-    let used = used(triggers);
-    let is_used = |byte: u8| spread.get(usize::from(byte)).is_some_and(|&class| used.contains(&class));
+    let [.., beyond] = triggers.levels();
+    let used = triggers.labels.get(..beyond.saturating_sub(1)).unwrap_or_default();
     let mut of = alloc::vec![OTHER; 256];
-    let (mut next, mut digits, mut controls, mut beyond) = (0_u16, None, None, None);
-    for byte in 0..=u8::MAX {
-        let shared = match byte {
-            // Numbers are told from `0x` and the like by their first digits.
-            b'2'..=b'9' => Some(&mut digits),
-            ..b' ' => Some(&mut controls),
-            0x80.. => Some(&mut beyond),
-            _ => None,
-        };
-        let Some(&class) =
-            spread.get(usize::from(byte)).filter(|_| is_used(byte) && !byte.is_ascii_uppercase())
-        else {
-            continue;
-        };
-        let known = shared.as_ref().and_then(|shared| **shared);
-        let mine = known.unwrap_or(next.min(REST));
-        if known.is_none() {
-            next = next.saturating_add(1);
-        }
-        if let Some(shared) = shared {
-            *shared = Some(mine);
-        }
-        if let Some(slot) = of.get_mut(usize::from(class)) {
-            *slot = mine;
-        }
-    }
+    let (mut next, mut shared) = (0_u16, [None; 3]);
     let mut bytes = [OTHER; 256];
-    for (slot, byte) in bytes.iter_mut().zip(0..=u8::MAX) {
-        let class = spread.get(usize::from(byte)).and_then(|&class| of.get(usize::from(class)));
-        *slot = class.copied().unwrap_or(OTHER) | kind(byte);
+    for ((&class, slot), byte) in triggers.table.classes.iter().zip(&mut bytes).zip(0..=u8::MAX) {
+        if let Some(mine) = of.get_mut(usize::from(class)).filter(|_| used.contains(&class)) {
+            let mut own = None;
+            let group = match byte {
+                // Numbers are told from `0x` and the like by their first digits.
+                b'2'..=b'9' => shared.first_mut(),
+                ..b' ' => shared.get_mut(1),
+                0x80.. => shared.last_mut(),
+                _ => None,
+            };
+            if *mine == OTHER {
+                *mine = *group.unwrap_or(&mut own).get_or_insert_with(|| {
+                    next = next.saturating_add(1).min(OTHER);
+                    next.saturating_sub(1)
+                });
+            }
+            *slot = *mine;
+        }
+        *slot |= kind(byte);
     }
     (bytes, of)
 }
@@ -160,46 +158,31 @@ fn kind(byte: u8) -> u16 {
     }
 }
 
-/// The classes of the trie that are among the first three of a word.
-fn used(triggers: &Triggers) -> Vec<u8> {
-    let mut used = Vec::new();
-    let mut level = alloc::vec![0_u16];
-    for _ in 0..DEPTH {
-        let edges: Vec<(u8, u16)> =
-            level.iter().flat_map(|&state| triggers.edges(usize::from(state))).collect();
-        used.extend(edges.iter().map(|&(class, _)| class));
-        level = edges.into_iter().map(|(_, to)| to).collect();
-    }
-    used.sort_unstable();
-    used.dedup();
-    used
-}
-
 /// Behind which kinds of bytes the words of each state and of those below it count.
 fn kinds(triggers: &Triggers, bounded: &[bool]) -> Vec<u8> {
-    let mut kinds: Vec<u8> = Vec::new();
-    // Children come after their parents: the last first, and their kinds are there.
-    let count = u16::try_from(triggers.children.len()).unwrap_or(u16::MAX);
-    kinds.resize(usize::from(count), 0);
-    for state in (0..count).rev() {
-        let below = triggers.edges(usize::from(state));
-        let below = below.fold(0, |all, (_, to)| all | kinds.get(usize::from(to)).copied().unwrap_or(0));
+    let mut kinds = alloc::vec![0_u8; triggers.children.len()];
+    for &(state, word) in &triggers.words {
         if let Some(slot) = kinds.get_mut(usize::from(state)) {
-            *slot = below | own_kinds(triggers, state, bounded);
+            *slot |= behind(word, bounded);
+        }
+    }
+    // Children come after their parents: the last first, and their kinds are there.
+    for state in (0..kinds.len()).rev() {
+        let (labels, first) = triggers.edges(state);
+        let below = kinds.iter().skip(usize::from(first)).take(labels.len()).fold(0, |all, of| all | of);
+        if let Some(slot) = kinds.get_mut(state) {
+            *slot |= below;
         }
     }
     kinds
 }
 
-fn own_kinds(triggers: &Triggers, state: u16, bounded: &[bool]) -> u8 {
-    triggers.words_of(usize::from(state)).iter().fold(0, |all, &(_, Word { meaning, .. })| {
-        all | match meaning {
-            Meaning::Anchor(detector) if bounded.get(usize::from(detector.0)) == Some(&true) => ALONE,
-            // A run of digits is looked at where it begins.
-            Meaning::Digit => BEHIND_NO_DIGIT,
-            Meaning::Anchor(_) | Meaning::Context(_) | Meaning::Escape | Meaning::Url | Meaning::Address => {
-                ANYWHERE
-            }
-        }
-    })
+/// Behind which kinds a word counts.
+fn behind(word: Word, bounded: &[bool]) -> u8 {
+    match word.meaning {
+        Meaning::Anchor(detector) if bounded.get(usize::from(detector.0)) == Some(&true) => ALONE,
+        // A run of digits is looked at where it begins.
+        Meaning::Digit => BEHIND_NO_DIGIT,
+        _ => ANYWHERE,
+    }
 }
