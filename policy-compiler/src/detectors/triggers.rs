@@ -123,8 +123,8 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn overlapping_words_are_all_found(
-            words in proptest::collection::btree_set("[abc]{1,5}", 1..40),
-            text in "[abcABC]{0,40}",
+            words in proptest::collection::btree_set("[abc]{1,5}|[a-z0-9_.%/ -]{1,4}", 1..60),
+            text in "[abcABC]{0,40}|[A-Za-z0-9_.%/ -]{0,400}",
         ) {
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
             let mut all = Words::default();

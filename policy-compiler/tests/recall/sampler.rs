@@ -1,6 +1,6 @@
 //! Random texts that a regular expression matches, from its syntax tree.
 
-use regex_syntax::hir::{Class, Hir, HirKind};
+use regex_syntax::hir::{Class, ClassBytes, Hir, HirKind};
 
 /// A small generator of random numbers (xorshift64*, Vigna 2016), seeded by a name: runs repeat.
 pub(crate) struct Random(u64);
@@ -58,7 +58,13 @@ pub(crate) fn sample(hir: &Hir, repeats: Repeats, random: &mut Random, out: &mut
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => {}
         HirKind::Literal(literal) => out.extend_from_slice(&literal.0),
-        HirKind::Class(class) => out.push(one_of(class, random)),
+        HirKind::Class(Class::Bytes(class)) => out.push(one_of(class, random)),
+        HirKind::Class(Class::Unicode(class)) => {
+            let range = random.one_of(class.ranges());
+            let drawn = u32::from(range.start()) + random.below(range.len()) as u32;
+            let drawn = char::from_u32(drawn).unwrap_or(range.start());
+            out.extend_from_slice(drawn.encode_utf8(&mut [0; 4]).as_bytes());
+        }
         HirKind::Capture(capture) => sample(&capture.sub, repeats, random, out),
         HirKind::Concat(parts) => parts.iter().for_each(|part| sample(part, repeats, random, out)),
         HirKind::Alternation(parts) => sample(random.one_of(parts), repeats, random, out),
@@ -83,8 +89,7 @@ pub(crate) fn sample(hir: &Hir, repeats: Repeats, random: &mut Random, out: &mut
 }
 
 /// A byte of a class; of a class of nearly everything, one that is printed.
-fn one_of(class: &Class, random: &mut Random) -> u8 {
-    let Class::Bytes(class) = class else { panic!("a class of characters in an expression over bytes") };
+fn one_of(class: &ClassBytes, random: &mut Random) -> u8 {
     let all: Vec<u8> = class.ranges().iter().flat_map(|range| range.start()..=range.end()).collect();
     let plain: Vec<u8> = all.iter().copied().filter(|byte| byte.is_ascii_alphanumeric()).collect();
     let printed: Vec<u8> = all.iter().copied().filter(|byte| (b' '..=b'~').contains(byte)).collect();

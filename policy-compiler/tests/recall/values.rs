@@ -11,7 +11,7 @@ use super::contexts::{Context, embed};
 use super::sampler::{Random, Repeats, endless, parse, sample};
 
 /// How often a value is drawn before it is given up: some check digits are right once in a few thousand.
-const TRIES: usize = 2_000;
+const TRIES: usize = 600;
 /// How often what has no end is repeated at most.
 const REPEATS: [usize; 6] = [3, 12, 30, 60, 120, 220];
 

@@ -44,15 +44,15 @@ impl Gate {
         // The classes that lead to each state of the first two levels.
         let mut pairs = alloc::vec![0_u16; beyond];
         for state in 0..third {
-            let pair = pairs.get(state).copied().unwrap_or(0).wrapping_shl(6);
+            let pair = pairs.get(state).copied().unwrap_or(0);
             let (labels, first) = triggers.edges(state);
             for (&label, to) in labels.iter().zip(usize::from(first)..) {
                 let class = classes.get(usize::from(label)).copied().unwrap_or(OTHER);
                 if state >= second {
                     let kinds = kinds.get(to).copied().unwrap_or(ANYWHERE);
-                    tables.open(kinds, pair.wrapping_shr(6), 1_u64.wrapping_shl(u32::from(class)));
+                    tables.open(kinds, pair, 1_u64.wrapping_shl(u32::from(class)));
                 } else if let Some(slot) = pairs.get_mut(to) {
-                    *slot = pair | class;
+                    *slot = pair.wrapping_shl(6) | class;
                 }
             }
         }
