@@ -62,7 +62,6 @@ fn valid_values_are_found_and_near_misses_are_not() {
         tally.detectors += 1;
         let mut random = Random::of(&definition.id);
         let source = Source::new(definition, pattern);
-        let began = std::time::Instant::now();
         for number in 0..count {
             let value = source.value(&mut random);
             let context = CONTEXTS[number % CONTEXTS.len()];
@@ -74,9 +73,6 @@ fn valid_values_are_found_and_near_misses_are_not() {
                 let note = notes.entry(format!("{}/{}: missed", pack.id, definition.id)).or_default();
                 *note = (note.0 + 1, shown(&text));
             }
-            if number == 0 && source.is_rare() {
-                println!("RARE {}", definition.id);
-            }
             for (what, text) in source.near_misses(&value, &mut random) {
                 tally.near += 1;
                 if finds(&scanner, &text, &definition.id) {
@@ -86,9 +82,6 @@ fn valid_values_are_found_and_near_misses_are_not() {
                     *note = (note.0 + 1, shown(&text));
                 }
             }
-        }
-        if began.elapsed().as_millis() > 300 {
-            println!("SLOW {} {:?}", definition.id, began.elapsed());
         }
     }
     report(&packs, &notes);

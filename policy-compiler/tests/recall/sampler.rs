@@ -94,6 +94,8 @@ fn one_of(class: &ClassBytes, random: &mut Random) -> u8 {
     let plain: Vec<u8> = all.iter().copied().filter(|byte| byte.is_ascii_alphanumeric()).collect();
     let printed: Vec<u8> = all.iter().copied().filter(|byte| (b' '..=b'~').contains(byte)).collect();
     match (all.len(), random.below(8)) {
+        // Blanks are blanks, mostly.
+        (..97, 1..) if all.contains(&b' ') && all.contains(&b'\t') => b' ',
         (..97, _) => *random.one_of(&all),
         (_, 0) if !printed.is_empty() => *random.one_of(&printed),
         _ if !plain.is_empty() => *random.one_of(&plain),

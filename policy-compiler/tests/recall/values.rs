@@ -69,7 +69,9 @@ impl<'d> Source<'d> {
         let (least, most) = self.pattern.length;
         let lower = value.to_ascii_lowercase();
         let lead = self.pattern.lead.map_or(0, |(_, most)| usize::from(most));
-        let anchored = self.pattern.anchors.is_empty()
+        // A number that is written without a single digit is not announced by any.
+        let digits = self.pattern.anchors.is_empty() && value.bytes().any(|byte| byte.is_ascii_digit());
+        let anchored = digits
             || self
                 .pattern
                 .anchors
@@ -77,7 +79,16 @@ impl<'d> Source<'d> {
                 .any(|anchor| lower.find(&anchor.to_ascii_lowercase()).is_some_and(|at| at <= lead));
         (usize::from(least)..=usize::from(most)).contains(&value.len())
             && anchored
+            && self.is_random(value)
             && self.pattern.checks.iter().all(|check| arithmetic::accepts(*check, self.checked(value)))
+    }
+
+    /// Whether a value that people choose is as random as the detector says that it looks for. Tokens are drawn as they come.
+    fn is_random(&self, value: &str) -> bool {
+        let chosen = self.checked(value).as_bytes();
+        let share = |byte: &u8| chosen.iter().filter(|other| *other == byte).count() as f64 / chosen.len() as f64;
+        let bits: f64 = chosen.iter().map(|byte| -share(byte).log2() / chosen.len() as f64).sum();
+        self.pattern.value.is_none() || bits * 16.0 >= f64::from(self.pattern.min_entropy) + 1.0
     }
 
     /// The part that checks are about.
@@ -90,7 +101,17 @@ impl<'d> Source<'d> {
     /// The value where such values stand, behind a word where its detector asks for one.
     pub(crate) fn embed(&self, value: &str, context: Context, random: &mut Random) -> String {
         let word = if self.words.is_empty() { "" } else { random.one_of(self.words) };
-        embed(context, word, value)
+        self.text(context, word, value)
+    }
+
+    /// In front of what may follow it: of some forms that is one sign, such as the `@` behind a password.
+    fn text(&self, context: Context, word: &str, value: &str) -> String {
+        let forbidden = self.pattern.not_beside.1;
+        if b" \n\",".iter().any(|&byte| !forbidden.contains(byte)) {
+            return embed(context, word, value);
+        }
+        let sign = (b'!'..=b'~').find(|&byte| !forbidden.contains(byte)).map_or(' ', char::from);
+        embed(context, word, &format!("{value}{sign}host.example"))
     }
 
     /// Texts that are not what the detector is for, though they look like it.
@@ -100,22 +121,26 @@ impl<'d> Source<'d> {
         if self.is_rare() {
             return all;
         }
-        let set = self.pattern.not_beside;
-        if value.starts_with(|first: char| first.is_ascii_alphanumeric()) && set.0.contains(b'w') {
-            all.push(("a part of a longer word", embed(Context::Prose, word, &format!("w{value}"))));
+        let lower = value.to_ascii_lowercase();
+        let anchors =
+            self.pattern.anchors.iter().map(|anchor| lower.matches(&anchor.to_ascii_lowercase()).count());
+        let one = self.pattern.lead.is_none() && anchors.sum::<usize>() <= 1;
+        let bounded = value.starts_with(|first: char| first.is_ascii_alphanumeric());
+        if one && bounded && self.pattern.not_beside.0.contains(b'w') {
+            all.push(("a part of a longer word", self.text(Context::Prose, word, &format!("w{value}"))));
         }
         if self.pattern.checks.iter().any(|check| arithmetic::has_check_digit(*check)) {
             if let Some(wrong) = another_digit(value, random) {
-                all.push(("a wrong check digit", embed(Context::Json, word, &wrong)));
+                all.push(("a wrong check digit", self.text(Context::Json, word, &wrong)));
             }
         }
         if !self.words.is_empty() {
-            all.push(("one without its word", embed(Context::Json, "", value)));
+            all.push(("one without its word", self.text(Context::Json, "", value)));
         }
         let (least, _) = self.pattern.length;
         if usize::from(least) > 8 && value.is_ascii() {
             let short = &value[..usize::from(least) - 1];
-            all.push(("one that is too short", embed(Context::Json, word, short)));
+            all.push(("one that is too short", self.text(Context::Json, word, short)));
         }
         all
     }
