@@ -6,6 +6,7 @@
 //!     │    └──► instructions  instructions per decision of the engine, counted by valgrind
 //!     ├───────► envoy         CPU per request: no filter, the module, and peers that do nothing
 //!     └───────► scale         10 000 agents: compiling, loading, deciding
+//!  texts ─────► scan          megabytes a second: engine, V8, wasmtime, and libraries that look for the same
 //! ```
 //!
 //! Budgets stand beside the numbers. A number over its budget is shown as such and is no error: machines differ.
@@ -18,7 +19,9 @@ pub mod instructions;
 mod load;
 mod report;
 mod scale;
+mod scan;
 mod subjects;
+mod texts;
 
 use std::error::Error;
 use std::path::Path;
@@ -38,6 +41,8 @@ pub enum Part {
     Envoy,
     /// Only what many agents cost.
     Scale,
+    /// Only how fast texts are looked through.
+    Scan,
 }
 
 /// The policy that everything is measured under: the example's.
@@ -52,6 +57,10 @@ pub fn run(part: Part) -> Result<Report, Box<dyn Error>> {
         report.decisions = decisions::measure(&bundle)?;
         eprintln!("==> instructions per decision");
         report.instructions = Some(instructions::measure(&bundle)?);
+    }
+    if matches!(part, Part::All | Part::Scan) {
+        eprintln!("==> looking through texts, natively, in V8, in wasmtime, and beside others");
+        report.scan = Some(scan::measure()?);
     }
     if matches!(part, Part::All | Part::Scale) {
         report.scale = scale::measure()?;

@@ -37,6 +37,7 @@ enum Only {
     Decisions,
     Envoy,
     Scale,
+    Scan,
 }
 
 /// What this program is when it starts itself again.
@@ -73,6 +74,7 @@ fn run(line: &CommandLine) -> Result<(), Box<dyn Error>> {
         Some(Only::Decisions) => Part::Decisions,
         Some(Only::Envoy) => Part::Envoy,
         Some(Only::Scale) => Part::Scale,
+        Some(Only::Scan) => Part::Scan,
     })?;
     match line.format {
         Format::Text => print!("{report}"),
