@@ -86,7 +86,8 @@ impl<'d> Source<'d> {
     /// Whether a value that people choose is as random as the detector says that it looks for. Tokens are drawn as they come.
     fn is_random(&self, value: &str) -> bool {
         let chosen = self.checked(value).as_bytes();
-        let share = |byte: &u8| chosen.iter().filter(|other| *other == byte).count() as f64 / chosen.len() as f64;
+        let share =
+            |byte: &u8| chosen.iter().filter(|other| *other == byte).count() as f64 / chosen.len() as f64;
         let bits: f64 = chosen.iter().map(|byte| -share(byte).log2() / chosen.len() as f64).sum();
         self.pattern.value.is_none() || bits * 16.0 >= f64::from(self.pattern.min_entropy) + 1.0
     }
