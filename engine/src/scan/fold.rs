@@ -171,11 +171,9 @@ pub(crate) fn fold(text: &str) -> Folded<'_> {
         return folded;
     }
     let mut bytes = Vec::new();
-    let mut copied = 0_usize;
-    for (at, c) in text.char_indices() {
-        if c.is_ascii() {
-            continue;
-        }
+    let (mut copied, mut from) = (0_usize, 0_usize);
+    while let Some((at, c)) = beyond_ascii(text, from) {
+        from = at.saturating_add(c.len_utf8());
         let byte = match fold_char(c) {
             Fold::Keep => continue,
             Fold::Drop => None,
@@ -186,7 +184,7 @@ pub(crate) fn fold(text: &str) -> Folded<'_> {
         }
         bytes.extend_from_slice(text.as_bytes().get(copied..at).unwrap_or_default());
         bytes.extend(byte);
-        copied = at.saturating_add(c.len_utf8());
+        copied = from;
         match folded.jumps.last_mut() {
             Some((from, to)) if *from == bytes.len() => *to = copied,
             _ => folded.jumps.push((bytes.len(), copied)),
@@ -197,6 +195,13 @@ pub(crate) fn fold(text: &str) -> Folded<'_> {
         folded.bytes = Cow::Owned(bytes);
     }
     folded
+}
+
+/// The next character that is not ASCII.
+fn beyond_ascii(text: &str, from: usize) -> Option<(usize, char)> {
+    let rest = text.get(from..)?;
+    let ahead = rest.bytes().position(|byte| !byte.is_ascii())?;
+    Some((from.saturating_add(ahead), rest.get(ahead..)?.chars().next()?))
 }
 
 impl Folded<'_> {

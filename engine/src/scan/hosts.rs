@@ -11,6 +11,7 @@ mod risk;
 
 pub use risk::HostRisk;
 
+use super::ascii::Ascii;
 use alloc::vec::Vec;
 use reading::{host_char, read_host};
 use risk::{Reason, classify, is_dangerous_scheme, is_one_of};
@@ -30,22 +31,12 @@ const MAX_FINDINGS: usize = 32;
 /// The longest scheme of interest.
 const MAX_SCHEME_LEN: usize = 24;
 
-/// One of these, in any case, stands in every folded text in which [`find`] finds anything, unless that [could be a host](could_be_host)
-/// as a whole.
-pub const ANCHORS: &[&str] = &[
-    "://",
-    ":/",
-    ":\\",
-    "//",
-    "\\\\",
-    "/\\",
-    "\\/",
-    "http:",
-    "https:",
-    "ftp:",
-    "ws:",
-    "wss:",
-    "jar:",
+/// One of these, in any case, stands in a folded text wherever a URL is found: at the colon or at the slashes.
+pub const URL_ANCHORS: &[&str] =
+    &["://", ":/", ":\\", "//", "\\\\", "/\\", "\\/", "http:", "https:", "ftp:", "ws:", "wss:", "jar:"];
+
+/// One of these, in any case, stands in every word of a folded text that is found.
+pub const WORD_ANCHORS: &[&str] = &[
     "169.",
     "0xa9",
     "0251",
@@ -92,11 +83,50 @@ pub fn could_be_host(text: &[u8]) -> bool {
     matches!(text.get(length), None | Some(b'/' | b'?' | b'#' | b'\\')) && (marked || named())
 }
 
-/// Finds every host and scheme that is a risk. The text may be folded or not. The work is linear in the text's length.
-pub fn find(text: &str) -> Vec<HostFinding> {
+/// Where anchors stand in a text, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Anchors {
+    places: Vec<usize>,
+    /// Whether there are more than are kept, so that the whole text is looked at.
+    all: bool,
+}
+
+impl Anchors {
+    /// As many as are kept.
+    const MOST: usize = 512;
+
+    /// Notes an anchor.
+    pub fn note(&mut self, at: usize) {
+        if self.places.len() < Self::MOST {
+            self.places.push(at);
+        } else {
+            self.all = true;
+        }
+    }
+
+    /// The next place to look at from a byte on, and whether there is one.
+    fn next(&self, from: usize, end: usize) -> Option<usize> {
+        let at = self.places.partition_point(|&at| at < from);
+        let next = if self.all { Some(from) } else { self.places.get(at).copied() };
+        next.filter(|&at| at < end)
+    }
+}
+
+/// Where hosts could stand in a text, besides in the text as a whole.
+#[derive(Clone, Debug, Default)]
+pub struct Announced {
+    /// By [`URL_ANCHORS`].
+    pub urls: Anchors,
+    /// By [`WORD_ANCHORS`].
+    pub words: Anchors,
+}
+
+/// Finds every host and scheme that is a risk where one could stand, and in the text as a whole. The text may be folded or not. The work is
+/// linear in the text's length.
+pub fn find(text: &str, Announced { urls, words }: &Announced) -> Vec<HostFinding> {
     let mut search = Search { text, found: Vec::new(), authority: (0, 0), at_sign: 0, url_end: 0 };
-    search.urls();
-    search.words();
+    search.urls(urls);
+    search.words(words);
     search.whole();
     search.found
 }
@@ -122,25 +152,27 @@ impl Search<'_> {
     }
 
     /// Looks after each `scheme:` and each pair of slashes.
-    fn urls(&mut self) {
+    fn urls(&mut self, anchors: &Anchors) {
         let mut at = 0_usize;
-        while let Some(byte) = self.byte(at) {
-            let next = at.saturating_add(1);
-            match byte {
-                b':' => self.after_colon(at),
-                b'/' | b'\\' if is_slash(self.byte(next)) => {
-                    let before = at.checked_sub(1).and_then(|before| self.byte(before));
-                    let start = self.after_slashes(at);
-                    if before != Some(b':') && !before.is_some_and(is_word) {
-                        self.authority(start, Reason::Alone);
-                    }
-                    at = start;
-                    continue;
+        while let Some(next) = anchors.next(at, self.text.len()).and_then(|anchor| self.next_mark(anchor)) {
+            at = next.saturating_add(1);
+            if self.byte(next) == Some(b':') {
+                self.after_colon(next);
+            } else if is_slash(self.byte(at)) {
+                let before = next.checked_sub(1).and_then(|before| self.byte(before));
+                at = self.after_slashes(next);
+                if before != Some(b':') && !before.is_some_and(is_word) {
+                    self.authority(at, Reason::Alone);
                 }
-                _ => {}
             }
-            at = next;
         }
+    }
+
+    /// The next colon or slash.
+    fn next_mark(&self, from: usize) -> Option<usize> {
+        let rest = self.bytes().get(from..)?;
+        let mark = rest.iter().position(|&byte| matches!(byte, b':' | b'/' | b'\\'))?;
+        Some(from.saturating_add(mark))
     }
 
     #[inline(never)]
@@ -214,15 +246,31 @@ impl Search<'_> {
         self.report(start, start.saturating_add(read.host_len), risk);
     }
 
-    /// Looks at each word for a metadata service.
-    fn words(&mut self) {
-        let mut start = 0_usize;
-        for (at, c) in self.text.char_indices().chain([(self.text.len(), ' ')]) {
-            if host_char(c).is_none() {
-                self.word(start, at);
-                start = at.saturating_add(c.len_utf8());
-            }
+    /// Looks at each word with an anchor for a metadata service.
+    fn words(&mut self, anchors: &Anchors) {
+        let is_part = |byte: &u8| is_host(*byte) || !byte.is_ascii();
+        let mut from = 0_usize;
+        while let Some(anchor) = anchors.next(from, self.text.len()) {
+            let (before, behind) = self.bytes().split_at_checked(anchor).unwrap_or_default();
+            let before = before.get(from..).unwrap_or_default();
+            let start = anchor.saturating_sub(before.iter().rev().take_while(|byte| is_part(byte)).count());
+            let end = anchor.saturating_add(behind.iter().take_while(|byte| is_part(byte)).count());
+            self.characters(start, end);
+            from = end.saturating_add(1);
         }
+    }
+
+    /// Looks at the words of a part of the text; only characters that are not ASCII end them.
+    #[inline(never)]
+    fn characters(&mut self, from: usize, to: usize) {
+        let part = self.text.get(from..to).unwrap_or_default();
+        let mut start = from;
+        for (at, c) in part.char_indices().filter(|(_, c)| !c.is_ascii() && host_char(*c).is_none()) {
+            let at = from.saturating_add(at);
+            self.word(start, at);
+            start = at.saturating_add(c.len_utf8());
+        }
+        self.word(start, to);
     }
 
     fn word(&mut self, start: usize, end: usize) {
@@ -230,7 +278,7 @@ impl Search<'_> {
         if word.len() < MIN_WORD_LEN {
             return;
         }
-        if word.iter().filter(|&&byte| byte == b':').count() > 1 {
+        if word.iter().filter(|&&byte| byte == b':').count() > 1 && could_be_v6(word) {
             self.host(start, end, Reason::Word);
         }
         let mut at = start;
@@ -238,9 +286,7 @@ impl Search<'_> {
         for end in
             (start..=end).filter(|&end_of| end_of == end || self.text.as_bytes().get(end_of) == Some(&b':'))
         {
-            let part = self.bytes().get(at..end).unwrap_or_default();
-            if part.contains(&b'.') || part.starts_with(b"0x") || part.starts_with(b"0X") || !part.is_ascii()
-            {
+            if could_be_metadata(self.bytes().get(at..end).unwrap_or_default()) {
                 self.host(at, end, Reason::Word);
             }
             at = end.saturating_add(1);
@@ -270,6 +316,39 @@ impl Search<'_> {
             self.found.insert(at, HostFinding { start, end, risk });
         }
     }
+}
+
+/// Whether a word could lead to a metadata service: of all others, few are addresses, and fewer have such a name.
+fn could_be_metadata(word: &[u8]) -> bool {
+    let has = |part: &[u8]| word.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part));
+    match word {
+        [b'0', b'x' | b'X', ..] => true,
+        _ if !word.is_ascii() || word.contains(&b'%') => true,
+        _ if !word.contains(&b'.') => false,
+        [b'0', ..] => true,
+        // The first byte of the address; what follows it may be written in many ways.
+        [b'1'..=b'9', ..] => {
+            [b"100.", b"168.", b"169.", b"192."].iter().any(|first| word.starts_with(*first))
+                || has(b".io")
+                || has(b".me")
+        }
+        _ => has(b"data") || has(b".io") || has(b".me"),
+    }
+}
+
+/// Whether a word with colons could be an address: nothing is in it but hexadecimal digits, or a zone, or what folds to either.
+fn could_be_v6(word: &[u8]) -> bool {
+    let plain = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
+    word.iter().all(plain) || word.contains(&b'%') || !word.is_ascii()
+}
+
+/// Letters, digits and `.-_%:`.
+const HOST: Ascii = Ascii(0x07ff_6020_0000_0000, 0x07ff_fffe_87ff_fffe);
+
+/// Whether the byte can be part of a host.
+#[inline]
+fn is_host(byte: u8) -> bool {
+    HOST.contains(byte)
 }
 
 fn is_slash(byte: Option<u8>) -> bool {

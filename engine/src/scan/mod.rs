@@ -5,9 +5,10 @@
 //!                   └─ encoded runs ─ decode ─► another text (two deep)
 //! ```
 //!
-//! One automaton looks for every detector's anchors at once, byte by byte; where an anchor stands, the detector's own small
-//! automaton reads on from there. Neither backtracks: the cost is linear in the text, apart from patterns, whose work is bounded.
+//! One table says of each byte of a text whether a detector's anchor could begin there; where one does, the detector's own small
+//! automaton reads on. Neither backtracks: the cost is linear in the text, apart from patterns, whose work is bounded.
 
+mod ascii;
 mod channel;
 mod checks;
 mod detector;
@@ -87,6 +88,16 @@ pub struct Catalogue {
     /// The detectors that look words up.
     #[serde(skip)]
     listed: Vec<DetectorId>,
+    /// Which of `digits` ask for no context words; which for those of each group; which may begin behind a letter or `_`.
+    #[serde(skip)]
+    digits_alone: u128,
+    #[serde(skip)]
+    digits_by_group: Vec<u128>,
+    #[serde(skip)]
+    digits_inside: u128,
+    /// Whether whatever reads texts as they stand, rather than folded, is triggered by its anchors alone. These are not ASCII.
+    #[serde(skip)]
+    raw_beyond_ascii: bool,
 }
 
 impl Catalogue {
@@ -102,7 +113,11 @@ impl Catalogue {
             && (self.digits.is_empty()
                 || self.shapes.len() == MAX_SHAPE.saturating_add(1).saturating_mul(FOLLOWERS));
         let exceptions = self.exceptions.iter_mut().all(|exception| exception.prepare(count));
-        if !(sorted && patterns && shapes && exceptions && self.triggers.prepare(count, groups)) {
+        if !(sorted && patterns && shapes && exceptions) {
+            return None;
+        }
+        let bounded: Vec<bool> = self.detectors.iter().map(|of| self.is_bounded(of)).collect();
+        if !self.triggers.prepare(&bounded, groups) {
             return None;
         }
         self.derive();
@@ -121,6 +136,48 @@ impl Catalogue {
                 Finder::Pattern(_) => self.anchored.push(id),
             }
         }
+        self.derive_digits();
+        self.raw_beyond_ascii = self.detectors.iter().all(|of| match &of.finder {
+            Finder::Pattern(pattern) if pattern.raw => pattern.context.is_none() && pattern.lead.is_none(),
+            Finder::Pattern(_) | Finder::Structural(_) | Finder::Values(_) => true,
+        }) && !self.digits.iter().any(|&id| self.is_raw(id));
+    }
+
+    fn is_raw(&self, id: DetectorId) -> bool {
+        self.detector(id).is_some_and(|of| matches!(&of.finder, Finder::Pattern(Pattern { raw: true, .. })))
+    }
+
+    /// Whether matches begin where they are triggered, and never behind a letter, a digit or `_`.
+    fn is_bounded(&self, detector: &Detector) -> bool {
+        let Finder::Pattern(pattern) = &detector.finder else { return false };
+        let before = self.set(pattern.not_beside.0);
+        let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+        pattern.lead.is_none() && (0..=u8::MAX).filter(is_word).all(|byte| before.contains(byte))
+    }
+
+    fn derive_digits(&mut self) {
+        (self.digits_alone, self.digits_inside) = (0, 0);
+        self.digits_by_group = alloc::vec![0; usize::from(self.groups)];
+        let bits = (0..u128::BITS).map(|at| 1_u128.rotate_left(at));
+        for (&id, bit) in self.digits.iter().zip(bits) {
+            let Some(detector) = self.detectors.get(usize::from(id.0)) else { continue };
+            let context = match &detector.finder {
+                Finder::Pattern(pattern) => pattern.context,
+                Finder::Structural(_) | Finder::Values(_) => None,
+            };
+            if !self.is_bounded(detector) {
+                self.digits_inside |= bit;
+            }
+            match context.and_then(|(group, _)| self.digits_by_group.get_mut(usize::from(group))) {
+                Some(group) => *group |= bit,
+                None => self.digits_alone |= bit,
+            }
+        }
+    }
+
+    /// Which of `digits` ask for context words of a group.
+    fn digits_with(&self, group: u8) -> u128 {
+        self.digits_by_group.get(usize::from(group)).copied().unwrap_or(0)
     }
 
     /// The detector of an id.

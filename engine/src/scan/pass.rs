@@ -6,10 +6,12 @@
 use super::detector::{DetectorId, Finder, Pattern};
 use super::dfa::Reading;
 use super::entropy::entropy;
+use super::hosts::Announced;
 use super::placeholder::is_placeholder;
 use super::profile::{Action, Place, Profile};
 use super::triggers::{Meaning, Word};
 use super::{Catalogue, MAX_MATCH_LEN};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// The longest run of digits that the table of digit shapes tells apart.
@@ -47,10 +49,11 @@ pub(super) struct Memory {
     /// What was found and could be come upon again.
     matched: Vec<Match>,
     /// The groups whose words stand before the text, however far.
-    given: Vec<u8>,
-    /// Whether something in the text is written with escapes, and whether a host could stand in it.
+    given: Box<[u8]>,
+    /// Whether something in the text is written with escapes.
     pub escapes: bool,
-    pub hosts: bool,
+    /// Where hosts could stand in it.
+    pub hosts: Option<Box<Announced>>,
 }
 
 /// How much work may still be done.
@@ -121,7 +124,7 @@ impl Memory {
 impl Memory {
     /// A memory of context words only.
     pub(super) fn given(groups: &[u8]) -> Self {
-        Self { given: groups.to_vec(), ..Self::default() }
+        Self { given: groups.into(), ..Self::default() }
     }
 
     /// The groups of context words that were seen.
@@ -191,42 +194,44 @@ impl<'p> Pass<'p> {
         report: &mut dyn FnMut(Match),
     ) -> Open {
         let mut open = Open { again: text.len(), hold: text.len() };
-        let mut digits_to = from;
         // What is open is run again, and comes upon the words in it again.
         let known = if more { memory.contexts.clone() } else { Vec::new() };
         let mut words: Vec<(u8, usize, usize)> = Vec::new();
-        let rest = text.get(from..).unwrap_or_default();
-        let state = self.catalogue.triggers.run(rest, |Word { meaning, length }, end| {
-            let end = from.saturating_add(end);
-            let start = end.saturating_sub(usize::from(length));
-            match meaning {
-                Meaning::Anchor(detector) => {
-                    let candidate =
-                        self.candidate(text, detector, start).map(|of| Candidate { behind: end, ..of });
+        let mut ready = self.ready(memory);
+        let mut found = |Word { meaning, .. }: Word, start: usize, end: usize| match meaning {
+            Meaning::Anchor(detector) => {
+                let candidate =
+                    self.candidate(text, detector, start).map(|of| Candidate { behind: end, ..of });
+                self.look(text, candidate, more, memory, work, &mut open, from, report);
+            }
+            Meaning::Digit => {
+                for detector in self.shaped(text, start, ready, more) {
+                    let candidate = self.candidate(text, detector, start);
                     self.look(text, candidate, more, memory, work, &mut open, from, report);
                 }
-                Meaning::Digit if start >= digits_to => {
-                    digits_to = start.saturating_add(digits(text, start));
-                    if !text.get(..start).and_then(<[u8]>::last).is_some_and(u8::is_ascii_digit) {
-                        for detector in self.shaped(text, start, digits_to, more) {
-                            let candidate = self.candidate(text, detector, start);
-                            self.look(text, candidate, more, memory, work, &mut open, from, report);
-                        }
-                    }
-                }
-                Meaning::Digit => {}
-                Meaning::Context(group) if is_word(text, start, end, more) => {
-                    memory.note_context(group, end);
+            }
+            Meaning::Context(group) if is_word(text, start, end, more) => {
+                memory.note_context(group, end);
+                ready |= self.catalogue.digits_with(group);
+                if more {
                     words.push((group, start, end));
                 }
-                Meaning::Context(_) => {}
-                Meaning::Escape => memory.escapes = true,
-                Meaning::Host => memory.hosts = true,
             }
-        });
+            Meaning::Context(_) => {}
+            Meaning::Escape => memory.escapes = true,
+            // They are looked for in whole texts.
+            Meaning::Url | Meaning::Address if more => {}
+            Meaning::Url => memory.hosts.get_or_insert_default().urls.note(start),
+            Meaning::Address => memory.hosts.get_or_insert_default().words.note(start),
+        };
+        if self.raw && self.catalogue.raw_beyond_ascii {
+            self.catalogue.triggers.run_beyond_ascii(text, from, &mut found);
+        } else {
+            self.catalogue.triggers.run(text, from, &mut found);
+        }
         self.look_up(text, from, more, memory, work, &mut open, report);
         if more {
-            self.leave_open(text, from, state, memory, &mut open);
+            self.leave_open(text, from, memory, &mut open);
             memory.contexts = known;
             for (group, _, end) in words.into_iter().filter(|&(_, start, _)| start < open.again) {
                 memory.note_context(group, end);
@@ -261,23 +266,36 @@ impl<'p> Pass<'p> {
         }
     }
 
-    /// The detectors that a run of digits could begin a match of, going by how long it is and what follows.
+    /// The detectors that digits trigger and that ask for no context words, or for some that were seen: a bit each.
+    fn ready(&self, memory: &Memory) -> u128 {
+        let seen = (0..=u8::MAX).zip(&memory.contexts).filter(|(_, [last, _])| *last > 0);
+        let groups = seen.map(|(group, _)| group).chain(memory.given.iter().copied());
+        groups.fold(self.catalogue.digits_alone, |all, group| all | self.catalogue.digits_with(group))
+    }
+
+    /// Those of the detectors that are ready that a run of digits could begin a match of, going by how long it is, what follows and
+    /// what stands before.
     fn shaped(
         &self,
         text: &[u8],
         start: usize,
-        end: usize,
+        ready: u128,
         more: bool,
     ) -> impl Iterator<Item = DetectorId> + use<'p> {
-        let mask = if more && end == text.len() {
-            u128::MAX
-        } else {
-            self.catalogue.shape(end.saturating_sub(start), text.get(end).copied())
+        let end = start.saturating_add(digits(text, start));
+        let before = start.checked_sub(1).and_then(|at| text.get(at));
+        let fits = match before {
+            Some(byte) if byte.is_ascii_digit() => 0,
+            _ if more && end == text.len() => u128::MAX,
+            _ => self.catalogue.shape(end.saturating_sub(start), text.get(end).copied()),
         };
-        let detectors = self.catalogue.digits.iter().enumerate();
-        detectors.filter_map(move |(at, &detector)| {
-            let bit = 1_u128.checked_shl(u32::try_from(at).unwrap_or(u32::MAX)).unwrap_or(0);
-            (mask & bit != 0).then_some(detector)
+        let inside = before.is_some_and(|&byte| byte.is_ascii_alphabetic() || byte == b'_');
+        let mut mask = fits & ready & if inside { self.catalogue.digits_inside } else { u128::MAX };
+        let detectors = &self.catalogue.digits;
+        core::iter::from_fn(move || {
+            let at = usize::try_from(mask.trailing_zeros()).ok().filter(|_| mask != 0)?;
+            mask &= mask.wrapping_sub(1);
+            detectors.get(at).copied()
         })
     }
 
@@ -378,18 +396,17 @@ impl<'p> Pass<'p> {
     }
 
     /// Notes what the end of a piece could be the beginning of, although no trigger stands there yet.
-    fn leave_open(&self, text: &[u8], from: usize, state: u16, memory: &Memory, open: &mut Open) {
-        let mut beginnings = self.catalogue.triggers.beginnings(state);
-        if let Some(longest) = beginnings.next() {
+    fn leave_open(&self, text: &[u8], from: usize, memory: &Memory, open: &mut Open) {
+        let beginnings = self.catalogue.triggers.beginnings(text, from);
+        if let Some(&longest) = beginnings.first() {
             open.again = open.again.min(text.len().saturating_sub(longest));
-            let starts = core::iter::once(longest).chain(beginnings);
-            let viable = starts.map(|length| text.len().saturating_sub(length)).find(|&start| {
+            let starts = beginnings.iter().map(|&length| text.len().saturating_sub(length));
+            let viable = { starts }.find(|&start| {
                 self.catalogue.anchored.iter().any(|&detector| self.could_begin(text, detector, start))
             });
             open.hold = open.hold.min(viable.unwrap_or(text.len()));
         }
         // A lead may be followed by as much of its anchor as stands at the end.
-        let beginnings = self.catalogue.triggers.beginnings(state);
         for begun in core::iter::once(0).chain(beginnings) {
             let trigger = text.len().saturating_sub(begun);
             for &detector in &self.catalogue.led {

@@ -2,7 +2,7 @@
 
 use super::encoded::{self, Decoded};
 use super::fold::fold;
-use super::hosts::{self, HostFinding, HostRisk};
+use super::hosts::{self, Announced, HostFinding, HostRisk};
 use super::pass::{Memory, Pass, Work};
 use super::profile::{Action, Place, Profile};
 use super::{Catalogue, Match, Structural};
@@ -64,8 +64,9 @@ impl<'p> Looker<'p> {
         if depth > 0 {
             self.encoded(view, depth, &mut memory, work, &mut |found| here(found, true));
         }
-        if memory.hosts || hosts::could_be_host(view) {
-            self.hosts(view, &mut |found| here(found, false));
+        if memory.hosts.is_some() || hosts::could_be_host(view) {
+            let announced = memory.hosts.take().unwrap_or_default();
+            self.hosts(view, &announced, &mut |found| here(found, false));
         }
         if folded.is_some() && !text.is_ascii() {
             let mut memory = Memory::given(given);
@@ -119,13 +120,13 @@ impl<'p> Looker<'p> {
         });
     }
 
-    fn hosts(&self, view: &[u8], report: &mut dyn FnMut(Match)) {
+    fn hosts(&self, view: &[u8], announced: &Announced, report: &mut dyn FnMut(Match)) {
         let wanted = [Structural::MetadataHost, Structural::PrivateHost, Structural::DangerousScheme];
         if wanted.iter().all(|&which| self.wants(which).is_none()) {
             return;
         }
         let Ok(text) = core::str::from_utf8(view) else { return };
-        for HostFinding { start, end, risk } in hosts::find(text) {
+        for HostFinding { start, end, risk } in hosts::find(text, announced) {
             let which = match risk {
                 HostRisk::Metadata => Structural::MetadataHost,
                 HostRisk::Loopback | HostRisk::LinkLocal | HostRisk::Private => Structural::PrivateHost,

@@ -1,21 +1,19 @@
-//! Finds where matches could begin: an Aho-Corasick automaton over bytes with ASCII case folded (Aho and Corasick, 1975), built by
-//! the compiler.
+//! Finds where matches could begin: a trie of words with ASCII case folded, built by the compiler, and a gate before it.
 //!
-//! A bundle carries the trie with its failure links. When it is loaded, the states next to the start get a dense row each, for that
-//! is where a text is nearly always; the deeper ones keep their few edges, and fall back along the links. Digits are words of one
-//! byte in it, so that looking for them costs nothing where there are none.
+//! The gate is a table of what three bytes, and the kind of the byte before them, can begin. It is looked at once for each byte of a
+//! text, and no look waits for the last one, as the steps of an automaton do. Nine in ten places begin nothing; from the others the
+//! trie is walked.
+
+mod gate;
 
 use super::DetectorId;
 use super::dfa::spread;
 use alloc::vec::Vec;
+use gate::Gate;
 use serde::{Deserialize, Serialize};
 
-/// The most states: the number of a state shares two bytes with a flag.
+/// The most states.
 pub const MAX_STATES: usize = 0x8000;
-/// How many states have a dense row.
-const DENSE: usize = 512;
-/// Set in the number of a state that ends a word.
-const ENDS: u16 = 0x8000;
 
 /// The words, and what they mean. Empty tables find nothing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -27,8 +25,6 @@ pub struct Triggers {
     pub children: Vec<u8>,
     /// The class that leads to each state but the first.
     pub labels: Vec<u8>,
-    /// The state of the longest proper suffix that is in the trie, for each state.
-    pub fails: Vec<u16>,
     /// The words that end in a state, sorted by it.
     pub words: Vec<(u16, Word)>,
     /// What texts are read by. Derived.
@@ -56,28 +52,33 @@ pub enum Meaning {
     Digit,
     /// Something is encoded: by percent signs, or by backslashes.
     Escape,
-    /// A text where hosts should be looked at.
-    Host,
+    /// A text where the hosts of URLs should be looked at.
+    Url,
+    /// A text where words that could be addresses should be looked at.
+    Address,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Table {
     classes: Vec<u8>,
-    /// How many bits a row's width takes.
+    /// The first state, its children and theirs have a row each: there the walks are, nearly always. How many rows there are, how many bits
+    /// the width of one takes, and the rows.
+    rows: usize,
     shift: u32,
     cells: Vec<u16>,
-    /// How many states have a row.
-    rows: u16,
-    /// The first child of each state, and how long the text is that leads to it.
+    /// The first child of each state.
     first: Vec<u16>,
-    depths: Vec<u8>,
-    /// For each state, the first on its way along the links, itself included, that ends a word of its own; 0 for none.
-    ends: Vec<u16>,
+    /// The first of the words of each state, and where the last ends.
+    words: Vec<u16>,
+    /// The length of the longest word.
+    longest: usize,
+    gate: Gate,
 }
 
 impl Triggers {
-    /// Derives the table, and says whether the trie is sound for so many detectors and groups of context words.
-    pub fn prepare(&mut self, detectors: usize, groups: usize) -> bool {
+    /// Derives the table, and says whether the trie is sound for these detectors and so many groups of context words. `bounded` says of
+    /// each detector whether its matches begin with an anchor that stands behind no letter, digit or `_`.
+    pub fn prepare(&mut self, bounded: &[bool], groups: usize) -> bool {
         let count = self.children.len();
         if count == 0 {
             return self.ranges.is_empty() && self.words.is_empty();
@@ -87,110 +88,135 @@ impl Triggers {
             && self.ranges.iter().zip(self.ranges.iter().skip(1)).all(|(a, b)| a.0 < b.0)
             && self.labels.len() == count.saturating_sub(1)
             && self.children.iter().map(|&n| usize::from(n)).sum::<usize>() == self.labels.len()
-            && self.fails.len() == count
+            && self.words.len() < usize::from(u16::MAX)
             && self.words.iter().zip(self.words.iter().skip(1)).all(|(a, b)| a.0 <= b.0)
-            && self.words.iter().all(|&(state, word)| is_sound(state, word, count, detectors, groups));
-        sound && self.derive()
+            && self.words.iter().all(|&(state, word)| is_sound(state, word, count, bounded.len(), groups));
+        sound && self.derive(bounded)
     }
 
-    fn derive(&mut self) -> bool {
-        let count = self.children.len();
-        let mut first = Vec::with_capacity(count);
-        let mut depths = alloc::vec![0_u8; count];
+    fn derive(&mut self, bounded: &[bool]) -> bool {
+        let mut first = Vec::with_capacity(self.children.len());
         let mut next = 1_usize;
         for (at, &children) in self.children.iter().enumerate() {
             // Children come after their parents, so that there is no cycle.
-            let end = next.saturating_add(usize::from(children));
-            let depth = depths.get(at).copied().unwrap_or(0).saturating_add(1);
             if children > 0 && next <= at {
                 return false;
             }
-            depths.iter_mut().take(end).skip(next).for_each(|slot| *slot = depth);
             first.push(u16::try_from(next).unwrap_or(u16::MAX));
-            next = end;
+            next = next.saturating_add(usize::from(children));
         }
-        // A link leads to a shorter text, so that following them ends.
-        let falls = self.fails.iter().zip(&depths).all(|(&fail, &depth)| {
-            depths.get(usize::from(fail)).is_some_and(|&of| of < depth || (depth == 0 && fail == 0))
-        });
-        if !falls {
-            return false;
+        let mut words: Vec<u16> = Vec::with_capacity(self.children.len().saturating_add(1));
+        for (&(state, _), at) in self.words.iter().zip(0_u16..) {
+            words.resize(words.len().max(usize::from(state).saturating_add(1)), at);
         }
-        let mut ends = alloc::vec![0_u16; count];
-        for (state, number) in (0..count).zip(0_u16..) {
-            let own = self.words_of(number).next().is_some();
-            let fail = self.fails.get(state).copied().unwrap_or(0);
-            let inherited = ends.get(usize::from(fail)).copied().unwrap_or(0);
-            if let Some(slot) = ends.get_mut(state) {
-                *slot = if own { number } else { inherited };
-            }
-        }
-        self.table = Table { classes: spread(&self.ranges), first, depths, ends, ..Table::default() };
+        let all = u16::try_from(self.words.len()).unwrap_or(u16::MAX);
+        words.resize(self.children.len().saturating_add(1), all);
+        let longest = self.words.iter().map(|(_, word)| usize::from(word.length)).max().unwrap_or(0);
+        self.table = Table { classes: spread(&self.ranges), words, first, longest, ..Table::default() };
         self.spread();
+        self.table.gate = Gate::new(self, bounded);
         true
     }
 
-    /// Every row is its failure state's, with the state's own edges written over it: breadth first, so the former is there already.
     fn spread(&mut self) {
         let widest = self.ranges.iter().map(|&(_, class)| class).chain(self.labels.iter().copied()).max();
         let width = usize::from(widest.unwrap_or(0)).saturating_add(1).next_power_of_two();
-        let rows = self.children.len().min(DENSE);
+        let [_, _, rows, _] = self.levels();
         let mut cells = alloc::vec![0_u16; rows.saturating_mul(width)];
         for state in 0..rows {
-            let row = state.saturating_mul(width);
-            let fail = usize::from(self.fails.get(state).copied().unwrap_or(0)).saturating_mul(width);
-            if state > 0 && fail < row {
-                cells.copy_within(fail..fail.saturating_add(width), row);
-            }
-            for (class, to) in self.edges(state) {
-                if let Some(cell) = cells.get_mut(row.saturating_add(usize::from(class))) {
-                    *cell = self.marked(to);
+            let (labels, first) = self.edges(state);
+            for (&class, to) in labels.iter().zip(first..) {
+                if let Some(cell) =
+                    cells.get_mut(state.saturating_mul(width).saturating_add(usize::from(class)))
+                {
+                    *cell = to;
                 }
             }
         }
         self.table.shift = width.trailing_zeros();
-        self.table.rows = u16::try_from(rows).unwrap_or(0);
+        self.table.rows = rows;
         self.table.cells = cells;
     }
 
-    /// The state, with the mark of those that end a word.
-    fn marked(&self, state: u16) -> u16 {
-        let ends = self.table.ends.get(usize::from(state)).is_some_and(|&of| of != 0);
-        if ends { state | ENDS } else { state }
+    /// Where the first four levels below the first state begin.
+    fn levels(&self) -> [usize; 4] {
+        let mut level = 1_usize;
+        let mut next = || {
+            let this = level;
+            level = self.table.first.get(this).map_or(self.children.len(), |&first| usize::from(first));
+            this
+        };
+        [next(), next(), next(), next()]
     }
 
-    fn edges(&self, state: usize) -> impl Iterator<Item = (u8, u16)> {
+    /// The classes that lead on from a state, and where the first of them leads to; the others to those after it.
+    #[inline(never)]
+    fn edges(&self, state: usize) -> (&[u8], u16) {
         let first = self.table.first.get(state).copied().unwrap_or(0);
         let count = usize::from(self.children.get(state).copied().unwrap_or(0));
-        let labels = self.labels.iter().skip(usize::from(first).saturating_sub(1)).take(count);
-        labels.copied().zip(first..)
+        let from = usize::from(first).saturating_sub(1);
+        (self.labels.get(from..from.saturating_add(count)).unwrap_or_default(), first)
+    }
+
+    /// The state after a byte; 0 where there is none.
+    fn step(&self, state: usize, byte: u8) -> usize {
+        let table = &self.table;
+        let class = table.classes.get(usize::from(byte)).copied().unwrap_or(0);
+        if state < table.rows {
+            let row = state.checked_shl(table.shift).unwrap_or(0);
+            return usize::from(table.cells.get(row | usize::from(class)).copied().unwrap_or(0));
+        }
+        let first = usize::from(table.first.get(state).copied().unwrap_or(0));
+        let count = usize::from(self.children.get(state).copied().unwrap_or(0));
+        let from = first.saturating_sub(1);
+        let labels = self.labels.get(from..from.saturating_add(count)).unwrap_or_default();
+        labels.iter().position(|&label| label == class).map_or(0, |at| first.saturating_add(at))
     }
 
     /// How large the table is, in bytes.
     pub fn table_bytes(&self) -> usize {
-        let wide = self.table.cells.len().saturating_add(self.fails.len().saturating_mul(3));
-        wide.saturating_mul(2).saturating_add(self.labels.len().saturating_mul(3))
+        let rows = self.table.cells.len().saturating_mul(2);
+        Gate::BYTES.saturating_add(rows).saturating_add(self.children.len().saturating_mul(6))
     }
 
-    /// Calls `found` with every word in `text` and the byte after it; returns the last state.
-    pub(super) fn run(&self, text: &[u8], mut found: impl FnMut(Word, usize)) -> u16 {
-        let Table { classes, shift, cells, rows, .. } = &self.table;
-        let Ok(classes) = <&[u8; 256]>::try_from(classes.as_slice()) else { return 0 };
-        let mut state = 0_u16;
-        for (at, &byte) in text.iter().enumerate() {
-            let class = classes.get(usize::from(byte)).copied().unwrap_or(0);
-            let cell = if state < *rows {
-                let row = usize::from(state).checked_shl(*shift).unwrap_or(0);
-                cells.get(row | usize::from(class)).copied().unwrap_or(0)
-            } else {
-                self.deep(state, class)
-            };
-            state = cell & !ENDS;
-            if cell != state {
-                self.report(state, at.saturating_add(1), &mut found);
-            }
+    /// Calls `found` with the words in `text` from byte `from` on, where each begins and the byte after it, in the order of their
+    /// beginnings. Words that count for nothing where they stand may be left out.
+    pub(super) fn run(&self, text: &[u8], from: usize, found: &mut dyn FnMut(Word, usize, usize)) {
+        self.table.gate.run(text, from, |start| self.walk(text, start, found));
+    }
+
+    /// The same for words that begin with a byte that is not ASCII.
+    pub(super) fn run_beyond_ascii(
+        &self,
+        text: &[u8],
+        from: usize,
+        found: &mut dyn FnMut(Word, usize, usize),
+    ) {
+        let mut at = from;
+        while let Some(ahead) = text.get(at..).and_then(|rest| rest.iter().position(|byte| !byte.is_ascii()))
+        {
+            at = at.saturating_add(ahead);
+            self.walk(text, at, found);
+            at = at.saturating_add(1);
         }
-        state
+    }
+
+    /// The words that begin at a byte.
+    #[inline(never)]
+    fn walk(&self, text: &[u8], start: usize, found: &mut dyn FnMut(Word, usize, usize)) {
+        let mut state = 0_usize;
+        for (&byte, before) in text.get(start..).unwrap_or_default().iter().zip(start..) {
+            state = self.step(state, byte);
+            if state == 0 {
+                return;
+            }
+            self.words_of(state).iter().for_each(|&(_, word)| found(word, start, before.saturating_add(1)));
+        }
+    }
+
+    fn words_of(&self, state: usize) -> &[(u16, Word)] {
+        let place = |state: usize| self.table.words.get(state).map_or(0, |&at| usize::from(at));
+        self.words.get(place(state)..place(state.saturating_add(1))).unwrap_or_default()
     }
 
     /// The words, in small letters.
@@ -202,7 +228,7 @@ impl Triggers {
         let mut texts: Vec<Vec<u8>> = alloc::vec![Vec::new()];
         for state in 0..self.children.len() {
             let text = texts.get(state).cloned().unwrap_or_default();
-            texts.extend(self.edges(state).map(|(class, _)| {
+            texts.extend(self.edges(state).0.iter().map(|&class| {
                 let mut longer = text.clone();
                 longer.push(byte_of(class));
                 longer
@@ -212,47 +238,21 @@ impl Triggers {
     }
 
     /// Calls `found` with every word in `text` and the byte after it.
-    pub fn each(&self, text: &[u8], found: impl FnMut(Word, usize)) {
-        self.run(text, found);
+    pub fn each(&self, text: &[u8], mut found: impl FnMut(Word, usize)) {
+        self.run(text, 0, &mut |word, _, end| found(word, end));
     }
 
-    /// The next state of one without a row.
-    #[inline(never)]
-    fn deep(&self, mut state: u16, class: u8) -> u16 {
-        while state >= self.table.rows {
-            if let Some((_, to)) = self.edges(usize::from(state)).find(|&(label, _)| label == class) {
-                return self.marked(to);
-            }
-            state = self.fails.get(usize::from(state)).copied().unwrap_or(0);
-        }
-        let row = usize::from(state).checked_shl(self.table.shift).unwrap_or(0);
-        self.table.cells.get(row | usize::from(class)).copied().unwrap_or(0)
-    }
-
-    /// The words that end in a state, the longest first.
-    fn report(&self, state: u16, end: usize, found: &mut impl FnMut(Word, usize)) {
-        let ends = |state: u16| self.table.ends.get(usize::from(state)).copied().unwrap_or(0);
-        let mut at = ends(state);
-        while at != 0 {
-            self.words_of(at).for_each(|word| found(word, end));
-            at = ends(self.fails.get(usize::from(at)).copied().unwrap_or(0));
-        }
-    }
-
-    fn words_of(&self, state: u16) -> impl Iterator<Item = Word> {
-        let first = self.words.partition_point(|&(of, _)| of < state);
-        let words = self.words.iter().skip(first);
-        words.take_while(move |&&(of, _)| of == state).map(|&(_, word)| word)
-    }
-
-    /// How many bytes at the end of a text that ends in `state` could be the beginning of a word: the most, and then less and less.
-    pub(super) fn beginnings(&self, state: u16) -> impl Iterator<Item = usize> {
-        let mut at = state;
-        core::iter::from_fn(move || {
-            let depth = self.table.depths.get(usize::from(at)).copied().filter(|&depth| depth > 0)?;
-            at = self.fails.get(usize::from(at)).copied().unwrap_or(0);
-            Some(usize::from(depth))
-        })
+    /// How many bytes at the end of a text, from byte `from` on, could be the beginning of a word: the most, and then less and less.
+    pub(super) fn beginnings(&self, text: &[u8], from: usize) -> Vec<usize> {
+        let begins = |start: &usize| {
+            let mut state = 0_usize;
+            text.get(*start..).unwrap_or_default().iter().all(|&byte| {
+                state = self.step(state, byte);
+                state != 0
+            })
+        };
+        let first = text.len().saturating_sub(self.table.longest).max(from);
+        (first..text.len()).filter(begins).map(|start| text.len().saturating_sub(start)).collect()
     }
 }
 
@@ -260,7 +260,7 @@ fn is_sound(state: u16, word: Word, states: usize, detectors: usize, groups: usi
     let known = match word.meaning {
         Meaning::Anchor(detector) => usize::from(detector.0) < detectors,
         Meaning::Context(group) => usize::from(group) < groups,
-        Meaning::Digit | Meaning::Escape | Meaning::Host => true,
+        Meaning::Digit | Meaning::Escape | Meaning::Url | Meaning::Address => true,
     };
     known && word.length > 0 && state > 0 && usize::from(state) < states
 }

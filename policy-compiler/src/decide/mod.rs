@@ -74,8 +74,10 @@ pub struct Record {
     pub enforced: String,
     /// What was asked for, as in `mcp tools/call search_docs`.
     pub operation: Option<String>,
-    /// What the detectors found.
+    /// What the detectors found, as far as a record has room for it.
     pub findings: Vec<Finding>,
+    /// How many findings it has no room for.
+    pub findings_unlisted: u32,
     /// The caller's SPIFFE ID.
     pub caller: Option<String>,
     /// `mcp` or `http`.

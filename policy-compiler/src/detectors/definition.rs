@@ -289,8 +289,8 @@ fn anchors(fields: Fields<'_, '_>, raw: bool, out: &mut Diagnostics) -> Option<V
                 1 if fields.entry("lead").is_none() => {
                     Some("is one byte, and there is no `lead`: it would be found everywhere")
                 }
-                1..=64 if raw && anchor.text.is_ascii() => {
-                    Some("is ASCII, and `text: raw` is for what folding drops")
+                1..=64 if raw && anchor.text.starts_with(|first: char| first.is_ascii()) => {
+                    Some("begins with ASCII, and `text: raw` is for what folding drops")
                 }
                 1..=64 => None,
                 _ => Some("is longer than 64 bytes"),

@@ -125,8 +125,11 @@ impl<'d> Builder<'d> {
         for escape in ["%", "\\"] {
             self.words.add(escape, Meaning::Escape);
         }
-        for anchor in hosts::ANCHORS {
-            self.words.add(anchor, Meaning::Host);
+        for anchor in hosts::URL_ANCHORS {
+            self.words.add(anchor, Meaning::Url);
+        }
+        for anchor in hosts::WORD_ANCHORS {
+            self.words.add(anchor, Meaning::Address);
         }
         let mut shapes = vec![0_u128; (MAX_SHAPE + 1) * FOLLOWERS];
         for (at, (_, pattern)) in self.digits.iter().enumerate() {

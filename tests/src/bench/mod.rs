@@ -8,6 +8,7 @@
 //!     ├───────► scale         10 000 agents: compiling, loading, deciding
 //!     ├───────► bundles       how fast policy reaches filters, and how many a companion serves
 //!     └───────► soak          memory over a million requests (`make soak`)
+//!  texts ─────► scan          megabytes a second: engine, V8, wasmtime, and libraries that look for the same
 //! ```
 //!
 //! Budgets stand beside the numbers. A number over its budget is shown as such and is no error: machines differ.
@@ -21,8 +22,10 @@ pub mod instructions;
 mod load;
 mod report;
 mod scale;
+mod scan;
 mod soak;
 mod subjects;
+mod texts;
 
 use std::error::Error;
 use std::path::Path;
@@ -46,6 +49,8 @@ pub enum Part {
     Bundles,
     /// So many requests while policy changes every second. Not part of everything.
     Soak(u64),
+    /// Only how fast texts are looked through.
+    Scan,
 }
 
 /// The policy that everything is measured under: the example's.
@@ -60,6 +65,10 @@ pub fn run(part: Part) -> Result<Report, Box<dyn Error>> {
         report.decisions = decisions::measure(&bundle)?;
         eprintln!("==> instructions per decision");
         report.instructions = Some(instructions::measure(&bundle)?);
+    }
+    if matches!(part, Part::All | Part::Scan) {
+        eprintln!("==> looking through texts, natively, in V8, in wasmtime, and beside others");
+        report.scan = Some(scan::measure()?);
     }
     if matches!(part, Part::All | Part::Scale) {
         report.scale = scale::measure()?;

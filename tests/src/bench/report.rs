@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::decisions::Samples;
+use super::scan::Scan;
 use super::subjects::{Budget, LARGE, LARGEST, LARGEST_TO_LARGE};
 
 /// How much more a byte may cost in a body of 1 MiB than in one of 64 KiB.
@@ -26,6 +27,7 @@ pub struct Report {
     machine: String,
     pub(super) decisions: Vec<Decision>,
     pub(super) instructions: Option<Instructions>,
+    pub(super) scan: Option<Scan>,
     pub(super) scale: Vec<ScaleRow>,
     pub(super) envoy: Option<EnvoyCpu>,
 }
@@ -94,7 +96,14 @@ pub(super) struct CpuRow {
 
 impl Report {
     pub(super) fn new() -> Self {
-        Self { machine: machine(), decisions: Vec::new(), instructions: None, scale: Vec::new(), envoy: None }
+        Self {
+            machine: machine(),
+            decisions: Vec::new(),
+            instructions: None,
+            scan: None,
+            scale: Vec::new(),
+            envoy: None,
+        }
     }
 }
 
@@ -151,6 +160,9 @@ impl fmt::Display for Report {
                 }
                 Instructions::NotCounted(why) => writeln!(f, "not counted: {why}")?,
             }
+        }
+        if let Some(scan) = &self.scan {
+            write!(f, "{scan}")?;
         }
         if !self.scale.is_empty() {
             scale(f, &self.scale)?;
@@ -235,7 +247,7 @@ fn cpu(f: &mut fmt::Formatter<'_>, rows: &[CpuRow]) -> fmt::Result {
     Ok(())
 }
 
-fn verdict(within: bool) -> &'static str {
+pub(super) fn verdict(within: bool) -> &'static str {
     if within { "ok" } else { "OVER" }
 }
 

@@ -42,6 +42,7 @@ enum Only {
     Scale,
     Bundles,
     Soak,
+    Scan,
 }
 
 /// What this program is when it starts itself again.
@@ -80,6 +81,7 @@ fn run(line: &CommandLine) -> Result<(), Box<dyn Error>> {
         Some(Only::Scale) => Part::Scale,
         Some(Only::Bundles) => Part::Bundles,
         Some(Only::Soak) => Part::Soak(line.requests),
+        Some(Only::Scan) => Part::Scan,
     })?;
     match line.format {
         Format::Text => print!("{report}"),

@@ -1,6 +1,6 @@
 //! Reading a host in all the forms that some client accepts.
 
-use super::MAX_HOST_LEN;
+use super::{MAX_HOST_LEN, is_host};
 use crate::http::Host;
 use crate::scan::fold::{Fold, fold_char};
 use alloc::string::String;
@@ -17,15 +17,17 @@ pub(super) struct HostText {
 /// What a character of a host, a port or their brackets counts as; `None` for others, and `Some(None)` for one that counts as nothing.
 #[inline(never)]
 pub(super) fn host_char(c: char) -> Option<Option<u8>> {
-    let byte = match fold_char(c) {
-        Fold::Drop => return Some(None),
-        Fold::Ascii(byte) => byte,
-        // The full stops of IDNA (Unicode technical standard 46).
-        Fold::Keep if matches!(c, '\u{3002}' | '\u{ff61}') => b'.',
-        Fold::Keep => u8::try_from(u32::from(c)).ok().filter(u8::is_ascii)?,
+    let byte = match u8::try_from(u32::from(c)) {
+        Ok(byte) if byte.is_ascii() => byte,
+        _ => match fold_char(c) {
+            Fold::Drop => return Some(None),
+            Fold::Ascii(byte) => byte,
+            // The full stops of IDNA (Unicode technical standard 46).
+            Fold::Keep if matches!(c, '\u{3002}' | '\u{ff61}') => b'.',
+            Fold::Keep => return None,
+        },
     };
-    let known = byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'%' | b':');
-    known.then_some(Some(byte))
+    is_host(byte).then_some(Some(byte))
 }
 
 /// Reads the host that a text begins with.

@@ -5,10 +5,28 @@ fn risks(text: &str) -> Vec<HostRisk> {
     find(text).into_iter().map(|finding| finding.risk).collect()
 }
 
-/// Whether a scanner that looks for the anchors would look closer.
+/// Everything that is found wherever it is looked for.
+fn find(text: &str) -> Vec<HostFinding> {
+    let all = Anchors { places: Vec::new(), all: true };
+    super::find(text, &Announced { urls: all.clone(), words: all })
+}
+
+/// Whether a scanner that looks for the anchors, and then only where they say, finds the same.
 fn is_announced(folded: &str) -> bool {
     let lower = folded.to_ascii_lowercase();
-    ANCHORS.iter().any(|anchor| lower.contains(anchor)) || could_be_host(folded.as_bytes())
+    let noted = |known: &[&str]| {
+        let mut anchors = Anchors::default();
+        let is_one = |at: &usize| {
+            known.iter().any(|anchor| {
+                lower.as_bytes().get(*at..).is_some_and(|rest| rest.starts_with(anchor.as_bytes()))
+            })
+        };
+        (0..lower.len()).filter(is_one).for_each(|at| anchors.note(at));
+        anchors
+    };
+    let announced = Announced { urls: noted(URL_ANCHORS), words: noted(WORD_ANCHORS) };
+    let none = announced.urls.places.is_empty() && announced.words.places.is_empty();
+    (!none || could_be_host(folded.as_bytes())) && super::find(folded, &announced) == find(folded)
 }
 
 #[test]

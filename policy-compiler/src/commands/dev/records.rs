@@ -19,8 +19,11 @@ pub(super) fn line(json: &str, colour: Colour) -> String {
         _ => record.reason,
     };
     let why = if record.enforced == record.verdict { why } else { format!("{why} (let go)") };
-    let found: Vec<_> =
+    let mut found: Vec<_> =
         record.findings.iter().map(|f| format!("{} {} at {}", f.action, f.detector, f.r#where)).collect();
+    if record.findings_unlisted > 0 {
+        found.push(format!("{} more", record.findings_unlisted));
+    }
     let found = if found.is_empty() { String::new() } else { format!("  [{}]", found.join("; ")) };
     let operation = record.operation.unwrap_or_else(unknown);
     let line = format!("{status:<4} {caller:<CALLER_WIDTH$} {operation:<OPERATION_WIDTH$} {why}{found}");
@@ -40,7 +43,7 @@ mod tests {
     #[test]
     fn a_record_becomes_one_line() {
         let json = r#"{"verdict":"deny","reason":"policy.denied","status":403,"agent":"deploy","mission":"deploy",
-            "rule":"never-drop","operation":"mcp tools/call drop_table","findings":[],"mode":"enforce","enforced":"deny","caller":"spiffe://a/b",
+            "rule":"never-drop","operation":"mcp tools/call drop_table","findings":[],"findingsUnlisted":0,"mode":"enforce","enforced":"deny","caller":"spiffe://a/b",
             "protocol":"mcp","requestBytes":1,"responseBytes":0}"#;
         assert_eq!(
             line(json, Colour::Never),

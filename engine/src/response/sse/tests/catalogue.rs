@@ -48,13 +48,12 @@ fn dfa(word: &str) -> Dfa {
 fn triggers() -> Triggers {
     let (ranges, class) = classes();
     let mut triggers = Triggers::default();
-    (triggers.ranges, triggers.children, triggers.fails) = (ranges, vec![WORDS.len() as u8], vec![0]);
+    (triggers.ranges, triggers.children) = (ranges, vec![WORDS.len() as u8]);
     for depth in 1..=5_u8 {
         for ((_, word, ..), id) in
             WORDS.iter().zip(0..).filter(|((_, word, ..), _)| word.len() >= depth.into())
         {
             triggers.labels.push(class(word.as_bytes()[usize::from(depth) - 1]));
-            triggers.fails.push(0);
             let ends = word.len() == usize::from(depth);
             if ends {
                 let word = Word { meaning: Meaning::Anchor(DetectorId(id)), length: depth };
