@@ -114,7 +114,7 @@ fn patterns() -> Vec<String> {
     let detectors = library().detectors();
     let patterns = detectors.iter().filter_map(|(of, _)| match &of.finder {
         Finder::Pattern(pattern) => Some(pattern.regex.replace('\n', "\\n")),
-        Finder::Structural(_) => None,
+        Finder::Structural(_) | Finder::Values(_) => None,
     });
     patterns.collect()
 }
@@ -124,7 +124,7 @@ fn table_bytes() -> usize {
     let detectors = library().detectors();
     let patterns = detectors.iter().filter_map(|(of, _)| match &of.finder {
         Finder::Pattern(pattern) => Some(pattern.dfa.next.len() + 256 + pattern.dfa.accepts.len() * 2),
-        Finder::Structural(_) => None,
+        Finder::Structural(_) | Finder::Values(_) => None,
     });
     catalogue.triggers.table_bytes() + patterns.sum::<usize>()
 }

@@ -1,0 +1,72 @@
+# shellcheck shell=bash
+# Programs out of Debian's packages: fetched by apt and unpacked into the cache, not installed, root not needed. Sourced
+# behind lib.sh, never run.
+
+APT=()
+
+# debian_root PACKAGE PINNED SIZE WORKS REMEDY: unpacks the package of that name and prints the folder, which holds what the
+# package would put under `/`. It is found again the next time. PINNED has lines VERSION MACHINE SHA256: those versions are also checked by
+# sha256; where Debian offers another, apt's own signatures must do. WORKS is a function that is given the folder and says whether it is of use here.
+debian_root() {
+    debian_cached "$1" || {
+        locked "$1" debian_fetch "$@"
+        debian_cached "$1"
+    }
+}
+
+# debian_cached PACKAGE: the newest that is in the cache. A rename put it there whole, and only after it had run once.
+debian_cached() {
+    local all
+    all=$(compgen -G "$CACHE/debian/$1/*/") || return 1
+    sort -V <<<"${all//\/$'\n'/$'\n'}" | tail -n 1 | sed 's,/$,,'
+}
+
+debian_fetch() {
+    local package=$1 pinned=$2 size=$3 works=$4 remedy=$5
+    debian_cached "$package" >/dev/null && return # another run made it while this one waited
+    need apt-get "$remedy"
+    need dpkg-deb "$remedy"
+    scratch "$package"
+    local work=$SCRATCH version machine sha256
+    version=$(debian_candidate "$package")
+    if [ -z "$version" ] || ! debian_download "$work" "$package" "$version" "$size"; then
+        say "Debian's package lists on this machine are missing or old; fetching them into the cache"
+        debian_lists "$work/apt"
+        version=$(debian_candidate "$package")
+        [ -n "$version" ] || die "Debian here has no $package" "$remedy"
+        retry debian_download "$work" "$package" "$version" "$size" ||
+            die "apt can not fetch $package $version" "look at apt's message above"
+    fi
+    machine=$(dpkg --print-architecture)
+    sha256=$(awk -v v="$version" -v m="$machine" '$1 == v && $2 == m { print $3 }' <<<"$pinned")
+    local debs=("$work/$package"_*.deb)
+    if [ -n "$sha256" ]; then
+        check_sha256 "${debs[0]}" "$sha256"
+    else
+        say "$package $version for $machine is not one that is pinned; apt's signatures vouch for it"
+    fi
+    dpkg-deb -x "${debs[0]}" "$work/root"
+    "$works" "$work/root" || die "what Debian's $package $version holds does not run here" "$remedy"
+    mkdir -p "$CACHE/debian/$package"
+    mv "$work/root" "$CACHE/debian/$package/$version"
+    say "$package $version is ready in the cache"
+}
+
+debian_candidate() {
+    apt-cache "${APT[@]}" policy "$1" 2>/dev/null | awk '$1 == "Candidate:" && $2 != "(none)" { print $2 }'
+}
+
+# debian_lists DIR: package lists of the machine's own sources, kept in DIR, so that root is not needed and the machine's
+# lists stay as they are. apt checks their signatures as always.
+debian_lists() {
+    mkdir -p "$1/state/lists/partial" "$1/cache/archives/partial"
+    APT+=(-o "Dir::State=$1/state" -o "Dir::State::lists=$1/state/lists" -o "Dir::State::status=/var/lib/dpkg/status" -o "Dir::Cache=$1/cache")
+    apt-get "${APT[@]}" update >&2 || say "apt-get update had errors; going on with the lists that it got"
+}
+
+# debian_download DIR PACKAGE VERSION SIZE: apt checks the file against the signed lists.
+debian_download() {
+    say "fetching Debian's $2 $3 (about $4)"
+    # Root's downloads run as another user, who can not write here: apt says so, and goes on.
+    (cd "$1" && timeout 600 apt-get "${APT[@]}" -o APT::Sandbox::User=root download "$2=$3") >&2
+}
