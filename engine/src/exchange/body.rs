@@ -279,9 +279,8 @@ fn describe(policy: &Policy, message: &Message<'_>) -> String {
         Message::Response => "mcp response".to_string(),
         Message::Notification { method, .. } => format!("mcp {}", shown(method)),
         Message::Request { method, call, .. } => match call {
-            Call::Tool { name, .. } | Call::Prompt { name } => {
-                format!("mcp {} {}", shown(method), shown(name))
-            }
+            // Their methods are known.
+            Call::Tool { name, .. } | Call::Prompt { name } => ["mcp ", method, " ", shown(name)].concat(),
             // A URI can carry anything; rules name the ones that are granted.
             Call::Resource { .. } | Call::Housekeeping | Call::List(_) | Call::Other => {
                 format!("mcp {}", shown(method))

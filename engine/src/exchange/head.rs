@@ -173,11 +173,11 @@ impl Exchange {
         self.record.protocol = Some(route.protocol.name());
         match route.protocol {
             Protocol::Http => {
-                self.record.operation = Some(format!("http {} {template}", request.method));
+                self.record.operation = Some(["http ", request.method, " ", template].concat());
                 self.judge_http(policy, route, request)
             }
             Protocol::Mcp => {
-                self.record.operation = Some(format!("mcp {}", request.method));
+                self.record.operation = Some(["mcp ", request.method].concat());
                 self.judge_mcp(policy, route, request).map(Some).map_err(shaped(Shape::Rpc(None)))
             }
             Protocol::A2a => {

@@ -147,7 +147,7 @@ fn check_host(host: &str) -> Result<(), InvalidHost> {
     if let Some(v6) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         return v6.parse::<core::net::Ipv6Addr>().map(|_| ()).map_err(|_| InvalidHost::Character);
     }
-    if host.split('.').any(str::is_empty) {
+    if host.as_bytes().split(|&byte| byte == b'.').any(<[u8]>::is_empty) {
         return Err(InvalidHost::Empty);
     }
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');

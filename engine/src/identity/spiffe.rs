@@ -89,7 +89,7 @@ impl SpiffeId {
     pub fn parse(id: &[u8]) -> Result<Self, InvalidSpiffeId> {
         let (trust_domain, path) = split(id)?;
         TrustDomain::parse(trust_domain)?;
-        for segment in path.split('/') {
+        for segment in path.as_bytes().split(|&byte| byte == b'/') {
             check_segment(segment, false)?;
         }
         let text = core::str::from_utf8(id).map_err(|_| InvalidSpiffeId::PathCharacter)?.to_string();
@@ -137,8 +137,9 @@ impl SpiffePattern {
     pub fn parse(pattern: &str) -> Result<Self, InvalidSpiffeId> {
         let (trust_domain, path) = split(pattern.as_bytes())?;
         let trust_domain = TrustDomain::parse(trust_domain)?;
-        let segments =
-            path.split('/').map(|segment| check_segment(segment, true).map(|()| Glob::new(segment)));
+        let segments = path
+            .split('/')
+            .map(|segment| check_segment(segment.as_bytes(), true).map(|()| Glob::new(segment)));
         Ok(Self { trust_domain, segments: segments.collect::<Result<_, _>>()? })
     }
 
@@ -257,12 +258,12 @@ fn split(id: &[u8]) -> Result<(&str, &str), InvalidSpiffeId> {
     }
 }
 
-fn check_segment(segment: &str, star: bool) -> Result<(), InvalidSpiffeId> {
+fn check_segment(segment: &[u8], star: bool) -> Result<(), InvalidSpiffeId> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_') || (star && b == b'*');
     match segment {
-        "" => Err(InvalidSpiffeId::EmptySegment),
-        "." | ".." => Err(InvalidSpiffeId::DotSegment),
-        _ if segment.bytes().all(allowed) => Ok(()),
+        b"" => Err(InvalidSpiffeId::EmptySegment),
+        b"." | b".." => Err(InvalidSpiffeId::DotSegment),
+        _ if segment.iter().all(|&byte| allowed(byte)) => Ok(()),
         _ => Err(InvalidSpiffeId::PathCharacter),
     }
 }

@@ -13,7 +13,7 @@ pub use risk::HostRisk;
 
 use super::ascii::Ascii;
 use alloc::vec::Vec;
-use reading::{host_char, read_host};
+use reading::{HostText, host_char, read_host};
 use risk::{Reason, classify, is_dangerous_scheme, is_one_of};
 
 /// The longest text that is read as a host: a name, percent-encoded in part, and a port.
@@ -74,13 +74,26 @@ pub struct HostFinding {
 /// Whether a text could be a host as a whole, or begin with one, judged by its first bytes.
 pub fn could_be_host(text: &[u8]) -> bool {
     let text = text.trim_ascii();
-    let host = |byte: &u8| byte.is_ascii_alphanumeric() || b".-_%:[]".contains(byte) || !byte.is_ascii();
+    let host = |byte: &u8| is_host(*byte) || matches!(byte, b'[' | b']') || !byte.is_ascii();
     let length = text.iter().take(MAX_HOST_LEN.saturating_mul(2)).take_while(|byte| host(byte)).count();
     let part = text.get(..length).unwrap_or_default();
     let marked = part.iter().any(|byte| b".:".contains(byte) || !byte.is_ascii())
         || part.first().is_some_and(u8::is_ascii_digit);
     let named = || is_one_of(part, &BARE_NAMES);
-    matches!(text.get(length), None | Some(b'/' | b'?' | b'#' | b'\\')) && (marked || named())
+    matches!(text.get(length), None | Some(b'/' | b'?' | b'#' | b'\\'))
+        && ((marked && !is_plain_number(part)) || named())
+}
+
+/// Whether digits, and no more than two full stops, are a number or a version to everyone: alone they would be taken for an address only if
+/// it were that of a metadata service. Of these the first byte is at least 100 and written with a 1 or a 0 in front, and the whole has ten digits.
+fn is_plain_number(part: &[u8]) -> bool {
+    let dots = part.iter().filter(|&&byte| byte == b'.').count();
+    part.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
+        && match dots {
+            0 => part.len() < 10,
+            1 | 2 => !matches!(part.first(), Some(b'0' | b'1')),
+            _ => false,
+        }
 }
 
 /// Where anchors stand in a text, in order.
@@ -242,8 +255,13 @@ impl Search<'_> {
     fn host(&mut self, start: usize, end: usize, reason: Reason) {
         let Some(text) = self.text.get(start..end) else { return };
         let Some(read) = read_host(text) else { return };
-        let Some(risk) = classify(&read.host, text, reason) else { return };
-        self.report(start, start.saturating_add(read.host_len), risk);
+        self.classify(&read, text, start, reason);
+    }
+
+    fn classify(&mut self, read: &HostText, text: &str, start: usize, reason: Reason) {
+        if let Some(risk) = classify(&read.host, text, reason) {
+            self.report(start, start.saturating_add(read.host_len), risk);
+        }
     }
 
     /// Looks at each word with an anchor for a metadata service.
@@ -300,8 +318,8 @@ impl Search<'_> {
         let length = trimmed.bytes().take(MAX_BARE_LEN).take_while(|&byte| !ends_authority(byte)).count();
         let path = matches!(trimmed.as_bytes().get(length), None | Some(b'/' | b'?' | b'#' | b'\\'));
         let Some(authority) = trimmed.get(..length).filter(|_| path) else { return };
-        if read_host(authority).is_some_and(|read| read.whole_len == authority.len()) {
-            self.host(start, start.saturating_add(length), Reason::Alone);
+        if let Some(read) = read_host(authority).filter(|read| read.whole_len == authority.len()) {
+            self.classify(&read, authority, start, Reason::Alone);
         }
     }
 

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 /// The most states.
 pub const MAX_STATES: usize = 0x8000;
+/// The bits of a state's number.
+const STATE: u16 = 0x7fff;
 
 /// The words, and what they mean. Empty tables find nothing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -62,7 +64,7 @@ pub enum Meaning {
 struct Table {
     classes: Vec<u8>,
     /// The first state, its children and theirs have a row each: there the walks are, nearly always. How many rows there are, how many bits
-    /// the width of one takes, and the rows.
+    /// the width of one takes, and the rows: states, and in the highest bit whether words end there.
     rows: usize,
     shift: u32,
     cells: Vec<u16>,
@@ -126,10 +128,11 @@ impl Triggers {
         for state in 0..rows {
             let (labels, first) = self.edges(state);
             for (&class, to) in labels.iter().zip(first..) {
+                let ends = u16::from(!self.words_of(usize::from(to)).is_empty()).wrapping_shl(15);
                 if let Some(cell) =
                     cells.get_mut(state.saturating_mul(width).saturating_add(usize::from(class)))
                 {
-                    *cell = to;
+                    *cell = to | ends;
                 }
             }
         }
@@ -158,19 +161,21 @@ impl Triggers {
         (self.labels.get(from..from.saturating_add(count)).unwrap_or_default(), first)
     }
 
-    /// The state after a byte; 0 where there is none.
-    fn step(&self, state: usize, byte: u8) -> usize {
+    /// The state after a byte, 0 where there is none, and whether words could end in it.
+    #[inline]
+    fn step(&self, state: usize, byte: u8) -> (usize, bool) {
         let table = &self.table;
         let class = table.classes.get(usize::from(byte)).copied().unwrap_or(0);
         if state < table.rows {
             let row = state.checked_shl(table.shift).unwrap_or(0);
-            return usize::from(table.cells.get(row | usize::from(class)).copied().unwrap_or(0));
+            let cell = table.cells.get(row | usize::from(class)).copied().unwrap_or(0);
+            return (usize::from(cell & STATE), cell > STATE);
         }
         let first = usize::from(table.first.get(state).copied().unwrap_or(0));
         let count = usize::from(self.children.get(state).copied().unwrap_or(0));
         let from = first.saturating_sub(1);
         let labels = self.labels.get(from..from.saturating_add(count)).unwrap_or_default();
-        labels.iter().position(|&label| label == class).map_or(0, |at| first.saturating_add(at))
+        (labels.iter().position(|&label| label == class).map_or(0, |at| first.saturating_add(at)), true)
     }
 
     /// How large the table is, in bytes.
@@ -206,11 +211,16 @@ impl Triggers {
     fn walk(&self, text: &[u8], start: usize, found: &mut dyn FnMut(Word, usize, usize)) {
         let mut state = 0_usize;
         for (&byte, before) in text.get(start..).unwrap_or_default().iter().zip(start..) {
-            state = self.step(state, byte);
-            if state == 0 {
+            let (next, ends) = self.step(state, byte);
+            if next == 0 {
                 return;
             }
-            self.words_of(state).iter().for_each(|&(_, word)| found(word, start, before.saturating_add(1)));
+            state = next;
+            if ends {
+                self.words_of(state)
+                    .iter()
+                    .for_each(|&(_, word)| found(word, start, before.saturating_add(1)));
+            }
         }
     }
 
@@ -247,7 +257,7 @@ impl Triggers {
         let begins = |start: &usize| {
             let mut state = 0_usize;
             text.get(*start..).unwrap_or_default().iter().all(|&byte| {
-                state = self.step(state, byte);
+                state = self.step(state, byte).0;
                 state != 0
             })
         };

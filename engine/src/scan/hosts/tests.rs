@@ -193,6 +193,17 @@ fn plain_text_points_nowhere() {
 }
 
 #[test]
+fn numbers_and_versions_are_no_hosts_unless_they_are_a_metadata_service() {
+    for text in ["0", "7", "10", "20251122", "999999999", "2.0", "2.0.1", "42/7"] {
+        assert!(!could_be_host(text.as_bytes()), "{text}");
+    }
+    for text in ["2852039166", "1684301000", "192.192", "169.16689662", "0300.0.192", "168.63.33040"] {
+        assert!(could_be_host(text.as_bytes()), "{text}");
+        assert_eq!(risks(text), [HostRisk::Metadata], "{text}");
+    }
+}
+
+#[test]
 fn words_and_sentences_are_no_hosts() {
     for text in ["", "hello", "hello world", "a sentence.", "metadata", "a, b.c", "\"x.y\""] {
         assert!(!could_be_host(text.as_bytes()), "{text}");
@@ -245,6 +256,12 @@ proptest! {
             prop_assert!(is_announced(std::str::from_utf8(folded.bytes()).unwrap()), "{text}: {finding:?}");
             prop_assert!(text.get(finding.start..finding.end).is_some_and(|found| !found.is_empty()));
         }
+    }
+
+    #[test]
+    fn what_is_no_host_is_none_as_a_whole(text in "(169|100|168|192|0251|0300|10|1684301000|[0-9]{1,12}|0x[0-9a-f]{1,4})([.:/][0-9]{0,9}){0,4}") {
+        let found = super::find(&text, &Announced::default());
+        prop_assert!(could_be_host(text.as_bytes()) || found.is_empty(), "{text}: {found:?}");
     }
 
     #[test]
