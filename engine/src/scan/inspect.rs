@@ -177,6 +177,9 @@ impl<'p> Inspector<'p> {
     }
 
     fn look(&mut self, text: &[u8], given: &[u8], spot: Spot<'_>) -> Vec<u8> {
+        if given.is_empty() && self.looker.catalogue.is_silent(text) {
+            return Vec::new();
+        }
         let mut work = self.work.take().unwrap_or_else(|| Work::for_length(text.len()));
         let looker = self.looker;
         let groups =

@@ -55,6 +55,11 @@ pub const MAX_DIGIT_DETECTORS: usize = 128;
 pub const KEY_BYTES: usize = 32;
 /// The kinds of bytes that a run of digits can be followed by: see [`Catalogue::shapes`].
 pub const FOLLOWERS: usize = 5;
+/// What most messages are made of, beside what they are about.
+const COMMON: [&str; 24] = [
+    "jsonrpc", "2.0", "id", "method", "params", "name", "arguments", "tools/call", "_meta", "result", "content", "type",
+    "text", "isError", "model", "messages", "role", "user", "choices", "index", "delta", "object", "function", "created",
+];
 
 /// Every detector of a policy, and the tables that find where their matches could begin.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -98,6 +103,9 @@ pub struct Catalogue {
     /// Whether whatever reads texts as they stand, rather than folded, is triggered by its anchors alone. These are not ASCII.
     #[serde(skip)]
     raw_beyond_ascii: bool,
+    /// Which of [`COMMON`] need no look: a bit each.
+    #[serde(skip)]
+    silent: u32,
 }
 
 impl Catalogue {
@@ -121,6 +129,7 @@ impl Catalogue {
             return None;
         }
         self.derive();
+        self.silent = self.silent_words();
         Some(count)
     }
 
@@ -197,6 +206,25 @@ impl Catalogue {
             Some(Detector { id, .. }) => Reason::Dlp(id.as_str().into()),
             None => Reason::Internal,
         }
+    }
+
+    /// Those of [`COMMON`] in which nothing is found, and that say nothing of what stands beside them: a bit each.
+    fn silent_words(&self) -> u32 {
+        let looker = text::Looker { catalogue: self, profile: None, place: Place::Request };
+        let silent = |word: &str| {
+            let mut found = false;
+            let mut work = pass::Work::for_length(word.len());
+            let groups = looker.text(word.as_bytes(), &[], text::MAX_DEPTH, &mut work, &mut |_| found = true);
+            !found && groups.is_empty()
+        };
+        let bits = (0..u32::BITS).map(|at| 1_u32.rotate_left(at));
+        COMMON.iter().zip(bits).filter(|(word, _)| silent(word)).fold(0, |all, (_, bit)| all | bit)
+    }
+
+    /// Whether a text needs no look, for it is one of the words that most messages are made of.
+    fn is_silent(&self, text: &[u8]) -> bool {
+        let at = COMMON.iter().position(|word| word.as_bytes() == text);
+        at.and_then(|at| u32::try_from(at).ok()).is_some_and(|at| self.silent.rotate_right(at) & 1 == 1)
     }
 
     /// Whether any detector finds something, whatever policy does about it. What it finds may not stand in a record.
