@@ -57,8 +57,30 @@ pub const KEY_BYTES: usize = 32;
 pub const FOLLOWERS: usize = 5;
 /// What most messages are made of, beside what they are about.
 const COMMON: [&str; 24] = [
-    "jsonrpc", "2.0", "id", "method", "params", "name", "arguments", "tools/call", "_meta", "result", "content", "type",
-    "text", "isError", "model", "messages", "role", "user", "choices", "index", "delta", "object", "function", "created",
+    "jsonrpc",
+    "2.0",
+    "id",
+    "method",
+    "params",
+    "name",
+    "arguments",
+    "tools/call",
+    "_meta",
+    "result",
+    "content",
+    "type",
+    "text",
+    "isError",
+    "model",
+    "messages",
+    "role",
+    "user",
+    "choices",
+    "index",
+    "delta",
+    "object",
+    "function",
+    "created",
 ];
 
 /// Every detector of a policy, and the tables that find where their matches could begin.

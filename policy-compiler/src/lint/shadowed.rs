@@ -14,9 +14,17 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 const PLAIN_KEYS: [&str; 9] =
     ["name", "service", "waivers", "capabilities", "http", "mcp", "a2a", "grpc", "llm"];
 
-/// The rules that could cover others, sorted by service, protocol and each name that they cover; `None` for patterns.
-type Index<'i, 'v, 'n, 's> = Vec<(Place<'i>, &'i RuleView<'v, 'n, 's>)>;
-type Place<'i> = (u16, &'static str, Option<&'i str>);
+/// The rules that could cover others, by service, protocol and each name that they cover.
+#[derive(Default)]
+struct Index<'i, 'v, 'n, 's> {
+    /// Those of exact names, sorted.
+    exact: Vec<(Place<'i>, &'i RuleView<'v, 'n, 's>)>,
+    /// Those of patterns, sorted by the text in front of what varies, and within that as they are written.
+    patterns: Vec<(Place<'i>, &'i RuleView<'v, 'n, 's>)>,
+    /// For each pattern, the next before it whose text in front its own begins with.
+    wider: Vec<Option<usize>>,
+}
+type Place<'i> = (u16, &'static str, &'i str);
 
 /// What could cover rules of other missions than their own.
 pub(super) struct Shadows<'i, 'v, 'n, 's> {
@@ -31,7 +39,7 @@ impl<'i, 'v, 'n, 's> Shadows<'i, 'v, 'n, 's> {
         let missions: Vec<_> = (0..view.missions.len()).collect();
         let denies = in_parallel(&missions, |mission| match enforces(view, *mission) {
             true => index(view, *mission, Effect::Deny),
-            false => Index::new(),
+            false => Index::default(),
         });
         let number = |id: &MissionId| usize::from(id.0);
         let mut common: Vec<Option<Vec<usize>>> = vec![None; view.missions.len()];
@@ -118,16 +126,57 @@ fn index<'i, 'v, 'n, 's>(
     mission: usize,
     effect: Effect,
 ) -> Index<'i, 'v, 'n, 's> {
-    let mut index = Index::new();
+    let mut index = Index::default();
     let rules = view.rules_of(mission).iter().filter(|rule| rule.rule.effect == effect);
     for rule in rules.filter(|rule| is_plain(rule)) {
         let (service, protocol) = (rule.rule.service.0, rule.protocol());
-        each_name(&rule.rule.operations, &mut |name| {
-            index.push(((service, protocol, Some(name).filter(|name| is_exact(name))), rule));
+        each_name(&rule.rule.operations, &mut |name| match is_exact(name) {
+            true => index.exact.push(((service, protocol, name), rule)),
+            false => index.patterns.push(((service, protocol, front(name)), rule)),
         });
     }
-    index.sort_by_key(|(place, _)| *place);
+    index.exact.sort_by_key(|(place, _)| *place);
+    index.patterns.sort_by_key(|(place, _)| *place);
+    for (at, (place, _)) in index.patterns.iter().enumerate() {
+        let begins =
+            |other: &usize| index.patterns.get(*other).is_some_and(|(other, _)| is_before(other, place));
+        let mut other = at.checked_sub(1);
+        while let Some(known) = other.filter(|other| !begins(other)) {
+            other = index.wider.get(known).copied().flatten();
+        }
+        index.wider.push(other);
+    }
     index
+}
+
+impl<'i, 'v, 'n, 's> Index<'i, 'v, 'n, 's> {
+    /// The rules that name exactly this.
+    fn named(&self, place: Place<'_>) -> impl Iterator<Item = &'i RuleView<'v, 'n, 's>> {
+        let from = self.exact.partition_point(|(known, _)| *known < place);
+        self.exact.iter().skip(from).take_while(move |(known, _)| *known == place).map(|(_, rule)| *rule)
+    }
+
+    /// The rules with patterns that could cover what begins with a text, the narrowest first.
+    fn around<'a>(
+        &'a self,
+        place: Place<'a>,
+    ) -> impl Iterator<Item = &'i RuleView<'v, 'n, 's>> + use<'a, 'i, 'v, 'n, 's> {
+        let last = self.patterns.partition_point(|(known, _)| *known <= place).checked_sub(1);
+        let wider = |at: &usize| self.wider.get(*at).copied().flatten();
+        let fits =
+            move |at: &usize| self.patterns.get(*at).is_some_and(|(known, _)| is_before(known, &place));
+        std::iter::successors(last, wider).filter(fits).filter_map(|at| Some(self.patterns.get(at)?.1))
+    }
+}
+
+/// Whether what is at the second place begins with what is at the first.
+fn is_before(one: &Place<'_>, other: &Place<'_>) -> bool {
+    (one.0, one.1) == (other.0, other.1) && other.2.starts_with(one.2)
+}
+
+/// What stands in a pattern before anything that varies. `/a/**` covers `/a` too.
+fn front(name: &str) -> &str {
+    name.split(['*', '{']).next().unwrap_or_default().trim_end_matches('/')
 }
 
 fn is_exact(name: &str) -> bool {
@@ -162,19 +211,16 @@ fn coverer<'i, 'v, 'n, 's>(
 ) -> Option<&'i RuleView<'v, 'n, 's>> {
     let mut first = None;
     each_name(&rule.rule.operations, &mut |name| first = first.or(Some(name)));
-    let exact = first.filter(|name| is_exact(name));
-    let find = |name| {
-        let place = (rule.rule.service.0, rule.protocol(), name);
-        let from = index.partition_point(|(known, _)| *known < place);
-        index.iter().skip(from).take_while(move |(known, _)| *known == place).map(|(_, rule)| *rule)
-    };
-    let mut candidates = find(exact).chain(find(None).filter(|_| exact.is_some()));
-    candidates.find(|other| {
+    let place = |name| (rule.rule.service.0, rule.protocol(), name);
+    let covers = |other: &&RuleView<'_, '_, '_>| {
         let (wide, narrow) = (&other.rule.operations, &rule.rule.operations);
         let same = other.name == rule.name;
         let both = || allow && is_plain(rule) && covers(narrow, wide, allow);
         !same && covers(wide, narrow, allow) && !(both() && other.name.text > rule.name.text)
-    })
+    };
+    let first = first.unwrap_or_default();
+    let exact = is_exact(first).then(|| index.named(place(first)).find(covers)).flatten();
+    exact.or_else(|| index.around(place(front(first))).filter(covers).last())
 }
 
 /// Whether all that `narrow` names is covered by `wide`, which allows or denies.

@@ -82,6 +82,9 @@ pub(super) fn measure() -> Result<Vec<ScaleRow>, Box<dyn Error>> {
             None,
         ));
     }
+    let one = Shape { agents: FEW, missions: 1, rules: MANY, patterns: false };
+    let what = "compile 10 000 rules of one mission".to_owned();
+    rows.push(ScaleRow::new(what, millis(one.compile()?.1), "ms", None));
     eprintln!("==> decisions under few and under many");
     for (what, few, many) in [
         ("agents by exact ID", Shape { agents: FEW, ..many }, many),
@@ -90,11 +93,7 @@ pub(super) fn measure() -> Result<Vec<ScaleRow>, Box<dyn Error>> {
             Shape { agents: FEW, patterns: true, ..many },
             Shape { patterns: true, ..many },
         ),
-        (
-            "rules in one mission",
-            Shape { agents: FEW, missions: 1, rules: FEW, patterns: false },
-            Shape { agents: FEW, missions: 1, rules: MANY, patterns: false },
-        ),
+        ("rules in one mission", Shape { rules: FEW, ..one }, one),
     ] {
         let (few, many) = compare(few, many)?;
         rows.push(ScaleRow::new(format!("decision, 10 000 {what}"), many, "µs", None));
