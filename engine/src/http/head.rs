@@ -5,7 +5,7 @@ use crate::{IDENTITY_HEADER, OWNED_PREFIX};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-/// Headers whose values are the protocol's own, the proxy's, or credentials that are meant to be there.
+/// Headers whose values are the protocol's own, the proxy's, or credentials that are meant to be there; sorted.
 const EXPECTED: [&str; 40] = [
     "accept",
     "accept-encoding",
@@ -103,10 +103,7 @@ impl<'a> Head<'a> {
 
     /// Every header that is not the protocol's, the proxy's or a credential that is meant to be there.
     pub(crate) fn others(&self) -> impl Iterator<Item = HeaderPair<'a>> {
-        self.pairs.iter().copied().filter(|(name, _)| {
-            let is = |known: &&str| name.eq_ignore_ascii_case(known.as_bytes());
-            !name.starts_with(b":") && !EXPECTED.iter().any(is)
-        })
+        self.pairs.iter().copied().filter(|(name, _)| !name.starts_with(b":") && !is_expected(name))
     }
 
     /// Every header whose name begins with `prefix` in any case, in order: the rest of its name, and its value.
@@ -149,6 +146,13 @@ pub(crate) fn is_owned(name: &[u8]) -> bool {
     begins(name, OWNED_PREFIX) || (name.len() == IDENTITY_HEADER.len() && begins(name, IDENTITY_HEADER))
 }
 
+fn is_expected(name: &[u8]) -> bool {
+    // As proxies hand names over, they are in small letters.
+    EXPECTED.binary_search_by(|known| known.as_bytes().cmp(name)).is_ok()
+        || (name.iter().any(u8::is_ascii_uppercase)
+            && EXPECTED.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes())))
+}
+
 fn begins(name: &[u8], with: &str) -> bool {
     let same = |a: u8, b: u8| if a == b'_' { b == b'-' } else { a.eq_ignore_ascii_case(&b) };
     name.get(..with.len()).is_some_and(|start| start.iter().zip(with.bytes()).all(|(&a, b)| same(a, b)))
@@ -175,6 +179,17 @@ mod tests {
             ["x-workload-spiffe-id2", "x-workload", "x-sallyport", "workload-spiffe-id", "", "x_request_id"]
         {
             assert!(!is_owned(name.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn expected_headers_are_sorted_and_known_in_any_case() {
+        assert!(EXPECTED.is_sorted());
+        for name in ["accept", "X-Request-ID", "x-request-id", "Via"] {
+            assert!(is_expected(name.as_bytes()), "{name}");
+        }
+        for name in ["", "accept2", "x-request", "x-secret", "X-SECRET"] {
+            assert!(!is_expected(name.as_bytes()), "{name}");
         }
     }
 

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 /// find no class of their own.
 const CLASSES: usize = 64;
 const CLASS: u16 = 0x3f;
+const PAIR: u16 = 0xfff;
 const OTHER: u16 = 63;
 /// The kind of a byte stands above two classes: anything else, a letter, a digit, `_`.
 const KIND: u16 = 0x3000;
@@ -77,26 +78,28 @@ impl Gate {
         let before = from.checked_sub(1).and_then(|at| text.get(at));
         let rest = text.get(from..).unwrap_or_default();
         let (mut kind, mut first, mut second) = (read(before), read(rest.first()), read(rest.get(1)));
-        let begins = |kind: u16, first: u16, second: u16, third: u16| {
-            let cell = (kind & KIND) | (first & CLASS).wrapping_shl(6) | (second & CLASS);
-            let bits = cells.get(usize::from(cell)).copied().unwrap_or(0);
+        // The classes of the first two bytes, which move up with each byte.
+        let mut pair = (first & CLASS).wrapping_shl(6) | (second & CLASS);
+        let begins = |kind: u16, pair: u16, third: u16| {
+            let bits = cells.get(usize::from((kind & KIND) | (pair & PAIR))).copied().unwrap_or(0);
             bits.wrapping_shr(u32::from(third & CLASS)) & 1 == 1
         };
+        let next = |pair: u16, third: u16| (pair.wrapping_shl(6) | (third & CLASS)) & PAIR;
         let mut at = from;
         for &byte in rest.get(2..).unwrap_or_default() {
             let third = bytes.get(usize::from(byte)).copied().unwrap_or(OTHER);
-            if begins(kind, first, second, third) {
+            if begins(kind, pair, third) {
                 pass(at);
             }
-            (kind, first, second) = (first, second, third);
+            (kind, first, second, pair) = (first, second, third, next(pair, third));
             at = at.wrapping_add(1);
         }
         // What begins with the last two bytes is short, or is not there.
         while at < text.len() {
-            if begins(kind, first, second, OTHER) {
+            if begins(kind, pair, OTHER) {
                 pass(at);
             }
-            (kind, first, second) = (first, second, OTHER);
+            (kind, first, second, pair) = (first, second, OTHER, next(pair, OTHER));
             at = at.wrapping_add(1);
         }
     }
