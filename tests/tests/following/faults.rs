@@ -74,12 +74,15 @@ fn faults(publisher: &Publisher, retired: &SecretKey) -> Vec<(&'static str, Act,
         ("an expired bundle", serve(expired), "expired"),
         ("a bundle of the future, or a clock that is late", serve(future), "not_yet"),
         ("a signed bundle that is no policy", serve(nonsense.unwrap()), "damaged"),
-        ("an older serial", serve(publisher.bundle(1)), "older"),
-        (
-            "a serial that is used",
-            serve(publisher.bundle_with(3, |parts| parts.limits.max_body_bytes -= 1)),
-            "reused",
-        ),
+    ]
+}
+
+/// Faults that only the serial in force makes ones.
+fn faults_of_serials(publisher: &Publisher, newest: u64) -> [(&'static str, Act, &'static str); 2] {
+    let other = publisher.bundle_with(newest, |parts| parts.limits.max_body_bytes -= 1);
+    [
+        ("an older serial", Act::Send(ok("", &publisher.bundle(newest - 1))), "older"),
+        ("a serial that is used", Act::Send(ok("", &other)), "reused"),
     ]
 }
 
@@ -100,31 +103,28 @@ fn whatever_goes_wrong_the_newest_good_policy_stays_and_the_next_is_taken() {
     };
     gate.wait_for_serial(3);
     everywhere(1);
-    let mut newest = 3;
-    for (what, act, counted) in faults(&publisher, &retired) {
-        // What is "older" and "used" is told by the serial, so the faults that name them come while it is 3.
+    // What is newest after a fault, and the good answer that follows it.
+    let suffer = |newest: u64, (what, act, counted): (&str, Act, &str)| {
         let before = gate.fetched(counted);
-        let act = match what {
-            "an older serial" => Act::Send(ok("", &publisher.bundle(newest - 1))),
-            "a serial that is used" => {
-                let other = publisher.bundle_with(newest, |parts| parts.limits.max_body_bytes -= 1);
-                Act::Send(ok("", &other))
-            }
-            _ => act,
-        };
         companion.act(act);
         gate.wait_until(what, || gate.fetched(counted) > before);
         assert!(gate.is_judged_by(newest), "{what}: the policy is not the one before");
-        newest += 1;
-        companion.act(Act::Serve(publisher.bundle(newest)));
-        gate.wait_for_serial(newest);
-        everywhere(newest - 2);
-    }
+        let next = newest + 1;
+        companion.act(Act::Serve(publisher.bundle(next)));
+        gate.wait_for_serial(next);
+        everywhere(next - 2);
+        next
+    };
+    let newest = faults(&publisher, &retired).into_iter().fold(3, suffer);
+    let [older, _] = faults_of_serials(&publisher, newest);
+    let newest = suffer(newest, older);
+    let [_, used] = faults_of_serials(&publisher, newest);
+    suffer(newest, used);
     let log: Vec<_> =
         gate.envoy.log().into_iter().filter(|line| line.message.contains("its companion")).collect();
     assert!(!log.is_empty(), "the log says what goes wrong");
-    let newest_record = gate.envoy.log().iter().any(|line| line.message.contains("panicked"));
-    assert!(!newest_record, "the module never panics");
+    let panicked = gate.envoy.log().iter().any(|line| line.message.contains("panicked"));
+    assert!(!panicked, "the module never panics");
 }
 
 #[test]
