@@ -11,7 +11,7 @@ use crate::operation::{Endpoint, McpHeaders, api_of};
 use crate::policy::{A2aMethod, AgentId, LlmApi, Otherwise, Overflow, Policy, Protocol, Route};
 use crate::reason::Reason;
 use crate::reply::Shape;
-use crate::scan::Place;
+use crate::scan::{Place, Severity};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -376,9 +376,10 @@ impl Request<'_> {
     }
 }
 
-/// A destination for the record. It can be one that policy does not know, so it is shown only if no detector finds something in it.
+/// A destination for the record. It can be one that policy does not know, so it is shown only if nothing worse is found in it than that
+/// it is an address.
 fn shown_host(policy: &Policy, written: &str, authority: &Authority) -> String {
-    let hidden = policy.parts().catalogue.finds_anything(written);
+    let hidden = policy.parts().catalogue.finds(written, Severity::High);
     if hidden { "(not shown)".to_string() } else { authority.to_string() }
 }
 

@@ -104,14 +104,13 @@ impl Gate {
         let callers: Vec<_> = (0..4).map(|_| caller(&self.ca, &self.envoy)).collect();
         let request = Request::new("GET", HOST, "/docs/1");
         let statuses: Vec<u16> = std::thread::scope(|scope| {
-            let ask = |(at, client): (usize, &Client)| {
-                let share = (requests + at) / 4;
-                let request = &request;
-                scope.spawn(move || {
+            let mut threads = Vec::new();
+            for (at, client) in callers.iter().enumerate() {
+                let (share, request) = ((requests + at) / 4, &request);
+                threads.push(scope.spawn(move || {
                     (0..share).map(|_| client.send(request).unwrap().status).collect::<Vec<_>>()
-                })
-            };
-            let threads: Vec<_> = callers.iter().enumerate().map(ask).collect();
+                }));
+            }
             threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
         });
         assert_eq!(statuses.len(), requests);

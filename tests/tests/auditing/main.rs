@@ -9,6 +9,7 @@ mod archive;
 mod counts;
 mod faults;
 mod gate;
+mod marks;
 mod trap;
 #[path = "../following/trapping.rs"]
 mod trapping;
