@@ -299,7 +299,11 @@ impl Stream {
     pub(crate) fn log(&mut self) {
         let mut record = self.exchange.record();
         record.driven = Driven {
-            time: self.around.clock.map(|clock| clock.saturating_mul(1000)).or(host::unix_millis().ok()),
+            // A companion refuses records without a time, so one that cannot be told is one.
+            time: Some(match self.around.clock {
+                Some(clock) => clock.saturating_mul(1000),
+                None => host::unix_millis().unwrap_or(0),
+            }),
             decision_micros: Some(self.looked / 1000),
             workload: self.around.node.clone(),
         };
