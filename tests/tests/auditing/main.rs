@@ -10,6 +10,7 @@ mod counts;
 mod faults;
 mod gate;
 mod marks;
+mod monitoring;
 mod trap;
 #[path = "../following/trapping.rs"]
 mod trapping;

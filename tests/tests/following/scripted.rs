@@ -98,9 +98,11 @@ impl Scripted {
         state.chapter
     }
 
-    /// The calls of a chapter.
+    /// The calls for bundles of a chapter; records come, too.
     pub fn calls(&self, chapter: u64) -> Vec<Call> {
-        self.script.state().calls.iter().filter(|call| call.chapter == chapter).cloned().collect()
+        let state = self.script.state();
+        let asks = |call: &&Call| call.chapter == chapter && call.head.starts_with("get ");
+        state.calls.iter().filter(asks).cloned().collect()
     }
 }
 
