@@ -18,9 +18,9 @@ use crate::http::{Coding, Head};
 use crate::identity::Peer;
 use crate::json::Numbers;
 use crate::operation::McpHeaders;
-use crate::policy::{A2aMethod, LlmApi, Mode, Otherwise, Policy};
+use crate::policy::{A2aMethod, Audit, LlmApi, Mode, Otherwise, Policy};
 use crate::reason::Reason;
-use crate::record::Record;
+use crate::record::{Record, request_id, trace_id};
 use crate::reply::{Reply, Shape};
 use crate::response::Memory;
 use crate::scan::Edit;
@@ -209,6 +209,7 @@ impl Exchange {
 
     /// Judges a request's head.
     pub fn request_head(&mut self, head: &Head<'_>, peer: &Peer<'_>, end: End) -> HeadStep {
+        (self.record.trace, self.record.request_id) = (trace_id(head), request_id(head));
         match self.judge_head(head, peer, end) {
             Ok((edits, pending)) => {
                 let step = match (pending, end) {
@@ -275,6 +276,11 @@ impl Exchange {
     /// Refuses whatever state the exchange is in, because its driver could not do its part.
     pub fn fail(&mut self) -> Step {
         self.refuse(Reason::Internal.into())
+    }
+
+    /// What policy says becomes of the record.
+    pub fn audit(&self) -> Audit {
+        self.policy.as_ref().map_or_else(Audit::default, |policy| policy.parts().settings.audit)
     }
 
     /// What is kept of the exchange. One that ended before it was judged counts as refused.

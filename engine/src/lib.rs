@@ -31,6 +31,7 @@
 
 extern crate alloc;
 
+pub mod audit;
 pub mod bundle;
 mod decide;
 mod digest;
@@ -56,7 +57,7 @@ pub use exchange::{Chunk, End, Exchange, HeadStep, HeaderEdit, Step};
 pub use operation::is_plain_uri;
 pub use policy::Policy;
 pub use reason::Reason;
-pub use record::{Direction, FindingRecord, Findings, Record, Verdict};
+pub use record::{Direction, Driven, FindingRecord, Findings, Record, Verdict};
 pub use reply::Reply;
 pub use surroundings::{Nowhere, Spent, Surroundings};
 

@@ -62,13 +62,15 @@ pub enum Reason {
     PolicyStale,
     /// There is no valid policy to judge by.
     PolicyAbsent,
+    /// The record of the request could not be kept, and policy asks for it.
+    AuditUnavailable,
     /// The gate could not do its work.
     Internal,
 }
 
 impl Reason {
     /// Every reason but those that a detector names.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::IdentityAbsent,
         Self::IdentityMalformed,
         Self::IdentityUntrustedDomain,
@@ -95,6 +97,7 @@ impl Reason {
         Self::PolicyDenied,
         Self::PolicyStale,
         Self::PolicyAbsent,
+        Self::AuditUnavailable,
         Self::Internal,
     ];
 
@@ -129,6 +132,7 @@ impl Reason {
             Self::PolicyDenied => "policy.denied",
             Self::PolicyStale => "policy.stale",
             Self::PolicyAbsent => "policy.absent",
+            Self::AuditUnavailable => "audit.unavailable",
             Self::Internal => "internal",
         })
     }
@@ -164,6 +168,7 @@ impl Reason {
             Self::PolicyDenied => "denied by policy",
             Self::PolicyStale => "policy out of date",
             Self::PolicyAbsent => "no policy",
+            Self::AuditUnavailable => "no room for records",
             Self::Internal => "gate failure",
         }
     }
@@ -245,6 +250,9 @@ impl Reason {
             Self::PolicyAbsent => {
                 "the gate has no valid policy, so it denies everything: see the plugin's log for what is wrong with its configuration"
             }
+            Self::AuditUnavailable => {
+                "policy asks for a record of every request, and the queue of records is full: is the companion reachable?"
+            }
             Self::Internal => "the gate could not do its work and denied: see the plugin's log",
         }
     }
@@ -257,6 +265,7 @@ impl Reason {
             Self::RequestTooLarge => 413,
             Self::RequestEncoding => 415,
             Self::LimitRate => 429,
+            Self::AuditUnavailable => 503,
             Self::ResponseMalformed
             | Self::ResponseTooLarge
             | Self::ResponseEncoding

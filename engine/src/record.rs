@@ -1,6 +1,7 @@
 //! What is kept of an exchange: who, what, on which resource, why. Never content.
 
 mod findings;
+mod traced;
 
 use crate::json::write_string;
 use crate::policy::Mode;
@@ -11,6 +12,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 pub use findings::Findings;
+pub(crate) use traced::{request_id, trace_id};
 
 /// The longest operation that a record shows, in bytes.
 const MAX_OPERATION_LEN: usize = 256;
@@ -89,6 +91,25 @@ pub struct Record {
     pub request_bytes: u64,
     /// The size of the response's body.
     pub response_bytes: u64,
+    /// Whom the request was for: host, and port where it named one, as they are compared. `None` for one that cannot be read.
+    pub destination: Option<String>,
+    /// The trace that the request says it belongs to (W3C Trace Context, `traceparent`): 32 hexadecimal digits.
+    pub trace: Option<String>,
+    /// What the proxy calls the request (`x-request-id`), if that is hexadecimal digits and hyphens.
+    pub request_id: Option<String>,
+    /// What only whoever drives the exchange knows.
+    pub driven: Driven,
+}
+
+/// What the engine, which has no clock and knows no proxy, is told for the record.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Driven {
+    /// When the exchange ended, in milliseconds since 1970.
+    pub time: Option<u64>,
+    /// How long request and response were looked at, in microseconds.
+    pub decision_micros: Option<u64>,
+    /// The proxy, by the name that it has among its like.
+    pub workload: Option<String>,
 }
 
 impl Verdict {
@@ -134,22 +155,41 @@ impl Record {
         let mut out = Object::new();
         out.text("verdict", Some(self.verdict().as_str()));
         out.text("reason", Some(&self.reason()));
-        out.raw("status", &self.status.map_or_else(|| "null".to_string(), |status| status.to_string()));
+        out.number("status", self.status.map(u64::from));
         out.text("agent", self.agent.as_deref());
         out.text("mission", self.mission.as_deref());
         out.text("rule", self.rule.as_deref());
         out.text("operation", self.operation.as_deref().map(bounded));
         let findings: Vec<String> = self.findings.iter().map(FindingRecord::to_json).collect();
         out.raw("findings", &format!("[{}]", findings.join(",")));
-        out.raw("findingsUnlisted", &self.findings.unlisted().to_string());
-        out.raw("serial", &self.serial.map_or_else(|| "null".to_string(), |serial| serial.to_string()));
+        out.number("findingsUnlisted", Some(u64::from(self.findings.unlisted())));
+        out.number("serial", self.serial);
         out.text("mode", Some(self.mode.name()));
         out.text("enforced", Some(self.enforced().as_str()));
         out.text("caller", self.caller.as_deref());
         out.text("protocol", self.protocol);
-        out.raw("requestBytes", &self.request_bytes.to_string());
-        out.raw("responseBytes", &self.response_bytes.to_string());
+        out.number("requestBytes", Some(self.request_bytes));
+        out.number("responseBytes", Some(self.response_bytes));
+        out.number("time", self.driven.time);
+        out.number("decisionMicros", self.driven.decision_micros);
+        out.text("workload", self.driven.workload.as_deref().map(bounded));
+        out.text("destination", self.destination.as_deref().map(bounded));
+        out.text("traceId", self.trace.as_deref());
+        out.text("requestId", self.request_id.as_deref());
         out.close()
+    }
+}
+
+impl Record {
+    /// The same within `most` bytes: with fewer findings if it takes that.
+    pub fn to_json_within(&self, most: usize) -> String {
+        let json = self.to_json();
+        if json.len() <= most || self.findings.is_empty() {
+            return json;
+        }
+        let mut shorter = self.clone();
+        shorter.findings.halve();
+        shorter.to_json_within(most)
     }
 }
 
@@ -158,8 +198,8 @@ impl FindingRecord {
         let mut out = Object::new();
         out.text("detector", Some(&self.detector));
         out.text("where", Some(&format!("{}:{}", self.direction.as_str(), self.pointer)));
-        out.raw("offset", &self.offset.to_string());
-        out.raw("length", &self.length.to_string());
+        out.number("offset", u64::try_from(self.offset).ok());
+        out.number("length", u64::try_from(self.length).ok());
         out.text("action", Some(self.action.as_str()));
         out.close()
     }
@@ -201,6 +241,13 @@ impl Object {
         match value {
             Some(value) => write_string(&mut self.0, value),
             None => self.0.push_str("null"),
+        }
+    }
+
+    fn number(&mut self, key: &str, value: Option<u64>) {
+        match value {
+            Some(value) => self.raw(key, &value.to_string()),
+            None => self.raw(key, "null"),
         }
     }
 

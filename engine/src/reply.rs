@@ -113,7 +113,7 @@ fn grpc_status(reason: &Reason) -> u8 {
         Reason::IdentityAbsent => 16,
         Reason::RequestTooLarge | Reason::LimitRate => 8,
         Reason::RequestMalformed | Reason::RequestAmbiguous | Reason::RequestEncoding => 3,
-        Reason::PolicyAbsent | Reason::PolicyStale | Reason::Internal => 14,
+        Reason::PolicyAbsent | Reason::PolicyStale | Reason::AuditUnavailable | Reason::Internal => 14,
         _ => 7,
     }
 }

@@ -4,7 +4,7 @@
 //! the others nothing.
 
 use crate::decide::Considered;
-use crate::policy::Limit;
+use crate::policy::{Audit, Limit};
 use core::fmt;
 
 /// The world around an exchange.
@@ -20,6 +20,12 @@ pub trait Surroundings: fmt::Debug {
     /// provides it.
     fn policy_age(&self) -> Option<u64> {
         None
+    }
+
+    /// Keeps room for the record of this exchange; `false` if there is none, or nobody who takes records. It is asked where policy
+    /// lets nothing go on without one.
+    fn reserve_record(&self, _: &Audit) -> bool {
+        false
     }
 
     /// Whether every rule of a mission shall be considered, and not only those that could matter: for explaining.

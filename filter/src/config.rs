@@ -1,5 +1,6 @@
 //! The plugin's configuration: what `pluginConfig` of the `WasmPlugin` says.
 
+use crate::companion::{BUNDLES, Companion};
 use crate::peer::Source;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,8 +13,6 @@ const KEYS: [&str; 9] =
     ["bundle", "keys", "retiredKeys", "audience", "companion", "interlock", "identity", "hold", "clock"];
 /// The keys that `companion` may have.
 const COMPANION_KEYS: [&str; 3] = ["cluster", "authority", "path"];
-/// Where a companion serves bundles, unless `path` says otherwise; the audience follows.
-const PATH: &str = "/v1/bundle";
 /// The longest text of each of them, and of `interlock`, in bytes.
 const MAX_TEXT: usize = 512;
 /// The shortest secret that is one.
@@ -45,17 +44,6 @@ pub(crate) struct Config {
     pub(crate) hold: Hold,
     /// Where the clock stands still, in seconds since 1970. Only for tests.
     pub(crate) clock: Option<u64>,
-}
-
-/// Where bundles are served.
-#[derive(Debug)]
-pub(crate) struct Companion {
-    /// Envoy's cluster.
-    pub(crate) cluster: String,
-    /// The authority that a call names.
-    pub(crate) authority: String,
-    /// The path of the bundle for this audience.
-    pub(crate) path: String,
 }
 
 /// Why a configuration cannot be used. Nothing of it is, then.
@@ -135,7 +123,9 @@ fn read_companion(value: &Value<'_>, trust: &Trust) -> Result<Companion, ConfigE
     let text = |key| value.get(key).map(read_header).transpose();
     let path = match text("path")? {
         Some(path) => path,
-        None => trust.audience.as_ref().map_or(PATH.to_owned(), |audience| format!("{PATH}/{audience}")),
+        None => {
+            trust.audience.as_ref().map_or(BUNDLES.to_owned(), |audience| format!("{BUNDLES}/{audience}"))
+        }
     };
     if !path.starts_with('/') {
         return Err(ConfigError::Companion);

@@ -45,32 +45,32 @@ extern "C" fn proxy_on_http_call_response(context: u32, call: u32, headers: usiz
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_headers(context: u32, _: usize, end: u32) -> Action {
-    contexts::with_stream(context, |stream| stream.request_headers(end != 0))
+    contexts::with_stream(context, |stream| stream.timed(|stream| stream.request_headers(end != 0)))
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_body(context: u32, size: usize, end: u32) -> Action {
-    contexts::with_stream(context, |stream| stream.request_body(size, end != 0))
+    contexts::with_stream(context, |stream| stream.timed(|stream| stream.request_body(size, end != 0)))
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_trailers(context: u32, _: usize) -> Action {
-    contexts::with_stream(context, Stream::request_trailers)
+    contexts::with_stream(context, |stream| stream.timed(Stream::request_trailers))
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_response_headers(context: u32, _: usize, end: u32) -> Action {
-    contexts::with_stream(context, |stream| stream.response_headers(end != 0))
+    contexts::with_stream(context, |stream| stream.timed(|stream| stream.response_headers(end != 0)))
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_response_body(context: u32, size: usize, end: u32) -> Action {
-    contexts::with_stream(context, |stream| stream.response_body(size, end != 0))
+    contexts::with_stream(context, |stream| stream.timed(|stream| stream.response_body(size, end != 0)))
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_response_trailers(context: u32, _: usize) -> Action {
-    contexts::with_stream(context, Stream::response_trailers)
+    contexts::with_stream(context, |stream| stream.timed(Stream::response_trailers))
 }
 
 #[unsafe(no_mangle)]

@@ -4,14 +4,14 @@
 //! and a notice of it in memory that they share. The others look at the notice with each tick. A VM that starts anew after a trap
 //! finds both there. What is found is verified before it is used, as what is fetched is: other plugins can write to that memory.
 
-use crate::config::Companion;
+use crate::companion::{self, Companion, chance};
 use crate::host::{self, Buffer, HostError, Level, Map};
 use crate::telemetry::Telemetry;
 use sallyport_engine::Policy;
-use sallyport_engine::bundle::{Active, BundleError, ENGINE, FORMAT, Trust};
+use sallyport_engine::bundle::{Active, BundleError, Trust};
 use sallyport_engine::http::Head;
 use sallyport_engine::subscription::{
-    Answer, CALL_MILLIS, FetchError, Lease, Notice, Pace, Subscription, WAIT_SECONDS,
+    Answer, CALL_MILLIS, FetchError, Notice, Pace, Subscription, WAIT_SECONDS,
 };
 use std::cell::Cell;
 use std::rc::Rc;
@@ -22,13 +22,11 @@ const TICK_MILLIS: u32 = 200;
 const SHARED: &str = "sallyport.policy\n";
 /// How long the first call may take: there is no policy yet, so nobody is served by waiting.
 const FIRST_CALL_MILLIS: u64 = 5000;
-/// How often a number for this VM is drawn when others draw, too.
-const TRIES: u32 = 16;
 
 /// One worker's follower.
 #[derive(Debug)]
 pub(crate) struct Follower {
-    companion: Companion,
+    companion: Rc<Companion>,
     subscription: Subscription,
     keys: Keys,
     pace: Pace,
@@ -56,7 +54,7 @@ struct Keys {
 
 /// What a follower is made of.
 pub(crate) struct Following<'a> {
-    pub(crate) companion: Companion,
+    pub(crate) companion: Rc<Companion>,
     pub(crate) trust: Trust,
     /// The bundle of the configuration, to begin with.
     pub(crate) bundle: Option<&'a [u8]>,
@@ -81,7 +79,7 @@ impl Follower {
             subscription: Subscription::new(trust),
             keys,
             pace: Pace::default(),
-            me: number(),
+            me: companion::number(),
             call: None,
             failure: None,
             refused: None,
@@ -132,7 +130,7 @@ impl Follower {
         let policy = self.look();
         let now = host::unix_millis().unwrap_or(0);
         // Its holder keeps the lease while it waits, too: else the others would not wait with it.
-        if self.holds_lease(now) && self.pace.is_due(now) {
+        if companion::holds_lease(&self.keys.lease, self.me, now) && self.pace.is_due(now) {
             self.ask(now);
         }
         policy
@@ -167,13 +165,6 @@ impl Follower {
         Notice::read(&bytes)
     }
 
-    /// Takes or renews the lease.
-    fn holds_lease(&self, now: u64) -> bool {
-        let (kept, version) = host::shared(&self.keys.lease).unwrap_or_default();
-        Lease::take(Some(&kept), self.me, now)
-            .is_some_and(|lease| host::set_shared(&self.keys.lease, &lease.to_bytes(), version).is_ok())
-    }
-
     fn ask(&mut self, now: u64) {
         // Only what is in force can be unchanged: another tag may be of something that this worker refuses.
         let notice = self.notice().filter(|notice| self.subscription.is_told_by(notice));
@@ -186,22 +177,10 @@ impl Follower {
     }
 
     fn dispatch(&self, tag: &[u8]) -> Result<u32, HostError> {
-        let engine = ENGINE.to_string();
-        let format = FORMAT.to_string();
-        let node = host::property("xds\0node\0id").unwrap_or_default();
         let serial = self.subscription.active().map(|active| active.serial.to_string());
         let wait = format!("wait={WAIT_SECONDS}");
-        let mut headers: Vec<(&str, &[u8])> = vec![
-            (":method", b"GET"),
-            (":path", self.companion.path.as_bytes()),
-            (":authority", self.companion.authority.as_bytes()),
-            ("accept", b"application/vnd.sallyport.bundle"),
-            ("accept-encoding", b"gzip"),
-            ("x-sallyport-module", env!("CARGO_PKG_VERSION").as_bytes()),
-            ("x-sallyport-engine", engine.as_bytes()),
-            ("x-sallyport-format", format.as_bytes()),
-            ("x-sallyport-node", &node),
-        ];
+        let mut headers: Vec<(&str, &[u8])> =
+            vec![("accept", b"application/vnd.sallyport.bundle"), ("accept-encoding", b"gzip")];
         if let Some(serial) = &serial {
             headers.push(("x-sallyport-serial", serial.as_bytes()));
         }
@@ -212,7 +191,7 @@ impl Follower {
             headers.extend([("if-none-match", tag), ("prefer", wait.as_bytes())]);
         }
         let timeout = if tag.is_empty() { FIRST_CALL_MILLIS } else { CALL_MILLIS };
-        host::call(&self.companion.cluster, &headers, u32::try_from(timeout).unwrap_or(u32::MAX))
+        self.companion.call(&self.companion.path, &headers, b"", timeout)
     }
 
     /// Reads what came of a call.
@@ -314,27 +293,4 @@ impl Follower {
     fn seconds(&self) -> u64 {
         self.now().unwrap_or(0)
     }
-}
-
-/// A number that no other VM of the proxy has.
-fn number() -> u64 {
-    let key = format!("{SHARED}vms");
-    for _ in 0..TRIES {
-        let (kept, version) = host::shared(&key).unwrap_or_default();
-        let last = kept.try_into().map_or(0, u64::from_le_bytes);
-        let next = last.wrapping_add(1);
-        if host::set_shared(&key, &next.to_le_bytes(), version).is_ok() {
-            return next;
-        }
-    }
-    chance()
-}
-
-/// A number that cannot well be foreseen, to spread calls over time; nothing is secret about it.
-fn chance() -> u64 {
-    // SplitMix64's finishing step spreads the clock's low bits over all of them.
-    let mut mixed = host::unix_nanos().unwrap_or(0);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }

@@ -40,6 +40,7 @@ pub(crate) enum Buffer {
 /// A log level (proxy-wasm `proxy_log_level_t`).
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Level {
+    Debug = 1,
     Info = 2,
     Warn = 3,
     Critical = 5,
@@ -50,6 +51,7 @@ pub(crate) enum Level {
 pub(crate) enum MetricType {
     Counter = 0,
     Gauge = 1,
+    Histogram = 2,
 }
 
 /// A metric that was defined.
@@ -216,9 +218,14 @@ pub(crate) fn set_tick_period(period: u32) -> Result<(), HostError> {
     done(unsafe { proxy_set_tick_period_milliseconds(period) })
 }
 
-/// Sends a request without a body to a cluster. What comes of it, within `timeout` milliseconds, comes with the number returned to
+/// Sends a request to a cluster. What comes of it, within `timeout` milliseconds, comes with the number returned to
 /// `proxy_on_http_call_response`.
-pub(crate) fn call(cluster: &str, headers: &[(&str, &[u8])], timeout: u32) -> Result<u32, HostError> {
+pub(crate) fn call(
+    cluster: &str,
+    headers: &[(&str, &[u8])],
+    body: &[u8],
+    timeout: u32,
+) -> Result<u32, HostError> {
     let headers = encode_pairs(headers);
     let nothing: &[u8] = &[];
     let mut token = 0;
@@ -229,8 +236,8 @@ pub(crate) fn call(cluster: &str, headers: &[(&str, &[u8])], timeout: u32) -> Re
             cluster.len(),
             headers.as_ptr(),
             headers.len(),
-            nothing.as_ptr(),
-            0,
+            body.as_ptr(),
+            body.len(),
             nothing.as_ptr(),
             0,
             timeout,
@@ -250,7 +257,7 @@ pub(crate) fn shared(key: &str) -> Result<(Vec<u8>, u32), HostError> {
     Ok((value, version))
 }
 
-/// Sets what all workers share under a key, if its version is still this one; whatever its version if that is 0.
+/// Sets what all workers share under a key, if its version is still this one or nothing is there; whatever its version if that is 0.
 pub(crate) fn set_shared(key: &str, value: &[u8], version: u32) -> Result<(), HostError> {
     // SAFETY: the host reads both within the call.
     done(unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), version) })
@@ -329,7 +336,7 @@ pub(crate) fn increment(metric: MetricId) -> Result<(), HostError> {
     done(unsafe { proxy_increment_metric(metric.0, 1) })
 }
 
-/// Sets a gauge.
+/// Sets a gauge, or adds a value to a histogram.
 pub(crate) fn record(metric: MetricId, value: u64) -> Result<(), HostError> {
     // SAFETY: plain numbers.
     done(unsafe { proxy_record_metric(metric.0, value) })

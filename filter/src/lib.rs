@@ -4,6 +4,8 @@
 //!  exports   the callbacks; contexts finds whom they are for
 //!  root      plugin configuration → policy; fail closed without one
 //!  follow    bundles from the companion, for all workers
+//!  audit     records to the companion, from all workers
+//!  companion what both kinds of calls have in common
 //!  stream    read, ask the engine, perform the step
 //!  peer      what TLS proved about the caller
 //!  world     the clock, and counters that the workers share
@@ -20,6 +22,8 @@
     clippy::unreachable
 )]
 
+mod audit;
+mod companion;
 mod config;
 mod contexts;
 mod exports;

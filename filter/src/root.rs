@@ -1,5 +1,7 @@
 //! The root context: from plugin configuration to what every stream starts with.
 
+use crate::audit::{Queue, Sender};
+use crate::companion;
 use crate::config::{Config, ConfigError, Hold};
 use crate::follow::{Follower, Following};
 use crate::host::{self, Buffer, Level};
@@ -16,6 +18,7 @@ use std::rc::Rc;
 pub(crate) struct Root {
     policy: Option<Rc<Policy>>,
     follower: Option<Follower>,
+    sender: Option<Sender>,
     around: Rc<Around>,
     world: Rc<World>,
 }
@@ -40,13 +43,22 @@ impl Root {
             );
         }
         let telemetry = Rc::new(Telemetry::default());
+        let companion = companion.map(Rc::new);
+        let queue = companion.as_deref().map(|companion| Rc::new(Queue::new(companion)));
         self.around = Rc::new(Around {
             hold,
             interlock,
             peers: Peers::new(identity),
             telemetry: Rc::clone(&telemetry),
+            queue: queue.clone(),
+            clock,
+            node: String::from_utf8(companion::node()).ok().filter(|node| !node.is_empty()),
         });
-        self.world = Rc::new(World { clock, confirmed: None });
+        if let (Some(companion), Some(queue)) = (&companion, &queue) {
+            let (companion, queue) = (Rc::clone(companion), Rc::clone(queue));
+            self.sender = Some(Sender::new(companion, queue, Rc::clone(&telemetry)));
+        }
+        self.world = Rc::new(World { clock, confirmed: None, queue: None });
         let policy = match companion {
             None => {
                 let now = clock.or_else(|| host::unix_seconds().ok());
@@ -57,7 +69,7 @@ impl Root {
                 let (configuration, bundle) = (fingerprint(&json), bundle.as_deref());
                 let following = Following { companion, trust, bundle, configuration, clock, telemetry };
                 let (follower, policy) = Follower::start(following);
-                self.world = Rc::new(World { clock, confirmed: Some(follower.confirmed()) });
+                self.world = Rc::new(World { clock, confirmed: Some(follower.confirmed()), queue });
                 self.follower = Some(follower);
                 policy
             }
@@ -79,12 +91,18 @@ impl Root {
     pub(crate) fn tick(&mut self) {
         let policy = self.follower.as_mut().and_then(Follower::tick);
         self.enforce(policy);
+        if let Some(sender) = &mut self.sender {
+            sender.tick();
+        }
     }
 
     /// A call has been answered, with so many headers and so many bytes.
     pub(crate) fn answered(&mut self, call: u32, headers: usize, size: usize) {
         let policy = self.follower.as_mut().and_then(|follower| follower.answered(call, headers, size));
         self.enforce(policy);
+        if let Some(sender) = &mut self.sender {
+            sender.answered(call, headers, size);
+        }
     }
 
     /// Begins a stream; it stays with the policy of this moment to its end.

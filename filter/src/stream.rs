@@ -1,12 +1,14 @@
 //! The stream context: each callback reads from the host, asks the engine, and performs the step.
 
+use crate::audit::Queue;
 use crate::config::Hold;
 use crate::contexts::Action;
 use crate::host::{self, Buffer, HostError, Map};
 use crate::peer::Peers;
 use crate::telemetry::Telemetry;
+use sallyport_engine::audit::MAX_LINE;
 use sallyport_engine::http::Head;
-use sallyport_engine::{Chunk, End, Exchange, HeadStep, HeaderEdit, Reply, Step};
+use sallyport_engine::{Chunk, Driven, End, Exchange, HeadStep, HeaderEdit, Reply, Step};
 use std::rc::Rc;
 
 /// The header that shows what stands behind the gate that a request came through it. Client copies are always removed.
@@ -20,10 +22,19 @@ pub(crate) struct Around {
     pub(crate) interlock: Option<String>,
     pub(crate) peers: Peers,
     pub(crate) telemetry: Rc<Telemetry>,
+    /// Where records go. Nowhere without a companion.
+    pub(crate) queue: Option<Rc<Queue>>,
+    /// Where the clock stands still, in seconds since 1970. Only for tests.
+    pub(crate) clock: Option<u64>,
+    /// The proxy's name among its like.
+    pub(crate) node: Option<String>,
 }
 
 /// How much of a response that passes in pieces may wait with what is undecided, in bytes: less than proxies buffer at least.
 const MOST_KEPT: usize = 16_384;
+
+/// The longest record, in bytes: its number comes before it in a line of the queue.
+const MAX_RECORD: usize = MAX_LINE - 32;
 
 /// One HTTP exchange on its way through the proxy.
 #[derive(Debug)]
@@ -40,6 +51,10 @@ pub(crate) struct Stream {
     answer: Answer,
     /// How much of it the proxy holds back for us, in bytes.
     answer_buffered: usize,
+    /// Whether room is kept for the record.
+    reserved: bool,
+    /// How long the exchange was looked at, in nanoseconds.
+    looked: u64,
 }
 
 /// What is done with a response's body.
@@ -63,6 +78,8 @@ impl Stream {
             replied: false,
             answer: Answer::Passing,
             answer_buffered: 0,
+            reserved: false,
+            looked: 0,
         }
     }
 
@@ -71,6 +88,7 @@ impl Stream {
         let pairs = headers.parse().ok_or(HostError::MALFORMED)?;
         let certificate = self.around.peers.current();
         let step = certificate.with_peer(|peer| self.exchange.request_head(&Head::new(&pairs), peer, end));
+        self.reserved = self.around.queue.as_ref().is_some_and(|queue| queue.take_reserved());
         apply(Map::RequestHeaders, &step.edits)?;
         if let (Some(secret), false) = (&self.around.interlock, matches!(step.step, Step::Reply(_))) {
             host::add_header(Map::RequestHeaders, INTERLOCK_HEADER, secret)?;
@@ -279,7 +297,39 @@ impl Stream {
     }
 
     pub(crate) fn log(&mut self) {
-        self.around.telemetry.record(&self.exchange.record());
+        let mut record = self.exchange.record();
+        record.driven = Driven {
+            // A companion refuses records without a time, so one that cannot be told is one.
+            time: Some(match self.around.clock {
+                Some(clock) => clock.saturating_mul(1000),
+                None => host::unix_millis().unwrap_or(0),
+            }),
+            decision_micros: Some(self.looked / 1000),
+            workload: self.around.node.clone(),
+        };
+        let (json, audit) = (record.to_json_within(MAX_RECORD), self.exchange.audit());
+        self.around.telemetry.record(&record, &json, &audit);
+        if let Some(queue) = &self.around.queue {
+            queue.push(&audit, &json, std::mem::take(&mut self.reserved));
+        }
+    }
+
+    /// Looks at something of the exchange, and keeps the time that it takes.
+    pub(crate) fn timed<R>(&mut self, look: impl FnOnce(&mut Self) -> R) -> R {
+        let now = || host::unix_nanos().unwrap_or(0);
+        let begun = now();
+        let seen = look(self);
+        self.looked = self.looked.saturating_add(now().saturating_sub(begun));
+        seen
+    }
+}
+
+impl Drop for Stream {
+    /// A stream that ends without a record gives the room for it back.
+    fn drop(&mut self) {
+        if let (true, Some(queue)) = (self.reserved, &self.around.queue) {
+            queue.release();
+        }
     }
 }
 

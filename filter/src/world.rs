@@ -1,7 +1,8 @@
 //! The world around an exchange: the proxy's clock, and counters in the data that all its workers share.
 
+use crate::audit::Queue;
 use crate::host::{self, HostError};
-use sallyport_engine::policy::Limit;
+use sallyport_engine::policy::{Audit, Limit};
 use sallyport_engine::{Spent, Surroundings};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -18,6 +19,8 @@ pub(crate) struct World {
     pub(crate) confirmed: Option<Rc<Cell<u64>>>,
     /// Where the clock stands still, in seconds since 1970. Only for tests of policy that speaks of time.
     pub(crate) clock: Option<u64>,
+    /// Where records go. Nowhere without a companion.
+    pub(crate) queue: Option<Rc<Queue>>,
 }
 
 impl World {
@@ -46,6 +49,10 @@ impl Surroundings for World {
         let confirmed = self.confirmed.as_ref()?.get();
         // Without a clock nobody can say how old it is: too old, then.
         Some(self.unix_time().map_or(u64::MAX, |now| now.saturating_sub(confirmed)))
+    }
+
+    fn reserve_record(&self, audit: &Audit) -> bool {
+        self.queue.as_ref().is_some_and(|queue| queue.reserve(audit))
     }
 
     fn spend(&self, counter: &str, limit: Limit) -> Spent {

@@ -276,6 +276,12 @@ fn check_record(request: &Request<'_>, outcome: &Outcome) {
         "requestBytes",
         "responseBytes",
         "findingsUnlisted",
+        "time",
+        "decisionMicros",
+        "workload",
+        "destination",
+        "traceId",
+        "requestId",
     ] {
         assert!(read.get(key).is_some(), "{key} is missing");
     }

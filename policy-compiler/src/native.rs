@@ -13,7 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sallyport_engine::http::{Head, HeaderPair};
 use sallyport_engine::identity::Peer;
-use sallyport_engine::policy::{Limit, Rule};
+use sallyport_engine::policy::{Audit, Limit, Rule};
 use sallyport_engine::{
     Considered, End, Exchange, Gap, HeaderEdit, Miss, Policy, Question, Spent, Step, Surroundings, bundle,
 };
@@ -84,6 +84,11 @@ impl Surroundings for World {
         };
         counters.insert(counter.to_owned(), kept);
         Spent::Within
+    }
+
+    /// A case is about what policy says, not about a companion.
+    fn reserve_record(&self, _: &Audit) -> bool {
+        true
     }
 
     fn wants_every_rule(&self) -> bool {

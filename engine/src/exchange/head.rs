@@ -8,13 +8,13 @@ use crate::http::{Authority, Charset, Coding, Head, MediaType, RequestPath};
 use crate::identity::{Peer, SpiffeId};
 use crate::json::Numbers;
 use crate::operation::{Endpoint, McpHeaders, api_of};
-use crate::policy::{A2aMethod, AgentId, LlmApi, Otherwise, Policy, Protocol, Route};
+use crate::policy::{A2aMethod, AgentId, LlmApi, Otherwise, Overflow, Policy, Protocol, Route};
 use crate::reason::Reason;
 use crate::reply::Shape;
-use crate::scan::Place;
+use crate::scan::{Place, Severity};
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 /// Headers by which frameworks let a request change its method behind a gate's back.
@@ -76,6 +76,10 @@ impl Exchange {
     ) -> Result<(Vec<HeaderEdit>, Option<Pending>), Refused<'static>> {
         let policy = self.policy.clone().ok_or(Reason::PolicyAbsent)?;
         self.check_age(&policy)?;
+        let audit = &policy.parts().settings.audit;
+        if audit.overflow == Overflow::Required && !self.around.reserve_record(audit) {
+            return Err(Reason::AuditUnavailable.into());
+        }
         let caller = peer.spiffe_id()?;
         self.record.caller = Some(caller.to_string());
         let Some(agent) = self.resolve(&policy, &caller)? else { return Ok((self.edits(head), None)) };
@@ -84,8 +88,9 @@ impl Exchange {
         let target = head.required(":path")?;
         check_method(head, method, target)?;
         let path = RequestPath::parse(target).map_err(Reason::from)?;
-        let authority =
-            Authority::parse(head.required(":authority")?).map_err(|_| Reason::RequestMalformed)?;
+        let host = head.required(":authority")?;
+        let authority = Authority::parse(host).map_err(|_| Reason::RequestMalformed)?;
+        self.record.destination = Some(shown_host(&policy, host, &authority));
         let service = policy.service_at(&authority).ok_or(Reason::ScopeHost)?;
         let route = policy.service(service).ok_or(Reason::Internal)?.route(&path)?;
         let numbers = if route.opaque_numbers { Numbers::Opaque } else { Numbers::Alike };
@@ -369,6 +374,13 @@ impl Request<'_> {
     fn pending(&self, body: Expected, coding: Option<Coding>) -> Pending {
         Pending { origin: self.origin.clone(), body, coding, numbers: self.numbers }
     }
+}
+
+/// A destination for the record. It can be one that policy does not know, so it is shown only if nothing worse is found in it than that
+/// it is an address.
+fn shown_host(policy: &Policy, written: &str, authority: &Authority) -> String {
+    let hidden = policy.parts().catalogue.finds(written, Severity::High);
+    if hidden { "(not shown)".to_string() } else { authority.to_string() }
 }
 
 fn unreadable(route: &Route) -> Expected {

@@ -67,6 +67,13 @@ impl Authority {
     }
 }
 
+impl fmt::Display for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.host)?;
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
 impl HostPattern {
     /// Reads a host pattern as policy writes it.
     pub fn parse(text: &str) -> Result<Self, InvalidHost> {

@@ -11,6 +11,7 @@ mod index;
 mod lookup;
 mod parts;
 mod pattern;
+mod settings;
 mod tools;
 mod validate;
 
@@ -19,11 +20,11 @@ pub use conditions::{Conditions, Limit, Window};
 pub use decimal::{Decimal, InvalidDecimal};
 pub(crate) use index::{Key, Lookup, Named};
 pub use parts::{
-    A2aMatch, A2aMethod, Agent, AgentId, Coded, Effect, GrpcMatch, HttpMatch, Limits, LlmApi, LlmMatch,
-    McpMatch, Mission, MissionId, Mode, Operations, Otherwise, PolicyParts, ProfileId, Protocol, Route, Rule,
-    Service, ServiceId, Settings, Staleness,
+    A2aMatch, A2aMethod, Agent, AgentId, Effect, GrpcMatch, HttpMatch, Limits, LlmApi, LlmMatch, McpMatch,
+    Mission, MissionId, Operations, PolicyParts, ProfileId, Protocol, Route, Rule, Service, ServiceId,
 };
 pub use pattern::Pattern;
+pub use settings::{Audit, Coded, LogLevel, Mode, Otherwise, Overflow, Settings, Staleness};
 pub use tools::ToolPin;
 pub use validate::InvalidPolicy;
 

@@ -1,6 +1,6 @@
 //! The shapes of policy.
 
-use super::{Arguments, Conditions, Limit, ToolPin};
+use super::{Arguments, Conditions, Limit, Mode, Settings, ToolPin};
 use crate::glob::Glob;
 use crate::http::{HostPattern, PathTemplate};
 use crate::identity::{SpiffeId, SpiffePattern, TrustDomain};
@@ -353,76 +353,5 @@ impl Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self { max_body_bytes: Self::DEFAULT_MAX_BODY_BYTES }
-    }
-}
-
-/// What holds for all of the gate. The defaults are the strict answers.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
-pub struct Settings {
-    /// Whether anything is refused at all, or only noted.
-    pub mode: Mode,
-    /// What becomes of callers of a known trust domain that are no agent.
-    pub unmapped: Otherwise,
-    /// What becomes of bodies over the limit, where the head alone has granted the request.
-    pub oversize: Otherwise,
-    /// What becomes of responses with a content coding.
-    pub coded: Coded,
-    /// What becomes of responses that nobody can read, on routes of plain HTTP.
-    pub unscannable: Otherwise,
-    /// When policy that nobody confirmed is too old; never when `None`.
-    pub staleness: Option<Staleness>,
-}
-
-/// Whether refusals are carried out.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
-pub enum Mode {
-    /// They are.
-    #[default]
-    Enforce,
-    /// They are noted in the record, and the request goes on.
-    Observe,
-}
-
-/// What becomes of a request that the gate has no judgement on.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
-pub enum Otherwise {
-    /// It is refused.
-    #[default]
-    Deny,
-    /// It goes on, and the record says why.
-    Allow,
-}
-
-/// What becomes of responses with a content coding.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
-pub enum Coded {
-    /// They are decoded, judged, and go on decoded; one that cannot be decoded is refused.
-    #[default]
-    Decode,
-    /// They are refused.
-    Deny,
-    /// They go on unread, on routes of plain HTTP, and the record says so.
-    Pass,
-}
-
-/// When policy is too old to judge by.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
-pub struct Staleness {
-    /// The seconds since it was last confirmed; at least one.
-    pub after: u32,
-    /// `Deny`: nothing passes then. `Allow`: it is judged by all the same.
-    pub then: Otherwise,
-}
-
-impl Mode {
-    /// Every mode with the word that stands for it in policy and records.
-    pub const NAMES: [(Self, &'static str); 2] = [(Self::Enforce, "enforce"), (Self::Observe, "observe")];
-
-    /// The word that stands for the mode.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Enforce => "enforce",
-            Self::Observe => "observe",
-        }
     }
 }

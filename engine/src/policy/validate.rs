@@ -48,6 +48,9 @@ pub(super) fn check(parts: &PolicyParts) -> Result<(), InvalidPolicy> {
     if !(1..=Limits::MOST_BODY_BYTES).contains(&parts.limits.max_body_bytes) {
         return Err(InvalidPolicy::Limit);
     }
+    if !(1..=crate::audit::MOST_RECORDS).contains(&parts.settings.audit.records) {
+        return Err(InvalidPolicy::Limit);
+    }
     if parts.settings.staleness.is_some_and(|staleness| staleness.after == 0) {
         return Err(InvalidPolicy::Limit);
     }

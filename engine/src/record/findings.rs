@@ -43,6 +43,14 @@ impl Findings {
         self.listed.len() < MAX_FINDINGS
     }
 
+    /// Lists half as many.
+    pub(crate) fn halve(&mut self) {
+        let (listed, kept) = (self.listed.len(), self.listed.len() / 2);
+        self.listed.truncate(kept);
+        let less = u32::try_from(listed.saturating_sub(kept)).unwrap_or(u32::MAX);
+        self.unlisted = self.unlisted.saturating_add(less);
+    }
+
     /// How many were found that are not listed.
     pub fn unlisted(&self) -> u32 {
         self.unlisted

@@ -251,10 +251,17 @@ impl Catalogue {
 
     /// Whether any detector finds something, whatever policy does about it. What it finds may not stand in a record.
     pub(crate) fn finds_anything(&self, text: &str) -> bool {
+        self.finds(text, Severity::Low)
+    }
+
+    /// Whether a detector of at least this severity finds something.
+    pub(crate) fn finds(&self, text: &str, least: Severity) -> bool {
         let looker = text::Looker { catalogue: self, profile: None, place: Place::Request };
         let mut found = false;
         let mut work = pass::Work::for_length(text.len());
-        looker.text(text.as_bytes(), &[], 1, &mut work, &mut |_| found = true);
+        looker.text(text.as_bytes(), &[], 1, &mut work, &mut |of: text::Found| {
+            found |= self.detector(of.found.detector).is_none_or(|of| of.severity >= least);
+        });
         found
     }
 

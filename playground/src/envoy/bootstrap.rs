@@ -32,6 +32,9 @@ const MAX_CONNECTIONS: u32 = 10_000;
 /// How long Envoy tries to reach the upstream or the authorizer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// The labels of the module's metrics.
+const STAT_TAGS: [&str; 7] = ["verdict", "reason", "agent", "operation", "detector", "action", "result"];
+
 /// Where the files of the TLS context are.
 pub(super) struct TlsFiles<'a> {
     pub(super) certificate: &'a Path,
@@ -50,8 +53,12 @@ pub(super) fn bootstrap(config: &Config, tls: &TlsFiles<'_>) -> Value {
         json!({"max_active_downstream_connections": MAX_CONNECTIONS}),
     );
     let monitor = "envoy.resource_monitors.global_downstream_max_connections";
+    // As Istio does for the labels that `extraStatTags` names.
+    let tag = |name: &&str| json!({"tag_name": name, "regex": format!("({name}=\\.=(.*?);\\.;)")});
+    let tags: Vec<Value> = STAT_TAGS.iter().map(tag).collect();
     json!({
         "node": {"id": NODE, "cluster": NODE},
+        "stats_config": {"stats_tags": tags},
         "overload_manager": {"resource_monitors": [{"name": monitor, "typed_config": connections}]},
         "admin": {"address": address(SocketAddr::from(([127, 0, 0, 1], 0)))},
         "static_resources": {"listeners": [listener(config, tls)], "clusters": clusters},

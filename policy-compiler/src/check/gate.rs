@@ -1,6 +1,8 @@
 //! The gate's own settings.
 
-use sallyport_engine::policy::{Coded, Limits, Mode, Otherwise, Settings, Staleness};
+use sallyport_engine::policy::{
+    Audit, Coded, Limits, LogLevel, Mode, Otherwise, Overflow, Settings, Staleness,
+};
 
 use super::circumstances::duration;
 use super::missions::mode;
@@ -44,6 +46,7 @@ pub(super) fn settings(gate: Option<&Document<'_, '_>>, out: &mut Diagnostics) -
             _ => unscannable,
         },
         staleness: spec.entry("staleness").and_then(|_| staleness(spec.object("staleness"), out)),
+        audit: audit(spec.object("audit")),
     }
 }
 
@@ -55,6 +58,20 @@ pub(super) fn opaque_bodies(gate: Option<&Document<'_, '_>>) -> bool {
 fn otherwise(spec: Fields<'_, '_>, key: &str) -> Otherwise {
     let allows = spec.word(key).is_some_and(|text| text.text == "allow");
     if allows { Otherwise::Allow } else { Otherwise::Deny }
+}
+
+fn audit(fields: Fields<'_, '_>) -> Audit {
+    let default = Audit::default();
+    let word = |key| fields.word(key).map(|word| word.text);
+    let level =
+        |key| LogLevel::NAMES.iter().find(|(_, name)| word(key) == Some(*name)).map(|(level, _)| *level);
+    let overflow = Overflow::NAMES.iter().find(|(_, name)| word("overflow") == Some(*name));
+    Audit {
+        overflow: overflow.map_or(default.overflow, |(overflow, _)| *overflow),
+        records: fields.number("records").and_then(|n| u32::try_from(n).ok()).unwrap_or(default.records),
+        passed: level("allowLog").unwrap_or(default.passed),
+        refused: level("denyLog").unwrap_or(default.refused),
+    }
 }
 
 fn staleness(fields: Fields<'_, '_>, out: &mut Diagnostics) -> Option<Staleness> {

@@ -86,6 +86,18 @@ pub struct Record {
     pub request_bytes: u64,
     /// How many bytes of response body were seen.
     pub response_bytes: u64,
+    /// When the exchange ended, in milliseconds since 1970; none where there was no clock.
+    pub time: Option<u64>,
+    /// How long request and response were looked at, in microseconds; none where there was no clock.
+    pub decision_micros: Option<u64>,
+    /// The proxy's own name.
+    pub workload: Option<String>,
+    /// Whom the request was for.
+    pub destination: Option<String>,
+    /// The trace that the request belongs to.
+    pub trace_id: Option<String>,
+    /// What the proxy calls the request.
+    pub request_id: Option<String>,
 }
 
 /// One thing that a detector found: where, never what.

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sallyport_engine::policy::{
-    Coded, Mode, Otherwise, PolicyParts, Protocol, Route, Service, Settings, Staleness,
+    Audit, Coded, LogLevel, Mode, Otherwise, Overflow, PolicyParts, Protocol, Route, Service, Settings,
+    Staleness,
 };
 
 use super::detectors;
@@ -95,7 +96,7 @@ fn answers(old: &Settings, new: &Settings) -> Vec<(Direction, String)> {
     let passes = |otherwise| otherwise == Otherwise::Allow;
     let observes = |mode| mode == Mode::Observe;
     // Every setting is told of: one that is new is named here, or this does not compile.
-    let Settings { mode, unmapped, oversize, coded, unscannable, staleness: _ } = *new;
+    let Settings { mode, unmapped, oversize, coded, unscannable, staleness: _, audit: _ } = *new;
     lets(observes(old.mode), observes(mode), "what it would refuse of callers that are no agent");
     lets(passes(old.unmapped), passes(unmapped), "callers that are no agent");
     lets(passes(old.oversize), passes(oversize), "granted requests whose body is over the limit");
@@ -121,6 +122,27 @@ fn answers(old: &Settings, new: &Settings) -> Vec<(Direction, String)> {
         };
         let (was, is) = (words(old.staleness), words(new.staleness));
         told.push((Direction::Other, format!("judges by a policy that {is}; before, it {was}")));
+    }
+    told.extend(audit(&old.audit, &new.audit).into_iter().map(|sentence| (Direction::Other, sentence)));
+    told
+}
+
+/// What becomes of records.
+fn audit(old: &Audit, new: &Audit) -> Vec<String> {
+    let mut told = Vec::new();
+    if (old.overflow, old.records) != (new.overflow, new.records) {
+        let words = |audit: &Audit| match audit.overflow {
+            Overflow::DropOldest => format!("drops the oldest of more than {} records", audit.records),
+            Overflow::Required => format!("refuses requests beyond {} records", audit.records),
+        };
+        told.push(format!("now {}; before, it {}", words(new), words(old)));
+    }
+    let word =
+        |level: LogLevel| LogLevel::NAMES.iter().find(|(known, _)| *known == level).map_or("", |n| n.1);
+    for (what, was, is) in [("went on", old.passed, new.passed), ("was refused", old.refused, new.refused)] {
+        if was != is {
+            told.push(format!("logs what {what} at `{}`; before, at `{}`", word(is), word(was)));
+        }
     }
     told
 }

@@ -5,6 +5,8 @@ use crate::shape::{Field, Need, Object, Ty};
 
 /// The largest request body that a gate can be set to judge: what the host can be set up to hold, 16 MiB.
 const MOST_BODY_BYTES: u64 = sallyport_engine::policy::Limits::MOST_BODY_BYTES as u64;
+/// The most records that a proxy can be set to keep.
+const MOST_RECORDS: u64 = sallyport_engine::audit::MOST_RECORDS as u64;
 
 pub(super) static SPEC: Object = Object {
     name: "spec",
@@ -83,8 +85,51 @@ pub(super) static SPEC: Object = Object {
             doc: "What happens when nobody confirms this policy any more. A bundle that stands in the plugin's configuration is \
                   confirmed by that.",
         },
+        Field {
+            name: "audit",
+            ty: Ty::Object(&AUDIT),
+            need: Need::Default("the oldest record is dropped where there is no room"),
+            doc: "What becomes of the records of what was asked and answered.",
+        },
         lint::INSTALL_MODE,
         lint::LINT,
+    ],
+    together: &[],
+};
+
+static AUDIT: Object = Object {
+    name: "audit",
+    doc: "What becomes of records: how many wait for the companion, what happens when there is no room for more, and how loudly they are \
+          logged.",
+    fields: &[
+        Field {
+            name: "overflow",
+            ty: Ty::Choice(&["drop-oldest", "required"]),
+            need: Need::Default("drop-oldest"),
+            doc: "What happens when the companion does not take records and there is no room for more: `drop-oldest` drops the oldest and \
+                  counts it; `required` answers requests with `audit.unavailable` before they go on, until there is room. Without a \
+                  `companion` in the plugin's configuration nobody takes records, so `required` refuses everything then.",
+        },
+        Field {
+            name: "records",
+            ty: Ty::Number { min: 1, max: MOST_RECORDS, what: "a number of records" },
+            need: Need::Default("4096"),
+            doc: "How many records a proxy keeps until the companion has them, all its workers together. One takes about 1 KiB of the \
+                  proxy's memory, and never more than 8 KiB.",
+        },
+        Field {
+            name: "allowLog",
+            ty: Ty::Choice(&["off", "debug", "info", "warn"]),
+            need: Need::Default("info"),
+            doc: "The level at which the proxy logs the record of what went on. Istio shows `warn` by default, and the others where \
+                  the proxy's log level for `wasm` says so.",
+        },
+        Field {
+            name: "denyLog",
+            ty: Ty::Choice(&["off", "debug", "info", "warn"]),
+            need: Need::Default("info"),
+            doc: "The same for what was refused or held.",
+        },
     ],
     together: &[],
 };

@@ -57,7 +57,11 @@ shape! { struct Settings {
     coded: Coded,
     unscannable: Otherwise,
     staleness: Option<Staleness>,
+    audit: Audit,
 } }
+shape! { struct Audit { overflow: Overflow, records: u32, passed: LogLevel, refused: LogLevel } }
+shape! { enum Overflow { DropOldest, Required } }
+shape! { enum LogLevel { Off, Debug, Info, Warn } }
 shape! { enum Mode { Enforce, Observe } }
 shape! { enum Otherwise { Deny, Allow } }
 shape! { enum Coded { Decode, Deny, Pass } }

@@ -1,7 +1,7 @@
 //! CPU time per request in a real Envoy: without a filter, with the module, with a filter made with the SDK that does nothing, and
 //! with `ext_authz` that is given the body.
 //!
-//! Four Envoys, one worker each, same listener, same mutual TLS, same upstream, same request: a tool call of 1 KiB on
+//! Five Envoys, one of them with the module and records that go to a companion, one worker each, same listener, same mutual TLS, same upstream, same request: a tool call of 1 KiB on
 //! kept-alive connections. Rounds are short and interleaved, each set-up beginning in turn, so that a machine that changes its
 //! speed changes it for all; what is added is the median of the differences within a round. The module's info log is off, as it is under Istio by default; `ext_authz` includes the authorizer's CPU time.
 
@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use policy_compiler::keys::{self, SecretKey};
 use sallyport_playground::client::{Client, Protocol};
 use sallyport_playground::envoy::{AuthzService, Config, Envoy, ExtAuthz, Program, Wasm};
 use sallyport_playground::pki::Ca;
@@ -18,9 +19,9 @@ use sallyport_playground::upstream::{Answer, Upstream};
 use sallyport_playground::{Body, Request, Response};
 
 use super::authorizer::Authorizer;
-use super::report::{AUTHZ, CpuRow, EnvoyCpu, OURS, SDK};
+use super::report::{AUTHZ, CpuRow, EnvoyCpu, OURS, RECORDED, SDK};
 use super::subjects::{AUTHORITY, CALLER, SMALL, subjects};
-use super::{cpu, load};
+use super::{cpu, load, taker};
 use crate::wasm_host::Module;
 
 /// How often every set-up is measured.
@@ -61,7 +62,7 @@ pub(super) fn measure(bundle: &[u8]) -> Result<EnvoyCpu, Box<dyn Error>> {
         let why = format!("CPU time of an Envoy in the container image {image} is not seen from here");
         return Ok(EnvoyCpu::NotMeasured(why));
     }
-    eprintln!("==> CPU per request in {program}: starting four Envoys");
+    eprintln!("==> CPU per request in {program}: starting five Envoys");
     let ca = Ca::new("acme.internal")?;
     let upstream = Upstream::start(Answer::scripted(Response::new(200, "application/json", REPLY)))?;
     let mut contenders = contenders(&program, &ca, &upstream, bundle)?;
@@ -95,11 +96,19 @@ fn contenders(
         Ok(Config::new(program.clone(), server, ca, upstream.address()))
     };
     let configuration = serde_json::json!({"bundle": STANDARD.encode(bundle)}).to_string();
+    let key = SecretKey::generate()?;
+    let recorded = serde_json::json!({
+        "bundle": STANDARD.encode(keys::sign(bundle, std::slice::from_ref(&key))?),
+        "keys": [STANDARD.encode(key.public().ok_or("a key has no public part")?.to_bytes())],
+        "companion": {"cluster": "companion", "authority": "companion.test"},
+    });
     let noop = Path::new(NOOP);
     if !noop.exists() {
         return Err(format!("there is no {NOOP}: scripts/build-module --noop makes it").into());
     }
     let module = Wasm { info_log: false, ..Wasm::new(Module::default_path(), configuration) };
+    let recording = Wasm { info_log: false, ..Wasm::new(Module::default_path(), recorded.to_string()) };
+    let companion = Some(taker::start()?);
     let noop = Wasm { info_log: false, ..Wasm::new(noop, "") };
     let authorizer = Authorizer::start()?;
     let authz = ExtAuthz {
@@ -110,6 +119,7 @@ fn contenders(
     Ok(vec![
         Contender::start("no filter", &config()?, ca, None)?,
         Contender::start(OURS, &Config { wasm: Some(module), ..config()? }, ca, None)?,
+        Contender::start(RECORDED, &Config { wasm: Some(recording), companion, ..config()? }, ca, None)?,
         Contender::start(SDK, &Config { wasm: Some(noop), ..config()? }, ca, None)?,
         Contender::start(AUTHZ, &Config { ext_authz: Some(authz), ..config()? }, ca, Some(authorizer))?,
     ])

@@ -25,6 +25,7 @@ mod scale;
 mod scan;
 mod soak;
 mod subjects;
+mod taker;
 mod texts;
 
 use std::error::Error;

@@ -13,6 +13,8 @@ const BUDGET_PER_BYTE: f64 = 1.1;
 
 /// The rows that are compared: ours, and what it may cost at most beside each peer.
 pub(super) const OURS: &str = "Sallyport";
+/// The same, with records on their way to a companion.
+pub(super) const RECORDED: &str = "Sallyport, records sent";
 pub(super) const SDK: &str = "SDK filter, no-op";
 pub(super) const AUTHZ: &str = "ext_authz, no-op";
 const BUDGETS: [(&str, f64); 2] = [(SDK, 1.25), (AUTHZ, 0.2)];

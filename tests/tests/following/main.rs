@@ -11,3 +11,4 @@ mod served;
 mod start;
 mod swaps;
 mod trap;
+mod trapping;

@@ -122,9 +122,14 @@ impl Script {
         stream.set_read_timeout(Some(IDLE))?;
         stream.set_nodelay(true)?;
         while let Some(head) = read_head(&mut stream)? {
+            let mut call = Call { chapter: 0, head };
+            if call.head.starts_with("post ") {
+                refuse_records(&mut stream, &call)?;
+                continue;
+            }
             let (call, act) = {
                 let mut state = self.state();
-                let call = Call { chapter: state.chapter, head };
+                call.chapter = state.chapter;
                 state.calls.push(call.clone());
                 (call, state.act.clone())
             };
@@ -179,6 +184,13 @@ impl Script {
             state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
+}
+
+/// This companion is about bundles: it takes no records.
+fn refuse_records(stream: &mut TcpStream, call: &Call) -> std::io::Result<()> {
+    let length = call.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    std::io::copy(&mut std::io::Read::take(&mut *stream, length), &mut std::io::sink())?;
+    write!(stream, "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n")
 }
 
 /// Reads a head to its empty line; `None` where the connection ends before one begins.

@@ -4,43 +4,13 @@ use std::time::Duration;
 
 use sallyport_playground::{Body, Request};
 use sallyport_tests::wasm_host::Module;
-use wasmparser::{ExternalKind, Parser, Payload, TypeRef};
 
 use crate::gate::{Gate, HOST, Publisher};
 use crate::scripted::{Act, Scripted};
+use crate::trapping::trapping;
 
 /// The callback that is made to trap: only requests with trailers reach it.
 const CALLBACK: &str = "proxy_on_request_trailers";
-
-/// The module, but for one callback, whose code is `unreachable` and then nothing: the module itself has no way to be made to trap.
-fn trapping(module: &[u8]) -> Vec<u8> {
-    let (mut imported, mut callback, mut bodies) = (0, None, Vec::new());
-    for payload in Parser::new(0).parse_all(module) {
-        match payload.unwrap() {
-            Payload::ImportSection(imports) => {
-                let functions = imports
-                    .into_imports()
-                    .filter(|import| matches!(import.as_ref().unwrap().ty, TypeRef::Func(_)));
-                imported = functions.count();
-            }
-            Payload::ExportSection(exports) => {
-                let found = exports.into_iter().map(Result::unwrap).find(|export| export.name == CALLBACK);
-                callback =
-                    found.filter(|export| export.kind == ExternalKind::Func).map(|export| export.index);
-            }
-            Payload::CodeSectionEntry(body) => bodies.push(body.range()),
-            _ => {}
-        }
-    }
-    let index = usize::try_from(callback.unwrap()).unwrap();
-    let body = bodies[index - imported].clone();
-    let mut module = module.to_vec();
-    // No locals, `unreachable`, `nop` up to the last byte, `end`.
-    module[body.clone()].fill(0x01);
-    module[body.start..body.start + 2].fill(0x00);
-    module[body.end - 1] = 0x0b;
-    module
-}
 
 #[test]
 fn a_fresh_vm_has_the_policy_without_a_companion() {
@@ -48,7 +18,7 @@ fn a_fresh_vm_has_the_policy_without_a_companion() {
     let companion = Scripted::start(Act::Serve(publisher.bundle(5)));
     let folder = tempfile::tempdir().unwrap();
     let module = folder.path().join("trapping.wasm");
-    std::fs::write(&module, trapping(&std::fs::read(Module::default_path()).unwrap())).unwrap();
+    std::fs::write(&module, trapping(&std::fs::read(Module::default_path()).unwrap(), CALLBACK)).unwrap();
     let gate = Gate::start_with(companion.address(), &publisher.configuration(), 2, &module);
     gate.wait_for_serial(5);
     gate.wait_until("all VMs have it", || gate.stat("sallyport_policy_loads_total") == Some(3));

@@ -3,9 +3,11 @@
 use super::{Ask, RESEARCH, WORKER, call, mcp};
 use crate::exchange::{HeaderEdit, Step};
 use crate::policy::{
-    Conditions, Effect, Limit, Mode, Otherwise, Policy, PolicyParts, Staleness, Window, fixture,
+    Audit, Conditions, Effect, Limit, Mode, Otherwise, Overflow, Policy, PolicyParts, Staleness, Window,
+    fixture,
 };
 use crate::record::Verdict;
+use crate::reply::Reply;
 use crate::surroundings::{Spent, Surroundings};
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
@@ -18,6 +20,8 @@ struct World {
     now: Cell<u64>,
     counters: RefCell<BTreeMap<String, [u8; 16]>>,
     age: Option<u64>,
+    /// Whether there is room for records.
+    room: bool,
 }
 
 impl Surroundings for World {
@@ -34,6 +38,10 @@ impl Surroundings for World {
             }
             None => Spent::Over,
         }
+    }
+
+    fn reserve_record(&self, _: &Audit) -> bool {
+        self.room
     }
 
     fn policy_age(&self) -> Option<u64> {
@@ -272,4 +280,35 @@ fn stale_policy_is_kept_or_not_as_it_says() {
     assert_eq!(stale(Otherwise::Deny, Some(60)), "allowed");
     assert_eq!(stale(Otherwise::Deny, None), "allowed");
     assert_eq!(stale(Otherwise::Allow, Some(61)), "allowed");
+}
+
+#[test]
+fn where_records_are_required_nothing_goes_on_without_room_for_one() {
+    let required = |change: fn(&mut PolicyParts)| {
+        policy(|parts| {
+            parts.settings.audit.overflow = Overflow::Required;
+            change(parts);
+        })
+    };
+    let full = Rc::new(World::default());
+    let enforced = required(|_| {});
+    assert_eq!(
+        outcome(&Ask::default(), &enforced, &full),
+        said(Verdict::Deny, Verdict::Deny, "audit.unavailable")
+    );
+    let (_, step, record) = Ask::default().judge_by(&enforced, Rc::<World>::clone(&full));
+    assert!(matches!(step, Step::Reply(Reply { status: 503, .. })) && record.caller.is_none());
+    let room = Rc::new(World { room: true, ..World::default() });
+    assert_eq!(outcome(&Ask::default(), &enforced, &room), said(Verdict::Allow, Verdict::Allow, "allowed"));
+    // Who only observes refuses nothing.
+    let observing = required(observe_all);
+    assert_eq!(
+        outcome(&Ask::default(), &observing, &full),
+        said(Verdict::Allow, Verdict::Deny, "audit.unavailable")
+    );
+    // Where the oldest may be dropped nobody asks for room.
+    assert_eq!(
+        outcome(&Ask::default(), &policy(|_| {}), &full),
+        said(Verdict::Allow, Verdict::Allow, "allowed")
+    );
 }

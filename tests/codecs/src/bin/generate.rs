@@ -110,6 +110,12 @@ fn policy(agents: u32, missions: u32, catalogue: &Catalogue) -> PolicyParts {
             coded: Coded::Decode,
             unscannable: Otherwise::Deny,
             staleness: Some(Staleness { after: 3_600, then: Otherwise::Deny }),
+            audit: Audit {
+                overflow: Overflow::DropOldest,
+                records: 4096,
+                passed: LogLevel::Info,
+                refused: LogLevel::Info,
+            },
         },
     }
 }
