@@ -8,6 +8,7 @@
 //! [`compile`] goes all the way and reports everything that is wrong on it at once. [`cases`] reads what a gate is tried
 //! with, and [`decide`] tries it, be it the engine, the module in wasmtime or a real Envoy.
 
+mod audit;
 pub mod cases;
 mod check;
 pub mod commands;

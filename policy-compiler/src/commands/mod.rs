@@ -1,5 +1,6 @@
 //! The command line: what it takes, and which command does it.
 
+mod audit;
 mod check;
 mod compile;
 mod completions;
@@ -82,6 +83,8 @@ enum Command {
     Serve(Box<serve::Args>),
     /// Show who enforces which policy since when, as a companion was told
     Status(status::Args),
+    /// Look into the records of exchanges that a companion keeps, and hold them against its signatures
+    Audit(Box<audit::Args>),
     /// Put a module or bundles into a container registry
     Push(push::Args),
     /// Take a module or bundles from a container registry
@@ -131,6 +134,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Diff(args) => diff::run(&args),
         Command::Serve(args) => serve::run(*args),
         Command::Status(args) => status::run(&args),
+        Command::Audit(args) => audit::run(&args),
         Command::Push(args) => push::run(args),
         Command::Pull(args) => pull::run(&args),
         Command::Dev(args) => dev::run(&args),
@@ -147,7 +151,7 @@ pub fn definition() -> clap::Command {
 }
 
 /// Reads a time on the command line, in seconds since 1970.
-fn moment(text: &str) -> Result<u64, String> {
+pub(crate) fn moment(text: &str) -> Result<u64, String> {
     let read = OffsetDateTime::parse(text, &Rfc3339).ok();
     let read = read.and_then(|time| u64::try_from(time.unix_timestamp()).ok());
     read.ok_or_else(|| "write a time as `2026-11-21T10:00:00Z`".to_owned())

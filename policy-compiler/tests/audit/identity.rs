@@ -1,0 +1,76 @@
+//! Whose records they are: with mutual TLS, whom the certificate names, whatever headers say.
+
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+use sallyport_playground::pki::{Ca, Svid};
+
+use super::common::Companion;
+use super::http::Client;
+use super::setup::{Kind, Proxy, Setup};
+
+on_both!(records_are_bound_to_the_certificate);
+
+const SERVER: &str = "spiffe://acme.internal/ns/sallyport/sa/companion";
+const PROXY: &str = "spiffe://acme.internal/ns/agents/sa/research";
+const OTHER: &str = "spiffe://acme.internal/ns/agents/sa/support";
+const STRANGER: &str = "spiffe://acme.internal/ns/elsewhere/sa/x";
+
+fn client(companion: &Companion, trusted: &Ca, own: Option<&Svid>) -> Client {
+    let folder = tempfile::tempdir().unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(trusted.certificate_pem().as_bytes()).unwrap()).unwrap();
+    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().unwrap().with_root_certificates(roots);
+    let mut config = match own {
+        None => builder.with_no_client_auth(),
+        Some(svid) => {
+            let key = svid.write(folder.path(), "own").unwrap().key;
+            let chain = vec![CertificateDer::from_pem_slice(svid.certificate_pem().as_bytes()).unwrap()];
+            builder.with_client_auth_cert(chain, PrivateKeyDer::from_pem_file(key).unwrap()).unwrap()
+        }
+    };
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Client { address: companion.address, http2: false, tls: Some(Arc::new(config)) }
+}
+
+fn records_are_bound_to_the_certificate(kind: Kind) {
+    let setup = Setup::new(kind);
+    let ca = Ca::new("acme.internal").unwrap();
+    let folder = setup.project.folder.path();
+    ca.write_certificate(&folder.join("ca.pem")).unwrap();
+    ca.mint_server(SERVER).unwrap().write(folder, "server").unwrap();
+    let name = |name: &str| setup.project.name(name);
+    let (cert, key, ca_file) = (name("server.pem"), name("server.key"), name("ca.pem"));
+    let tls = ["--tls-cert", &cert, "--tls-key", &key, "--tls-client-ca", &ca_file];
+    let companion =
+        setup.serve(&[&tls[..], &["--audit-from", "spiffe://acme.internal/ns/agents/sa/*"]].concat());
+    let of = |ids: &[&str]| client(&companion, &ca, Some(&ca.mint(ids).unwrap()));
+
+    // Two that call themselves the same are two, and none is who its header says.
+    for (id, count) in [(PROXY, 2), (OTHER, 3)] {
+        let mut proxy = Proxy::new(STRANGER);
+        proxy.sends(&of(&[id]), count);
+    }
+    let proxies: Vec<_> =
+        setup.all().iter().map(|line| (line["proxy"].clone(), line["verified"].clone())).collect();
+    assert_eq!(proxies.iter().filter(|line| **line == (PROXY.into(), true.into())).count(), 2);
+    assert_eq!(proxies.iter().filter(|line| **line == (OTHER.into(), true.into())).count(), 3);
+
+    // No name, two names, a name that may not send: forbidden. Another CA, or no certificate: no connection.
+    for ids in [&[STRANGER][..], &[PROXY, OTHER], &["https://acme.internal/x"]] {
+        let mut proxy = Proxy::new("a");
+        let (first, body) = proxy.body(1);
+        let answer = proxy.send(&of(ids), first, &body).unwrap();
+        assert_eq!((answer.status, &answer.json()["error"]), (403, &"identity".into()), "{ids:?}");
+    }
+    let foreign = Ca::new("acme.internal").unwrap();
+    let (first, body) = Proxy::new("a").body(1);
+    for own in [None, Some(foreign.mint(&[PROXY]).unwrap())] {
+        assert!(Proxy::new("a").send(&client(&companion, &ca, own.as_ref()), first, &body).is_err());
+    }
+    assert_eq!(setup.all().len(), 5);
+    setup.verified();
+}
