@@ -81,7 +81,7 @@ async fn records(
                 tracing::warn!(
                     status = status_code,
                     error,
-                    message,
+                    why = message,
                     node,
                     peer = peer.0.0.as_deref(),
                     "records were refused"
