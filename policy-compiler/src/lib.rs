@@ -32,6 +32,7 @@ pub mod native;
 pub mod patterns;
 pub mod project;
 mod registry;
+mod replay;
 pub mod report;
 pub mod scanning;
 mod serve;

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use postgres::error::DbError;
 use postgres::types::{ToSql, Type};
-use postgres::{Client, Config, NoTls, Statement};
+use postgres::{Client, Config, Statement};
 
 use super::database::{Cell, Database, Dialect, Purpose, StoreError, Value};
+use super::postgres_tls::{Tls, demand};
 use super::store::Row;
 
 /// How long a connection may take to be made.
@@ -35,6 +36,7 @@ impl Postgres {
         // The message would show what is wrong with the address, and in it the password.
         let mut config: Config =
             url.parse().map_err(|_| StoreError::new("the address of PostgreSQL is not well-formed"))?;
+        demand(&mut config);
         config.connect_timeout(CONNECT).application_name("sallyport-audit");
         config.keepalives_idle(Duration::from_secs(30)).tcp_user_timeout(Duration::from_secs(30));
         let mut this = Self { config, client: None, prepared: HashMap::new(), inside: false };
@@ -49,7 +51,7 @@ impl Postgres {
             _ if self.inside => return Err(StoreError::new("the connection to PostgreSQL was lost")),
             _ => {
                 self.prepared.clear();
-                let mut client = self.config.connect(NoTls)?;
+                let mut client = self.config.connect(Tls::load()?)?;
                 client.batch_execute(SETTINGS)?;
                 client
             }

@@ -16,6 +16,7 @@ mod pin;
 mod pull;
 mod push;
 mod reference;
+mod replay;
 mod scan;
 mod schema;
 mod serve;
@@ -85,6 +86,8 @@ enum Command {
     Status(status::Args),
     /// Look into the records of exchanges that a companion keeps, and hold them against its signatures
     Audit(Box<audit::Args>),
+    /// Put recorded exchanges to another policy: which decisions would change, and which records do not tell enough for
+    Replay(Box<replay::Args>),
     /// Put a module or bundles into a container registry
     Push(push::Args),
     /// Take a module or bundles from a container registry
@@ -97,7 +100,7 @@ enum Command {
     Completions(completions::Args),
     /// Write a manual page a command
     Man(man::Args),
-    /// Print a JSON Schema of policy or case files, for editors
+    /// Print a JSON Schema of policy or case files, for editors, or of records
     Schema(schema::Args),
 }
 
@@ -135,6 +138,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Serve(args) => serve::run(*args),
         Command::Status(args) => status::run(&args),
         Command::Audit(args) => audit::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Push(args) => push::run(args),
         Command::Pull(args) => pull::run(&args),
         Command::Dev(args) => dev::run(&args),

@@ -81,6 +81,7 @@ fn a_full_disk_acknowledges_nothing_and_loses_nothing() {
     let mut command = Command::new("sh");
     command.args(["-c", script, PROGRAM]).args(setup.args()).args(["--listen", "127.0.0.1:0"]);
     let companion = Companion::spawn(command, false);
+    companion.bundle();
     let client = companion.client();
     let (refused, first, body) = until("a refusal", || {
         let (first, body) = proxy.body(200);

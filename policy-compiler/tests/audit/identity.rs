@@ -1,5 +1,6 @@
 //! Whose records they are: with mutual TLS, whom the certificate names, whatever headers say.
 
+use std::process::Command;
 use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject as _;
@@ -7,8 +8,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use sallyport_playground::pki::{Ca, Svid};
 
-use super::common::Companion;
+use super::common::{Companion, PROGRAM};
 use super::http::Client;
+use super::postgres_server::{Server, hand_over};
 use super::setup::{Kind, Proxy, Setup};
 
 on_both!(records_are_bound_to_the_certificate);
@@ -73,4 +75,42 @@ fn records_are_bound_to_the_certificate(kind: Kind) {
     }
     assert_eq!(setup.all().len(), 5);
     setup.verified();
+}
+
+#[test]
+fn postgresql_is_spoken_to_over_tls() {
+    let ca = Ca::new("acme.internal").unwrap();
+    let server = Server::start_with(|folder| {
+        let files = ca.mint_server(SERVER).unwrap().write(folder, "server").unwrap();
+        hand_over(&files.key);
+        let name = |path: &std::path::Path| path.display().to_string();
+        hand_over(&files.certificate);
+        vec![
+            "ssl=on".to_owned(),
+            format!("ssl_cert_file={}", name(&files.certificate)),
+            format!("ssl_key_file={}", name(&files.key)),
+        ]
+    });
+    let mut setup = Setup::new(Kind::Sqlite);
+    let url = server.url().replace("127.0.0.1", "localhost") + "?sslmode=require";
+    setup.server = Some(server);
+    let folder = setup.project.folder.path();
+    ca.write_certificate(&folder.join("ca.pem")).unwrap();
+    Ca::new("acme.internal").unwrap().write_certificate(&folder.join("other.pem")).unwrap();
+    let serve = |ca: &str| {
+        let mut command = Command::new(PROGRAM);
+        command.args(setup.project.args()).args(["--audit", &url, "--audit-key", &setup.key()]);
+        command
+            .args(["--listen", "127.0.0.1:0"])
+            .env("SSL_CERT_FILE", folder.join(ca))
+            .env_remove("SSL_CERT_DIR");
+        Companion::spawn(command, false)
+    };
+    let trusted = serve("ca.pem");
+    Proxy::new("a").sends(&trusted.client(), 2);
+    let other = serve("other.pem");
+    let (first, body) = Proxy::new("b").body(1);
+    assert_eq!(Proxy::new("b").send(&other.client(), first, &body).unwrap().status, 503);
+    assert_eq!(setup.all().len(), 2);
+    setup.tamper("DO $$ BEGIN IF NOT (SELECT bool_or(ssl) FROM pg_stat_ssl) THEN RAISE 'nobody speaks TLS'; END IF; END $$");
 }

@@ -18,18 +18,25 @@ pub(crate) struct Server {
     folder: TempDir,
     bin: PathBuf,
     port: u16,
+    settings: Vec<String>,
     child: Option<Child>,
 }
 
 impl Server {
     pub(crate) fn start() -> Self {
+        Self::start_with(|_| Vec::new())
+    }
+
+    /// The same, with settings that are made of its folder, where files for it can be put.
+    pub(crate) fn start_with(settings: impl FnOnce(&Path) -> Vec<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         if is_root() {
             chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
         }
         let bin = binaries(folder.path());
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut this = Self { folder, bin, port, child: None };
+        let settings = settings(folder.path());
+        let mut this = Self { folder, bin, port, settings, child: None };
         let data = this.folder.path().join("data").display().to_string();
         let made = this
             .command("initdb")
@@ -50,6 +57,7 @@ impl Server {
         let path = self.folder.path();
         let mut command = self.command("postgres");
         command.arg("-D").arg(path.join("data")).arg("-k").arg(path);
+        command.args(self.settings.iter().flat_map(|setting| ["-c", setting]));
         command.args(["-p", &self.port.to_string(), "-c", "listen_addresses=127.0.0.1"]);
         let log = fs::File::create(path.join("log")).unwrap();
         self.child = Some(command.stderr(log).stdout(Stdio::null()).spawn().unwrap());
@@ -87,6 +95,14 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// Gives a file to whom the server runs as, alone.
+pub(crate) fn hand_over(path: &Path) {
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    if is_root() {
+        chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
     }
 }
 
