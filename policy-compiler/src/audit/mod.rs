@@ -3,7 +3,8 @@
 //! ```text
 //!  body ─► batch (parsed, bounded) ─► writer (thread, group commit) ─► store ─► database: sqlite | postgres
 //!                                                                       │ chain (hashes, signed heads)
-//!            verify, query, tail, export ◄──────── pages ◄──────────────┘
+//!            verify, query, tail, export ◄──────── pages ◄──────────────┤
+//!            exporter (thread: file, OTLP) ◄───────────────────────────┘
 //! ```
 //!
 //! The store's rules are written once, over [`Database`]; the two databases only run statements.
@@ -11,7 +12,9 @@
 mod batch;
 mod chain;
 mod database;
+pub(crate) mod exporter;
 mod filter;
+mod otlp;
 mod postgres;
 mod postgres_tls;
 pub(crate) mod print;

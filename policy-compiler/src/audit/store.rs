@@ -15,7 +15,7 @@ pub(crate) const PAGE: usize = 500;
 const VERSION: &str = "1";
 
 /// The tables. `$BYTES` is the database's type of bytes.
-const TABLES: [&str; 6] = [
+const TABLES: [&str; 7] = [
     "CREATE TABLE audit_meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
     "CREATE TABLE audit_chains (chain BIGINT PRIMARY KEY, proxy TEXT NOT NULL UNIQUE, length BIGINT NOT NULL, hash $BYTES NOT NULL, \
      retired BIGINT NOT NULL, anchor $BYTES NOT NULL, bytes BIGINT NOT NULL, signed_at BIGINT NOT NULL, signature $BYTES NOT NULL)",
@@ -23,6 +23,7 @@ const TABLES: [&str; 6] = [
      highest BIGINT NOT NULL, stored BIGINT NOT NULL, dropped BIGINT NOT NULL, place BIGINT NOT NULL, PRIMARY KEY (chain, epoch))",
     "CREATE TABLE audit_records (chain BIGINT NOT NULL, place BIGINT NOT NULL, epoch $BYTES NOT NULL, seq BIGINT NOT NULL, \
      time BIGINT NOT NULL, received BIGINT NOT NULL, hash $BYTES NOT NULL, raw $BYTES NOT NULL, PRIMARY KEY (chain, place))",
+    "CREATE TABLE audit_exports (name TEXT NOT NULL, chain BIGINT NOT NULL, place BIGINT NOT NULL, PRIMARY KEY (name, chain))",
     "CREATE UNIQUE INDEX audit_records_once ON audit_records (chain, epoch, seq)",
     "CREATE INDEX audit_records_received ON audit_records (received, chain, place)",
 ];

@@ -14,6 +14,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use sallyport_engine::identity::SpiffePattern;
 
 use super::fail;
+use crate::audit::exporter::Sink;
 use crate::audit::{Keep, Settings};
 use crate::exit;
 use crate::project::Project;
@@ -100,6 +101,15 @@ pub(super) struct Args {
     /// Retire the oldest records when there are more bytes of them than this, in MiB
     #[arg(long, value_name = "MIB", requires = "audit", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     audit_keep_mib: Option<u64>,
+    /// Append every record to this file, as a JSON object a line, for log shippers
+    #[arg(long, value_name = "FILE", requires = "audit")]
+    audit_file: Option<PathBuf>,
+    /// Send every record to this collector of OpenTelemetry, as logs: `http://host:4318`; to `/v1/logs` there
+    #[arg(long, value_name = "URL", requires = "audit")]
+    audit_otlp: Option<String>,
+    /// The CAs that the collector's certificate must be from, for `https`
+    #[arg(long, value_name = "FILE", requires = "audit_otlp")]
+    audit_otlp_ca: Option<PathBuf>,
     /// How often to look for changes that the system does not tell of, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=3600))]
     poll: u64,
@@ -149,9 +159,12 @@ impl Args {
             age: self.audit_keep_days.map(|days| Duration::from_secs(days * 86_400)),
             bytes: self.audit_keep_mib.map(|mib| mib * 1024 * 1024),
         };
+        let file = self.audit_file.map(Sink::File);
+        let otlp = self.audit_otlp.map(|url| Sink::Otlp(url, self.audit_otlp_ca));
         let audit = self.audit.zip(self.audit_key).map(|(store, key)| AuditOptions {
             settings: Settings { store, key, keep },
             senders: self.audit_from,
+            sinks: file.into_iter().chain(otlp).collect(),
         });
         Options {
             source,

@@ -10,7 +10,7 @@ use super::problem::Problem;
 /// The statuses that requests for bundles are answered with; others are counted together.
 const STATUSES: [u16; 7] = [200, 304, 400, 404, 409, 500, 503];
 /// What can be wrong.
-const PROBLEMS: [&str; 5] = ["audit", "policy", "registry", "state", "tls"];
+const PROBLEMS: [&str; 6] = ["audit", "export", "policy", "registry", "state", "tls"];
 
 /// A number that only rises, or one that goes up and down.
 #[derive(Debug, Default)]
@@ -117,7 +117,7 @@ impl Metrics {
         page.many(
             "problems",
             "gauge",
-            "How much is wrong now: with the audit store, the last edit, the registry, the state folder, or the certificate.",
+            "How much is wrong now: with the audit store, what it hands on, the last edit, the registry, the state folder, or the certificate.",
             "with",
             &wrong,
         );

@@ -27,7 +27,7 @@ mod stamps;
 mod state;
 mod tls;
 
-pub(crate) use client::{ClientFiles, get};
+pub(crate) use client::{ClientFiles, get, post};
 pub(crate) use folder::{Folder, Place};
 pub(crate) use publisher::Source;
 pub(crate) use records::AuditOptions;

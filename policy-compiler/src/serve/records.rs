@@ -18,7 +18,9 @@ use tokio::time::timeout;
 
 use super::Companion;
 use super::conditional::Asked;
+use super::problem::{Problem, cut};
 use super::routes::{JSON, Peer, answer, refuse};
+use crate::audit::exporter::{self, Sink};
 use crate::audit::{Answer, Batch, BatchError, Epoch, MAX_BODY, Outcome, Proxy, Settings, Told, Writer};
 
 /// How long a body may take to come in.
@@ -34,6 +36,8 @@ pub(crate) struct AuditOptions {
     pub(crate) settings: Settings,
     /// Who may send records; anybody whose certificate is good, if nobody is named.
     pub(crate) senders: Vec<SpiffePattern>,
+    /// Whom they are handed on to.
+    pub(crate) sinks: Vec<Sink>,
 }
 
 /// What takes records in.
@@ -103,6 +107,11 @@ impl Audit {
         certified: bool,
         companion: &Arc<Companion>,
     ) -> Result<Self, String> {
+        for sink in options.sinks {
+            let told = Voice(Arc::clone(companion));
+            let problem = move |why: Option<String>| told.say("export", why);
+            exporter::start(options.settings.store.clone(), sink, Box::new(problem))?;
+        }
         let writer = Writer::start(options.settings, Box::new(Voice(Arc::clone(companion))))?;
         Ok(Self { writer, senders: options.senders, certified, room: Semaphore::new(MAX_BODIES) })
     }
@@ -202,10 +211,15 @@ impl Said {
     }
 }
 
+impl Voice {
+    fn say(&self, with: &'static str, why: Option<String>) {
+        self.0.problem(with, why.map(|why| Problem::new(with, cut(&why))));
+    }
+}
+
 impl Told for Voice {
     fn problem(&self, why: Option<String>) {
-        let problem = why.map(|why| super::Problem::new("audit", super::problem::cut(&why)));
-        self.0.problem("audit", problem);
+        self.say("audit", why);
     }
 
     fn retired(&self, records: u64) {

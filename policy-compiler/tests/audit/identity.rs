@@ -92,7 +92,7 @@ fn postgresql_is_spoken_to_over_tls() {
         ]
     });
     let mut setup = Setup::new(Kind::Sqlite);
-    let url = server.url().replace("127.0.0.1", "localhost") + "?sslmode=require";
+    let url = server.url().replace("127.0.0.1", "localhost").replace("disable", "require");
     setup.server = Some(server);
     let folder = setup.project.folder.path();
     ca.write_certificate(&folder.join("ca.pem")).unwrap();

@@ -25,6 +25,7 @@ macro_rules! on_both {
 }
 
 mod faults;
+mod handing_on;
 mod hostile;
 mod identity;
 mod keeping;

@@ -49,7 +49,7 @@ impl Server {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("postgres://audit@127.0.0.1:{}/postgres", self.port)
+        format!("postgres://audit@127.0.0.1:{}/postgres?sslmode=disable", self.port)
     }
 
     /// Starts it, after [`Self::stop`] with everything that was committed.
