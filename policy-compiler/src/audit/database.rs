@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::store::Row;
+use super::rows::Row;
 
 /// Why the store could not do something. Its text holds no values of statements and no address with a password.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -5,8 +5,9 @@ use std::path::Path;
 use super::database::StoreError;
 use super::postgres::Postgres;
 use super::record::Record;
+use super::rows::{Chain, Entry, Place};
 use super::sqlite::Sqlite;
-use super::store::{Chain, Entry, Place, Store};
+use super::store::Store;
 
 /// What must be so of a record; what is not given may be anything.
 #[derive(Clone, Debug, Default, clap::Args)]

@@ -20,6 +20,7 @@ mod postgres_tls;
 pub(crate) mod print;
 mod record;
 mod retention;
+mod rows;
 mod sqlite;
 mod store;
 mod tail;

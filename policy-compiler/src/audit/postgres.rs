@@ -9,7 +9,7 @@ use postgres::{Client, Config, Statement};
 
 use super::database::{Cell, Database, Dialect, Purpose, StoreError, Value};
 use super::postgres_tls::{Tls, demand};
-use super::store::Row;
+use super::rows::Row;
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(5);

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::database::{Cells, Purpose, StoreError, Value, int};
-use super::store::{Place, Store};
+use super::rows::Place;
+use super::store::Store;
 use crate::keys::SecretKey;
 
 /// The most records that one transaction retires, so that proxies do not wait long.

@@ -9,7 +9,8 @@ use super::batch::{Epoch, Proxy};
 use super::chain::{self, Hash, Signed};
 use super::database::{Purpose, StoreError};
 use super::record::Record;
-use super::store::{Chain, Entry, Store};
+use super::rows::{Chain, Entry, Queue};
+use super::store::Store;
 
 /// What was found.
 #[derive(Debug)]
@@ -83,8 +84,8 @@ pub(crate) fn verify(
             let mut walk = Walk::new(&chain, &heads);
             let wrong = walk.all(store, trusted)?;
             let queues = store.queues(chain.id)?;
-            let sum = |of: fn(&super::store::Queue) -> u64| queues.iter().map(of).sum();
-            let (missing, dropped) = (sum(super::store::Queue::missing), sum(|queue| queue.dropped));
+            let sum = |of: fn(&Queue) -> u64| queues.iter().map(of).sum();
+            let (missing, dropped) = (sum(Queue::missing), sum(|queue| queue.dropped));
             seen += store.count_of(chain.id)?;
             report.chains.push(Checked { good: walk.good, missing, dropped, wrong, signed: chain.signed });
         }

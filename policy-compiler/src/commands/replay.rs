@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde::Deserialize;
@@ -86,7 +86,7 @@ fn replay(args: &Args, mut native: Native) -> Result<Summary, String> {
     Ok(summary)
 }
 
-fn from_file(path: &PathBuf, take: &mut impl FnMut(&Record) -> Result<(), String>) -> Result<(), String> {
+fn from_file(path: &Path, take: &mut impl FnMut(&Record) -> Result<(), String>) -> Result<(), String> {
     let told = |why: &dyn std::fmt::Display| format!("`{}`: {why}", path.display());
     let mut input: Box<dyn BufRead> = if path.as_os_str() == "-" {
         Box::new(io::stdin().lock())

@@ -1,6 +1,6 @@
 //! `audit verify` and `audit heads`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use sallyport_engine::bundle::PublicKey;
@@ -62,7 +62,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
         .iter()
         .map(|path| keys::read_public(path).map_err(|why| format!("`{}`: {why}", path.display())));
     let trusted: Vec<PublicKey> = trusted.collect::<Result<_, _>>()?;
-    let exported = args.heads.iter().map(read_heads).collect::<Result<Vec<_>, _>>()?.concat();
+    let exported = args.heads.iter().map(|path| read_heads(path)).collect::<Result<Vec<_>, _>>()?.concat();
     let report = verify(&mut args.named.open()?, &trusted, &exported).map_err(told)?;
     let text = match args.format {
         Format::Text => text(&report),
@@ -79,7 +79,7 @@ pub(super) fn heads(args: &HeadsArgs) -> Result<ExitCode, String> {
     Ok(print(&lines.collect::<String>()))
 }
 
-fn read_heads(path: &PathBuf) -> Result<Vec<Signed>, String> {
+fn read_heads(path: &Path) -> Result<Vec<Signed>, String> {
     let named = |why: &dyn std::fmt::Display| format!("`{}`: {why}", path.display());
     let bytes = files::read_at_most(path, MAX_HEADS).map_err(|why| named(&why))?;
     let bytes = bytes.ok_or_else(|| named(&"it is longer than 64 MiB"))?;
