@@ -82,7 +82,8 @@ fn log(found: &Found) -> Value {
     attributes.push(attribute("sallyport.audit.proxy", &json!(proxy)));
     attributes.push(attribute("sallyport.audit.epoch", &json!(entry.epoch.to_string())));
     attributes.push(attribute("sallyport.audit.place", &json!(entry.place.place)));
-    let nanos = |millis: u64| format!("{millis}000000");
+    // Whatever a proxy claims must fit: a collector refuses all for one number that does not.
+    let nanos = |millis: u64| millis.saturating_mul(1_000_000).to_string();
     let body = format!("{} {}", record.verdict.as_str(), record.operation.as_deref().unwrap_or("request"));
     let mut log = json!({
         "timeUnixNano": nanos(entry.time),
@@ -117,13 +118,13 @@ fn attribute(key: &str, value: &Value) -> Value {
 fn any(value: &Value) -> Value {
     match value {
         // Numbers of 64 bits are texts in the JSON of protobuf.
-        Value::Number(number) => json!({ "intValue": number.to_string() }),
+        Value::Number(number) if number.is_i64() => json!({ "intValue": number.to_string() }),
         Value::Bool(boolean) => json!({ "boolValue": boolean }),
         Value::Array(items) => {
             json!({ "arrayValue": { "values": items.iter().map(any).collect::<Vec<_>>() } })
         }
         Value::String(text) => json!({ "stringValue": text }),
-        Value::Null | Value::Object(_) => json!({ "stringValue": value.to_string() }),
+        Value::Number(_) | Value::Null | Value::Object(_) => json!({ "stringValue": value.to_string() }),
     }
 }
 

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use super::common::{Companion, PROGRAM, until};
 use super::http::Client;
-use super::postgres_server::NOTICE;
 use super::setup::{Kind, Proxy, Setup, record};
 
 on_both!(killed_at_any_moment_it_loses_nothing_that_it_acknowledged);
@@ -124,9 +123,9 @@ fn postgresql_may_be_restarted_or_gone() {
             (answer.status == 503).then_some(())
         });
         assert_eq!(companion.metric("sallyport_companion_problems{with=\"audit\"}"), 1.0);
-        setup.server.as_mut().unwrap().restart();
+        setup.server.as_mut().unwrap().restart().unwrap();
     }
-    thread::sleep(NOTICE / 8);
+    thread::sleep(Duration::from_millis(1500));
     stop.store(true, Ordering::Relaxed);
     let acknowledged: Vec<_> = senders.into_iter().map(|sender| sender.join().unwrap()).collect();
     all_there(&setup, &acknowledged);
@@ -142,7 +141,7 @@ fn a_store_that_is_not_there_at_the_start_holds_no_policy_back() {
     let (client, mut proxy) = (companion.client(), Proxy::new("p0"));
     let (first, body) = proxy.body(1);
     assert_eq!(proxy.send(&client, first, &body).unwrap().status, 503);
-    setup.server.as_mut().unwrap().restart();
+    setup.server.as_mut().unwrap().restart().unwrap();
     until("it is taken", || proxy.send(&client, first, &body).ok().filter(|answer| answer.status == 200));
     all_there(&setup, &[1]);
 }

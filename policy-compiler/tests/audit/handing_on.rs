@@ -83,7 +83,15 @@ fn a_collector_gets_every_record(kind: Kind) {
                 ("operation", json!("mcp tools/call x")),
             ],
         ),
-        record(2, &[("traceId", json!("none"))]),
+        // What is no trace id, and numbers that OTLP has no room for.
+        record(
+            2,
+            &[
+                ("traceId", json!("none")),
+                ("time", json!((1_u64 << 53) - 1)),
+                ("requestBytes", json!(u64::MAX)),
+            ],
+        ),
     ];
     assert_eq!(Proxy::new("a").send(&companion.client(), 1, &lines.join("\n")).unwrap().status, 200);
     let logs = collector.next();

@@ -7,10 +7,10 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use sallyport_playground::pki::{Ca, Svid};
+use sallyport_playground::postgres::{Postgres, hand_over};
 
 use super::common::{Companion, PROGRAM};
 use super::http::Client;
-use super::postgres_server::{Server, hand_over};
 use super::setup::{Kind, Proxy, Setup};
 
 on_both!(records_are_bound_to_the_certificate);
@@ -80,17 +80,18 @@ fn records_are_bound_to_the_certificate(kind: Kind) {
 #[test]
 fn postgresql_is_spoken_to_over_tls() {
     let ca = Ca::new("acme.internal").unwrap();
-    let server = Server::start_with(|folder| {
+    let server = Postgres::start(|folder| {
         let files = ca.mint_server(SERVER).unwrap().write(folder, "server").unwrap();
-        hand_over(&files.key);
+        hand_over(&files.key, 0o600)?;
         let name = |path: &std::path::Path| path.display().to_string();
-        hand_over(&files.certificate);
-        vec![
+        hand_over(&files.certificate, 0o600)?;
+        Ok(vec![
             "ssl=on".to_owned(),
             format!("ssl_cert_file={}", name(&files.certificate)),
             format!("ssl_key_file={}", name(&files.key)),
-        ]
-    });
+        ])
+    })
+    .unwrap();
     let mut setup = Setup::new(Kind::Sqlite);
     let url = server.url().replace("127.0.0.1", "localhost").replace("disable", "require");
     setup.server = Some(server);

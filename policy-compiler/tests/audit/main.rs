@@ -29,7 +29,6 @@ mod handing_on;
 mod hostile;
 mod identity;
 mod keeping;
-mod postgres_server;
 mod reading;
 mod sending;
 mod setup;

@@ -4,11 +4,11 @@ use std::process::{Command, Output};
 
 use bytes::Bytes;
 use hyper::Method;
+use sallyport_playground::postgres::Postgres;
 use serde_json::{Value, json};
 
 use super::common::{Companion, PROGRAM, Project, run};
 use super::http::{Answer, Client};
-use super::postgres_server::Server;
 
 /// Which database.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -20,7 +20,7 @@ pub(crate) enum Kind {
 /// A project, a store, and the key that signs its heads.
 pub(crate) struct Setup {
     pub(crate) project: Project,
-    pub(crate) server: Option<Server>,
+    pub(crate) server: Option<Postgres>,
 }
 
 /// A proxy without a certificate, and where it stands.
@@ -35,13 +35,13 @@ impl Setup {
     pub(crate) fn new(kind: Kind) -> Self {
         let project = Project::new();
         run(&["keygen", "-o", &project.name("audit.key")]);
-        let server = (kind == Kind::Postgres).then(Server::start);
+        let server = (kind == Kind::Postgres).then(|| Postgres::start(|_| Ok(Vec::new())).unwrap());
         Self { project, server }
     }
 
     /// What `--audit` and `--store` are given.
     pub(crate) fn store(&self) -> String {
-        self.server.as_ref().map_or_else(|| self.project.name("audit.db"), Server::url)
+        self.server.as_ref().map_or_else(|| self.project.name("audit.db"), Postgres::url)
     }
 
     pub(crate) fn key(&self) -> String {
