@@ -16,6 +16,7 @@ pub mod client;
 pub mod envoy;
 mod message;
 pub mod pki;
+pub mod postgres;
 pub mod upstream;
 
 pub use message::{Body, Framing, Headers, Request, Response};

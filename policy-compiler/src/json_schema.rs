@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::audit;
 use crate::cases::CASE;
 use crate::language::Kind;
 use crate::shape::{Field, Need, Object, Together, Ty};
@@ -34,6 +35,48 @@ pub fn cases() -> Value {
     let mut definitions = Definitions::default();
     let case = definitions.refer(&CASE, "");
     file("Sallyport cases", CASE.doc, &case, definitions)
+}
+
+/// The schema of a record of an exchange, as a proxy sends it. Each key says which attribute of OpenTelemetry it becomes.
+pub fn record() -> Value {
+    let property = |field: &audit::Field| {
+        let mut schema = match field.kind {
+            audit::Kind::Text => json!({ "type": "string" }),
+            audit::Kind::Word(words) => json!({ "enum": words }),
+            audit::Kind::Number => json!({ "type": "integer", "minimum": 0 }),
+            audit::Kind::Findings => json!({ "type": "array", "items": { "$ref": "#/$defs/finding" } }),
+        };
+        if !field.always && field.kind != audit::Kind::Findings {
+            schema = json!({ "anyOf": [schema, { "type": "null" }] });
+        }
+        set(&mut schema, "description", json!(field.doc));
+        set(&mut schema, "x-opentelemetry", json!(field.attribute));
+        (field.name.to_owned(), schema)
+    };
+    let always: Vec<_> = audit::FIELDS.iter().filter(|field| field.always).map(|field| field.name).collect();
+    let number = json!({ "type": "integer", "minimum": 0 });
+    json!({
+        "$schema": DRAFT,
+        "title": "Sallyport record",
+        "description": "What is kept of an exchange: who, what, on which resource, why; never content. Keys that are not listed may follow.",
+        "type": "object",
+        "required": always,
+        "properties": audit::FIELDS.iter().map(property).collect::<Map<_, _>>(),
+        "$defs": {
+            "finding": {
+                "description": "What a detector found, without the text.",
+                "type": "object",
+                "required": ["detector", "where", "offset", "length", "action"],
+                "properties": {
+                    "detector": { "type": "string", "description": "The detector's id." },
+                    "where": { "type": "string", "description": "`request:` or `response:`, and a JSON pointer into the body." },
+                    "offset": number,
+                    "length": number,
+                    "action": { "type": "string", "description": "What was done about it." },
+                },
+            },
+        },
+    })
 }
 
 /// A file holds a document, or a list of them.

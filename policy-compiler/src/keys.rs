@@ -9,7 +9,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ed25519_dalek::{Signer as _, SigningKey};
+use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use sallyport_engine::bundle::{Bundle, BundleError, KeyId, PublicKey, SPKI_PREFIX};
 
 use crate::files;
@@ -91,6 +91,11 @@ impl SecretKey {
         PublicKey::new(self.0.verifying_key().as_bytes())
     }
 
+    /// The signature of a message that says itself what it is, so that it can be taken for nothing else.
+    pub(crate) fn sign_message(&self, message: &[u8]) -> [u8; 64] {
+        self.0.sign(message).to_bytes()
+    }
+
     /// The signature of a bundle.
     fn sign(&self, bundle: &Bundle<'_>) -> Option<(KeyId, [u8; 64])> {
         Some((self.public()?.id(), self.0.sign(bundle.signed()).to_bytes()))
@@ -112,6 +117,12 @@ pub fn sign(bundle: &[u8], keys: &[SecretKey]) -> Result<Vec<u8>, BundleError> {
         bundle.signatures().filter(|(id, _)| stays(id)).map(|(id, signature)| (id, *signature)).collect();
     all.extend(&fresh);
     bundle.signed_by(&all)
+}
+
+/// Whether this key signed the message.
+pub(crate) fn verifies(key: &PublicKey, message: &[u8], signature: &[u8; 64]) -> bool {
+    let key = VerifyingKey::from_bytes(&key.to_bytes());
+    key.is_ok_and(|key| key.verify_strict(message, &Signature::from_bytes(signature)).is_ok())
 }
 
 /// Reads a file with a public key: PEM, or its 32 bytes in base64.

@@ -8,6 +8,7 @@
 //! [`compile`] goes all the way and reports everything that is wrong on it at once. [`cases`] reads what a gate is tried
 //! with, and [`decide`] tries it, be it the engine, the module in wasmtime or a real Envoy.
 
+mod audit;
 pub mod cases;
 mod check;
 pub mod commands;
@@ -31,6 +32,7 @@ pub mod native;
 pub mod patterns;
 pub mod project;
 mod registry;
+mod replay;
 pub mod report;
 pub mod scanning;
 mod serve;

@@ -117,7 +117,12 @@ impl Surroundings for World {
 impl Native {
     /// Loads a bundle as the filter does.
     pub fn new(bundle: &[u8]) -> Result<Self, Box<dyn Error>> {
-        Ok(Self { policy: Rc::new(bundle::decode(bundle)?), world: Rc::default(), holds_heads: false })
+        Ok(Self::of(bundle::decode(bundle)?))
+    }
+
+    /// The engine under a policy that is there already.
+    pub fn of(policy: Policy) -> Self {
+        Self { policy: Rc::new(policy), world: Rc::default(), holds_heads: false }
     }
 
     /// The same, with the headers of responses held until their bodies are judged.

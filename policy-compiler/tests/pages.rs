@@ -14,6 +14,7 @@ fn the_committed_pages_are_current() {
         ("docs/detectors.md", detectors_page()),
         ("docs/policy.schema.json", schema_page(&json_schema::policy())),
         ("docs/cases.schema.json", schema_page(&json_schema::cases())),
+        ("docs/record.schema.json", schema_page(&json_schema::record())),
     ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
         if std::env::var_os("SALLYPORT_UPDATE").is_some() {

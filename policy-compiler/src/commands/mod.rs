@@ -1,5 +1,6 @@
 //! The command line: what it takes, and which command does it.
 
+mod audit;
 mod check;
 mod compile;
 mod completions;
@@ -15,6 +16,7 @@ mod pin;
 mod pull;
 mod push;
 mod reference;
+mod replay;
 mod scan;
 mod schema;
 mod serve;
@@ -82,6 +84,10 @@ enum Command {
     Serve(Box<serve::Args>),
     /// Show who enforces which policy since when, as a companion was told
     Status(status::Args),
+    /// Look into the records of exchanges that a companion keeps, and hold them against its signatures
+    Audit(Box<audit::Args>),
+    /// Put recorded exchanges to another policy: which decisions would change, and which records do not tell enough for
+    Replay(Box<replay::Args>),
     /// Put a module or bundles into a container registry
     Push(push::Args),
     /// Take a module or bundles from a container registry
@@ -94,7 +100,7 @@ enum Command {
     Completions(completions::Args),
     /// Write a manual page a command
     Man(man::Args),
-    /// Print a JSON Schema of policy or case files, for editors
+    /// Print a JSON Schema of policy or case files, for editors, or of records
     Schema(schema::Args),
 }
 
@@ -131,6 +137,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Diff(args) => diff::run(&args),
         Command::Serve(args) => serve::run(*args),
         Command::Status(args) => status::run(&args),
+        Command::Audit(args) => audit::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Push(args) => push::run(args),
         Command::Pull(args) => pull::run(&args),
         Command::Dev(args) => dev::run(&args),
@@ -147,7 +155,7 @@ pub fn definition() -> clap::Command {
 }
 
 /// Reads a time on the command line, in seconds since 1970.
-fn moment(text: &str) -> Result<u64, String> {
+pub(crate) fn moment(text: &str) -> Result<u64, String> {
     let read = OffsetDateTime::parse(text, &Rfc3339).ok();
     let read = read.and_then(|time| u64::try_from(time.unix_timestamp()).ok());
     read.ok_or_else(|| "write a time as `2026-11-21T10:00:00Z`".to_owned())

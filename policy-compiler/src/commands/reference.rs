@@ -47,6 +47,9 @@ both.
 
 `serve` publishes policy until a signal ends it ([companion.md](companion.md)), and logs JSON to standard error; `status` asks it who enforces what.
 
+`audit` looks into the records of exchanges that `serve --audit` keeps ([audit.md](audit.md)); `audit verify` ends with 1 where they are not as they were
+received. `replay` puts them to another policy ([replay.md](replay.md)), and ends with 1 where a decision would change.
+
 `push` and `pull` put modules and bundles into container registries and bring them back ([registry.md](registry.md)); progress is shown on a terminal
 alone.
 

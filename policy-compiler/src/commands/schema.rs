@@ -1,4 +1,4 @@
-//! `schema`: JSON Schema of policy and case files, from the tables that the reader walks.
+//! `schema`: JSON Schema of policy and case files, from the tables that the reader walks; and of records, from theirs.
 
 use std::process::ExitCode;
 
@@ -19,12 +19,15 @@ enum Files {
     Policy,
     /// Cases
     Cases,
+    /// Records of exchanges
+    Record,
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
     let schema = match args.of {
         Files::Policy => json_schema::policy(),
         Files::Cases => json_schema::cases(),
+        Files::Record => json_schema::record(),
     };
     print(&page(&schema))
 }

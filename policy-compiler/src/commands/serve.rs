@@ -11,11 +11,17 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use sallyport_engine::identity::SpiffePattern;
+
 use super::fail;
+use crate::audit::exporter::Sink;
+use crate::audit::{Keep, Settings};
 use crate::exit;
 use crate::project::Project;
 use crate::registry::{Access, Reference};
-use crate::serve::{self, Folder, Options, Place, Registry, Signed, Source, StateDir, Store, TlsFiles};
+use crate::serve::{
+    self, AuditOptions, Folder, Options, Place, Registry, Signed, Source, StateDir, Store, TlsFiles,
+};
 
 /// How often a look at the registry is tried; the next one follows soon in any case.
 const REGISTRY_TRIES: u32 = 2;
@@ -74,6 +80,36 @@ pub(super) struct Args {
     /// The CAs that clients' certificates must be from; without it, clients need none
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_client_ca: Option<PathBuf>,
+    /// Take the records of exchanges that proxies send, and keep them here: a file (SQLite), or `postgres://…`
+    #[arg(
+        long,
+        value_name = "STORE",
+        requires = "audit_key",
+        env = "SALLYPORT_AUDIT_STORE",
+        hide_env_values = true
+    )]
+    audit: Option<String>,
+    /// Sign the chains of records with the private key in this file; give audit a key of its own
+    #[arg(long, value_name = "FILE", requires = "audit")]
+    audit_key: Option<PathBuf>,
+    /// Take records only from proxies whose SPIFFE ID is one of these, as `spiffe://example.org/ns/*/sa/*`; may be given several times
+    #[arg(long, value_name = "PATTERN", requires_all = ["audit", "tls_client_ca"], value_parser = sender)]
+    audit_from: Vec<SpiffePattern>,
+    /// Retire records that are older
+    #[arg(long, value_name = "DAYS", requires = "audit", value_parser = clap::value_parser!(u64).range(1..=36_500))]
+    audit_keep_days: Option<u64>,
+    /// Retire the oldest records when there are more bytes of them than this, in MiB
+    #[arg(long, value_name = "MIB", requires = "audit", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    audit_keep_mib: Option<u64>,
+    /// Append every record to this file, as a JSON object a line, for log shippers
+    #[arg(long, value_name = "FILE", requires = "audit")]
+    audit_file: Option<PathBuf>,
+    /// Send every record to this collector of OpenTelemetry, as logs: `http://host:4318`; to `/v1/logs` there
+    #[arg(long, value_name = "URL", requires = "audit")]
+    audit_otlp: Option<String>,
+    /// The CAs that the collector's certificate must be from, for `https`
+    #[arg(long, value_name = "FILE", requires = "audit_otlp")]
+    audit_otlp_ca: Option<PathBuf>,
     /// How often to look for changes that the system does not tell of, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=3600))]
     poll: u64,
@@ -119,14 +155,30 @@ impl Args {
             key,
             client_ca: self.tls_client_ca,
         });
+        let keep = Keep {
+            age: self.audit_keep_days.map(|days| Duration::from_secs(days * 86_400)),
+            bytes: self.audit_keep_mib.map(|mib| mib * 1024 * 1024),
+        };
+        let file = self.audit_file.map(Sink::File);
+        let otlp = self.audit_otlp.map(|url| Sink::Otlp(url, self.audit_otlp_ca));
+        let audit = self.audit.zip(self.audit_key).map(|(store, key)| AuditOptions {
+            settings: Settings { store, key, keep },
+            senders: self.audit_from,
+            sinks: file.into_iter().chain(otlp).collect(),
+        });
         Options {
             source,
             state: self.state.map(StateDir),
             listen: self.listen,
             admin: self.admin,
             tls,
+            audit,
             poll: Duration::from_secs(self.poll),
             max_connections: usize::try_from(self.max_connections).unwrap_or(usize::MAX),
         }
     }
+}
+
+fn sender(text: &str) -> Result<SpiffePattern, String> {
+    SpiffePattern::parse(text).map_err(|why| why.to_string())
 }

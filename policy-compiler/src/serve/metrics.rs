@@ -10,7 +10,7 @@ use super::problem::Problem;
 /// The statuses that requests for bundles are answered with; others are counted together.
 const STATUSES: [u16; 7] = [200, 304, 400, 404, 409, 500, 503];
 /// What can be wrong.
-const PROBLEMS: [&str; 4] = ["policy", "registry", "state", "tls"];
+const PROBLEMS: [&str; 6] = ["audit", "export", "policy", "registry", "state", "tls"];
 
 /// A number that only rises, or one that goes up and down.
 #[derive(Debug, Default)]
@@ -32,6 +32,10 @@ pub(super) struct Metrics {
     pub(super) cut_connections: Number,
     pub(super) handshakes_failed: Number,
     pub(super) certificates_loaded: Number,
+    pub(super) records_stored: Number,
+    pub(super) records_repeated: Number,
+    pub(super) records_retired: Number,
+    pub(super) records_refused: Number,
 }
 
 impl Number {
@@ -113,7 +117,7 @@ impl Metrics {
         page.many(
             "problems",
             "gauge",
-            "How much is wrong now: with the last edit, the registry, the state folder, or the certificate.",
+            "How much is wrong now: with the audit store, what it hands on, the last edit, the registry, the state folder, or the certificate.",
             "with",
             &wrong,
         );
@@ -141,6 +145,23 @@ impl Metrics {
             "counter",
             "How often the server's certificate was read anew.",
             self.certificates_loaded.get(),
+        );
+        page.many(
+            "audit_records_total",
+            "counter",
+            "Records that were stored, that had been before, and that were retired.",
+            "what",
+            &[
+                ("stored", self.records_stored.get()),
+                ("repeated", self.records_repeated.get()),
+                ("retired", self.records_retired.get()),
+            ],
+        );
+        page.one(
+            "audit_refused_total",
+            "counter",
+            "Requests with records that were not acknowledged.",
+            self.records_refused.get(),
         );
         page.many(
             "fleet_nodes",

@@ -6,7 +6,8 @@
 //!  registry (thread) ───────┘                             │
 //!                                                          └─► publication ─► routes ─► connections, tls
 //!                                                                (bundles by audience)     │
-//!                                                          fleet, metrics, problems ◄──────┘
+//!                                                          fleet, metrics, problems ◄──────┤
+//!                                                          audit (writer) ◄─── records ◄────┘
 //! ```
 
 mod client;
@@ -18,6 +19,7 @@ mod metrics;
 mod problem;
 mod publication;
 mod publisher;
+mod records;
 mod registry;
 mod routes;
 mod signed;
@@ -25,9 +27,10 @@ mod stamps;
 mod state;
 mod tls;
 
-pub(crate) use client::{ClientFiles, get};
+pub(crate) use client::{ClientFiles, get, post};
 pub(crate) use folder::{Folder, Place};
 pub(crate) use publisher::Source;
+pub(crate) use records::AuditOptions;
 pub(crate) use registry::Registry;
 pub(crate) use signed::{Signed, Store};
 pub(crate) use state::StateDir;
@@ -54,6 +57,7 @@ use metrics::{Metrics, Number};
 use problem::Problem;
 use publication::Publication;
 use publisher::{Publisher, Wake};
+use records::Audit;
 use tls::Tls;
 
 /// The most connections at once to look after the companion: room of their own, so that its health is seen when all others are taken.
@@ -71,6 +75,8 @@ pub(crate) struct Options {
     /// Where health, metrics and the fleet are shown, without TLS.
     pub(crate) admin: Option<SocketAddr>,
     pub(crate) tls: Option<TlsFiles>,
+    /// Where records of exchanges go, if they are taken.
+    pub(crate) audit: Option<AuditOptions>,
     pub(crate) poll: Duration,
     pub(crate) max_connections: usize,
 }
@@ -114,12 +120,15 @@ pub(crate) fn run(options: Options) -> Result<(), String> {
 async fn serve(options: Options) -> Result<(), String> {
     allow_connections();
     let companion = Arc::new(Companion::new());
+    let certified = options.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
     let tls = options.tls.map(Tls::load).transpose()?.map(Arc::new);
+    let audit =
+        options.audit.map(|audit| Audit::start(audit, certified, &companion)).transpose()?.map(Arc::new);
     let registry = options.source.registry().cloned();
     let (mut publisher, wake) =
         Publisher::new(options.source, options.state, options.poll, Arc::clone(&companion));
     publisher.restore()?;
-    let router = routes::all(Arc::clone(&companion));
+    let router = routes::all(Arc::clone(&companion), audit);
     let mut listeners =
         vec![bind(options.listen, router, options.max_connections, tls.clone(), &companion).await?];
     if let Some(address) = options.admin {

@@ -19,13 +19,14 @@ use tokio::time::{Instant, timeout_at};
 use super::Companion;
 use super::conditional::{Asked, etag};
 use super::publication::Served;
+use super::records::{self, Audit};
 use crate::{Audience, registry};
 
 /// The longest that a request may wait for a change.
 const MAX_WAIT: Duration = Duration::from_secs(60);
 /// What a bundle is called on the wire.
 const BUNDLE: HeaderValue = HeaderValue::from_static(registry::BUNDLE);
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4");
 const SERIAL: HeaderName = HeaderName::from_static("x-sallyport-serial");
 const APPLIED: HeaderName = HeaderName::from_static("preference-applied");
@@ -62,13 +63,15 @@ struct Refusal<'a> {
 }
 
 /// Everything that the companion answers.
-pub(super) fn all(companion: Arc<Companion>) -> Router {
-    Router::new()
+pub(super) fn all(companion: Arc<Companion>, audit: Option<Arc<Audit>>) -> Router {
+    let records = audit.map(|audit| records::route(audit, Arc::clone(&companion)));
+    let rest = Router::new()
         .route("/v1/bundle", get(whole))
         .route("/v1/bundle/{namespace}", get(of_namespace))
         .route("/v1/bundle/{namespace}/{workload}", get(of_workload))
         .merge(watched())
-        .with_state(companion)
+        .with_state(companion);
+    records.into_iter().fold(rest, Router::merge)
 }
 
 /// What looks after the companion asks; no certificate is needed for it where there is a listener of its own.
@@ -273,12 +276,12 @@ fn applied(mut response: Response, asked: &Asked) -> Response {
     response
 }
 
-fn refuse(status: StatusCode, error: &str, message: &str, upgrade: Option<&str>) -> Response {
+pub(super) fn refuse(status: StatusCode, error: &str, message: &str, upgrade: Option<&str>) -> Response {
     let refusal = Refusal { error, message, upgrade };
     answer(status, JSON, serde_json::to_string(&refusal).unwrap_or_default())
 }
 
-fn answer(status: StatusCode, kind: HeaderValue, text: String) -> Response {
+pub(super) fn answer(status: StatusCode, kind: HeaderValue, text: String) -> Response {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, kind);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::{http1, http2};
 use hyper::{Method, Request};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -68,14 +68,31 @@ impl Client {
 
     /// The answer, or why there is none.
     pub(crate) fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Result<Answer, String> {
+        self.tell(method, path, headers, Bytes::new())
+    }
+
+    /// The answer to a request with a body, or why there is none.
+    pub(crate) fn tell(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Result<Answer, String> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let asked = self.exchange(method, path, headers);
+            let asked = self.exchange(method, path, headers, body);
             tokio::time::timeout(PATIENCE, asked).await.map_err(|_| "no answer".to_owned())?
         })
     }
 
-    async fn exchange(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Result<Answer, String> {
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Result<Answer, String> {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         let target = if self.http2 { format!("{scheme}://localhost{path}") } else { path.to_owned() };
         let mut request = Request::builder().method(method).uri(target);
@@ -85,7 +102,7 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Empty::new()).unwrap();
+        let request = request.body(Full::new(body)).unwrap();
         let stream = TcpStream::connect(self.address).await.map_err(|why| why.to_string())?;
         match &self.tls {
             None => self.send(stream, request).await,
@@ -101,7 +118,7 @@ impl Client {
         }
     }
 
-    async fn send<S>(&self, stream: S, request: Request<Empty<Bytes>>) -> Result<Answer, String>
+    async fn send<S>(&self, stream: S, request: Request<Full<Bytes>>) -> Result<Answer, String>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {

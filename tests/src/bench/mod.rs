@@ -7,12 +7,14 @@
 //!     ├───────► envoy         CPU per request: no filter, the module, and peers that do nothing
 //!     ├───────► scale         10 000 agents: compiling, loading, deciding
 //!     ├───────► bundles       how fast policy reaches filters, and how many a companion serves
+//!     │  audit       records that a companion makes durable
 //!     └───────► soak          memory over a million requests (`make soak`)
 //!  texts ─────► scan          megabytes a second: engine, V8, wasmtime, and libraries that look for the same
 //! ```
 //!
 //! Budgets stand beside the numbers. A number over its budget is shown as such and is no error: machines differ.
 
+mod audit;
 pub mod authorizer;
 mod bundles;
 mod cpu;
@@ -48,6 +50,8 @@ pub enum Part {
     Scale,
     /// Only how bundles reach filters.
     Bundles,
+    /// Only how many records a companion makes durable.
+    Audit,
     /// So many requests while policy changes every second. Not part of everything.
     Soak(u64),
     /// Only how fast texts are looked through.
@@ -79,6 +83,9 @@ pub fn run(part: Part) -> Result<Report, Box<dyn Error>> {
     }
     if matches!(part, Part::All | Part::Bundles) {
         report.scale.extend(bundles::measure(&bundle)?);
+    }
+    if matches!(part, Part::All | Part::Audit) {
+        report.scale.extend(audit::measure()?);
     }
     if let Part::Soak(requests) = part {
         report.scale.extend(soak::measure(&bundle, requests)?);

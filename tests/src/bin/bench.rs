@@ -41,6 +41,7 @@ enum Only {
     Envoy,
     Scale,
     Bundles,
+    Audit,
     Soak,
     Scan,
 }
@@ -80,6 +81,7 @@ fn run(line: &CommandLine) -> Result<(), Box<dyn Error>> {
         Some(Only::Envoy) => Part::Envoy,
         Some(Only::Scale) => Part::Scale,
         Some(Only::Bundles) => Part::Bundles,
+        Some(Only::Audit) => Part::Audit,
         Some(Only::Soak) => Part::Soak(line.requests),
         Some(Only::Scan) => Part::Scan,
     })?;

@@ -1,0 +1,136 @@
+//! SQLite, in one file beside its write-ahead log: the store of one companion.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OpenFlags, ToSql};
+
+use super::database::{Cell, Database, Dialect, Purpose, StoreError, Value};
+use super::rows::Row;
+
+/// How long to wait for another process that writes.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A file.
+pub(crate) struct Sqlite(Connection);
+
+impl Sqlite {
+    /// Opens a file; makes it, for its owner alone, if that is asked.
+    pub(crate) fn open(path: &Path, make: bool) -> Result<Self, StoreError> {
+        let told = |why: &dyn std::fmt::Display| StoreError::new(format!("`{}`: {why}", path.display()));
+        if make {
+            let mut options = OpenOptions::new();
+            options.create(true).append(true).mode(0o600).open(path).map_err(|why| told(&why))?;
+            let folder =
+                path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            File::open(folder).and_then(|folder| folder.sync_all()).map_err(|why| told(&why))?;
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(|why| told(&why))?;
+        let prepared = connection.busy_timeout(PATIENCE).and_then(|()| {
+            connection.pragma_update(None, "journal_mode", "WAL")?;
+            // A commit returns when the log is on the disk.
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            connection.pragma_update(None, "trusted_schema", "OFF")?;
+            connection.set_prepared_statement_cache_capacity(64);
+            Ok(())
+        });
+        prepared.map_err(|why| told(&why))?;
+        Ok(Self(connection))
+    }
+}
+
+impl Database for Sqlite {
+    fn dialect(&self) -> Dialect {
+        Dialect { bytes: "BLOB", lock: "", alone: None }
+    }
+
+    fn begin(&mut self, purpose: Purpose) -> Result<(), StoreError> {
+        // Who writes has the file to itself; a reader sees it as it is at its first look.
+        let statement = if purpose == Purpose::Write { "BEGIN IMMEDIATE" } else { "BEGIN" };
+        Ok(self.0.execute_batch(statement)?)
+    }
+
+    fn commit(&mut self) -> Result<(), StoreError> {
+        Ok(self.0.execute_batch("COMMIT")?)
+    }
+
+    fn rollback(&mut self) {
+        if !self.0.is_autocommit() {
+            // What cannot be rolled back is rolled back when the file is opened next.
+            let _ = self.0.execute_batch("ROLLBACK");
+        }
+    }
+
+    fn execute(&mut self, statement: &str, values: &[Value<'_>]) -> Result<u64, StoreError> {
+        let mut prepared = self.0.prepare_cached(statement)?;
+        let changed = prepared.execute(rusqlite::params_from_iter(values))?;
+        Ok(u64::try_from(changed).unwrap_or(u64::MAX))
+    }
+
+    fn query(&mut self, statement: &str, values: &[Value<'_>]) -> Result<Vec<Vec<Cell>>, StoreError> {
+        let mut prepared = self.0.prepare_cached(statement)?;
+        let columns = prepared.column_count();
+        let rows = prepared.query_map(rusqlite::params_from_iter(values), |row| {
+            (0..columns).map(|at| row.get_ref(at).map(cell)).collect::<Result<Vec<_>, _>>()
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn append(&mut self, rows: &[Row<'_>]) -> Result<(), StoreError> {
+        let mut prepared = self.0.prepare_cached(
+            "INSERT INTO audit_records (chain, place, epoch, seq, time, received, hash, raw) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        )?;
+        for row in rows {
+            let Row { chain, place, epoch, seq, time, received, hash, raw } = row;
+            prepared.execute(rusqlite::params![chain, place, epoch, seq, time, received, hash, raw])?;
+        }
+        Ok(())
+    }
+}
+
+impl ToSql for Value<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Int(number) => ValueRef::Integer(*number),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Bytes(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+fn cell(value: ValueRef<'_>) -> Cell {
+    match value {
+        ValueRef::Integer(number) => Cell::Int(number),
+        ValueRef::Text(text) => Cell::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Blob(bytes) => Cell::Bytes(bytes.to_vec()),
+        ValueRef::Null | ValueRef::Real(_) => Cell::Null,
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        // SQLite's messages name tables and columns, never values.
+        Self::new(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_is_on_the_disk_and_the_file_is_for_its_owner() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.db");
+        let mut database = Sqlite::open(&path, true).unwrap();
+        assert_eq!(database.query("PRAGMA journal_mode", &[]).unwrap(), [[Cell::Text("wal".to_owned())]]);
+        assert_eq!(database.query("PRAGMA synchronous", &[]).unwrap(), [[Cell::Int(2)]], "FULL");
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(Sqlite::open(&folder.path().join("none"), false).is_err());
+    }
+}

@@ -1,0 +1,66 @@
+//! `audit export`.
+
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::{Lines, Named, told};
+use crate::audit::{Filter, print};
+use crate::exit;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    named: Named,
+    #[command(flatten)]
+    filter: Filter,
+    /// The file; standard output if not given. It appears whole or not at all
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// What is written
+    #[arg(long, value_enum, default_value_t)]
+    format: Shape,
+}
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
+enum Shape {
+    /// A JSON object a line
+    #[default]
+    Jsonl,
+    /// Comma-separated values
+    Csv,
+}
+
+pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
+    let Some(path) = &args.output else {
+        let mut out = Lines(BufWriter::new(io::stdout().lock()));
+        write(args, &mut out)?;
+        return out.end();
+    };
+    let told = |why: &dyn std::fmt::Display| format!("`{}` can not be written: {why}", path.display());
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let file = tempfile::Builder::new().tempfile_in(folder.unwrap_or(std::path::Path::new(".")));
+    let mut file = file.map_err(|why| told(&why))?;
+    let mut out = Lines(BufWriter::new(file.as_file_mut()));
+    write(args, &mut out)?;
+    out.0.flush().map_err(|why| told(&why))?;
+    drop(out);
+    file.as_file().sync_all().map_err(|why| told(&why))?;
+    file.persist(path).map_err(|why| told(&why))?;
+    Ok(exit::OK.into())
+}
+
+fn write<W: Write>(args: &Args, out: &mut Lines<W>) -> Result<(), String> {
+    let mut store = args.named.open()?;
+    if args.format == Shape::Csv {
+        out.line(&print::csv_head()).map_err(told)?;
+    }
+    let shape = args.format;
+    let each = args.filter.each(&mut store, |found| {
+        out.line(&match shape {
+            Shape::Jsonl => print::json(&found),
+            Shape::Csv => print::csv(&found),
+        })
+    });
+    each.map_err(told)
+}
