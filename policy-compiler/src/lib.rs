@@ -31,6 +31,7 @@ pub mod native;
 pub mod patterns;
 pub mod project;
 mod registry;
+mod render;
 pub mod report;
 pub mod scanning;
 mod serve;

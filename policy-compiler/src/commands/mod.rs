@@ -15,6 +15,7 @@ mod pin;
 mod pull;
 mod push;
 mod reference;
+mod render;
 mod scan;
 mod schema;
 mod serve;
@@ -86,6 +87,8 @@ enum Command {
     Push(push::Args),
     /// Take a module or bundles from a container registry
     Pull(pull::Args),
+    /// Print the resources that install the gate, without Helm
+    Render(render::Args),
     /// Run a real Envoy with policy, minted identities and an upstream on this machine
     Dev(dev::Args),
     /// Print a reference page as Markdown: of the policy language, or of this command line
@@ -133,6 +136,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Push(args) => push::run(args),
         Command::Pull(args) => pull::run(&args),
+        Command::Render(args) => render::run(&args),
         Command::Dev(args) => dev::run(&args),
         Command::Reference(args) => reference::run(&args),
         Command::Completions(args) => completions::run(&args),
