@@ -29,6 +29,7 @@ pub mod language;
 mod lint;
 pub mod native;
 pub mod patterns;
+mod probe;
 pub mod project;
 mod registry;
 mod render;

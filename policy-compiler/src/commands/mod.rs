@@ -24,6 +24,7 @@ mod status;
 mod table;
 mod test;
 mod verify;
+mod verify_install;
 
 pub use reference::{cli as cli_page, detectors as detectors_page, language as language_page};
 pub use schema::page as schema_page;
@@ -89,6 +90,8 @@ enum Command {
     Pull(pull::Args),
     /// Print the resources that install the gate, without Helm
     Render(render::Args),
+    /// Try an installed gate: is it in the path, is mTLS mandatory, is its policy in force?
+    VerifyInstall(Box<verify_install::Args>),
     /// Run a real Envoy with policy, minted identities and an upstream on this machine
     Dev(dev::Args),
     /// Print a reference page as Markdown: of the policy language, or of this command line
@@ -137,6 +140,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Push(args) => push::run(args),
         Command::Pull(args) => pull::run(&args),
         Command::Render(args) => render::run(&args),
+        Command::VerifyInstall(args) => verify_install::run(&args),
         Command::Dev(args) => dev::run(&args),
         Command::Reference(args) => reference::run(&args),
         Command::Completions(args) => completions::run(&args),
