@@ -9,7 +9,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ed25519_dalek::{Signer as _, SigningKey};
+use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use sallyport_engine::bundle::{Bundle, BundleError, KeyId, PublicKey, SPKI_PREFIX};
 
 use crate::files;
@@ -91,6 +91,11 @@ impl SecretKey {
         PublicKey::new(self.0.verifying_key().as_bytes())
     }
 
+    /// The signature of bytes that are no bundle.
+    pub(crate) fn sign_bytes(&self, bytes: &[u8]) -> [u8; 64] {
+        self.0.sign(bytes).to_bytes()
+    }
+
     /// The signature of a bundle.
     fn sign(&self, bundle: &Bundle<'_>) -> Option<(KeyId, [u8; 64])> {
         Some((self.public()?.id(), self.0.sign(bundle.signed()).to_bytes()))
@@ -112,6 +117,13 @@ pub fn sign(bundle: &[u8], keys: &[SecretKey]) -> Result<Vec<u8>, BundleError> {
         bundle.signatures().filter(|(id, _)| stays(id)).map(|(id, signature)| (id, *signature)).collect();
     all.extend(&fresh);
     bundle.signed_by(&all)
+}
+
+/// Whether a signature of bytes is by this key. Keys and signatures of which there could be several readings are by nobody.
+pub(crate) fn verifies(key: &PublicKey, bytes: &[u8], signature: &[u8]) -> bool {
+    let key = VerifyingKey::from_bytes(&key.to_bytes());
+    let signature = Signature::from_slice(signature);
+    key.ok().zip(signature.ok()).is_some_and(|(key, signature)| key.verify_strict(bytes, &signature).is_ok())
 }
 
 /// Reads a file with a public key: PEM, or its 32 bytes in base64.

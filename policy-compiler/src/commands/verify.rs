@@ -80,6 +80,7 @@ pub(super) fn now() -> Option<u64> {
     SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
 }
 
-fn public_keys(paths: &[PathBuf]) -> Result<Vec<PublicKey>, String> {
+/// The public keys of these files.
+pub(super) fn public_keys(paths: &[PathBuf]) -> Result<Vec<PublicKey>, String> {
     paths.iter().map(|path| keys::read_public(path).map_err(|why| told(path, &why))).collect()
 }

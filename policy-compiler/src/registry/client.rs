@@ -82,6 +82,38 @@ impl Client {
         })
     }
 
+    /// The same registry and repository, at another tag.
+    pub(super) fn beside(&self, tag: &str) -> Self {
+        let known = self.authorization.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Self {
+            http: self.http.clone(),
+            reference: Reference { version: Version::Tag(tag.to_owned()), ..self.reference.clone() },
+            base: self.base.clone(),
+            credential: self.credential.clone(),
+            scope: self.scope.clone(),
+            authorization: Mutex::new(known),
+            progress: self.progress,
+            tries: self.tries,
+        }
+    }
+
+    /// The repository with its registry, as Docker writes it.
+    pub(super) fn name(&self) -> String {
+        format!("{}/{}", self.reference.authority(), self.reference.path())
+    }
+
+    /// The manifest and its digest, if there is one.
+    pub(super) async fn find(&self) -> Result<Option<(Digest, Manifest)>, Failure> {
+        let there = self.again(async || {
+            let answer = self.ask(self.manifest_ask(Method::HEAD, MAX_ERROR)).await?;
+            if answer.status == StatusCode::NOT_FOUND {
+                return Ok(false);
+            }
+            self.expect(&answer, &[StatusCode::OK], "the manifest").map(|()| true)
+        });
+        if there.await? { self.manifest().await.map(Some) } else { Ok(None) }
+    }
+
     /// The digest of what the reference names now, without downloading it.
     pub(crate) async fn digest(&self) -> Result<Digest, Failure> {
         let found = self.again(async || {

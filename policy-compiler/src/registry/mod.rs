@@ -13,12 +13,14 @@ mod layout;
 mod manifest;
 mod progress;
 mod reference;
+mod signature;
 
 pub(crate) use client::Client;
 pub(crate) use layout::{BUNDLE, Kind, Layout, file_name};
 pub(crate) use manifest::Annotations;
 pub(crate) use progress::Progress;
 pub(crate) use reference::{Digest, Reference, Version};
+pub(crate) use signature::{sign, verify};
 
 use std::fmt;
 use std::path::PathBuf;

@@ -13,4 +13,5 @@ mod layouts;
 mod proxy;
 mod registry;
 mod serving;
+mod signatures;
 mod tokens;
