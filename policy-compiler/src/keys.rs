@@ -131,6 +131,11 @@ pub fn read_public(path: &Path) -> Result<PublicKey, KeyError> {
     PublicKey::parse(&read_text(path)?).ok_or(KeyError::NotAKey(PUBLIC))
 }
 
+/// What a file with a public key of any kind holds, without its PEM; nothing if it is none.
+pub(crate) fn read_public_der(path: &Path) -> Result<Option<Vec<u8>>, KeyError> {
+    Ok(unwrap(&read_text(path)?, PUBLIC))
+}
+
 /// Writes a public key into a new file that everybody may read.
 pub fn write_public(key: &PublicKey, path: &Path) -> Result<(), KeyError> {
     write_new(path, &public_pem(key), 0o644)

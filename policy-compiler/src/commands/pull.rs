@@ -7,11 +7,14 @@ use std::process::ExitCode;
 use sallyport_engine::bundle::{Bundle, Trust};
 use serde::Serialize;
 
-use super::verify::{key_set, now, public_keys};
+use super::sign::told;
+use super::verify::{key_set, now};
 use super::{Format, fail, print};
 use crate::exit;
 use crate::files::write_atomically;
-use crate::registry::{self, Access, Client, Digest, Failure, Kind, Progress, Pulled, Reference, file_name};
+use crate::registry::{
+    self, Access, Client, Digest, Failure, Kind, Progress, Pulled, Reference, Signer, file_name,
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -27,8 +30,8 @@ pub(super) struct Args {
     /// A file with a public key that may no longer sign
     #[arg(long, value_name = "FILE", requires = "key")]
     retired_key: Vec<PathBuf>,
-    /// A file with a public key: what has no signature of it, as cosign and `push --sign-with` make them, is not written; may be given
-    /// several times, then one of them must have signed
+    /// A file with a public key, Ed25519 or ECDSA over P-256: what has no signature of it, as cosign and `push --sign-with` make them, is
+    /// not written; may be given several times, then one of them must have signed
     #[arg(long, value_name = "FILE")]
     verify_with: Vec<PathBuf>,
     #[command(flatten)]
@@ -82,7 +85,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Ok(keys) => Trust { keys, audience: None },
         Err(why) => return fail(&why),
     };
-    let signers = match public_keys(&args.verify_with) {
+    let signer = |path: &PathBuf| Signer::read(path).map_err(|why| told(path, &why));
+    let signers = match args.verify_with.iter().map(signer).collect::<Result<Vec<_>, _>>() {
         Ok(signers) => signers,
         Err(why) => return fail(&why),
     };

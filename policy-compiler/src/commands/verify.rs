@@ -80,7 +80,6 @@ pub(super) fn now() -> Option<u64> {
     SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
 }
 
-/// The public keys of these files.
-pub(super) fn public_keys(paths: &[PathBuf]) -> Result<Vec<PublicKey>, String> {
+fn public_keys(paths: &[PathBuf]) -> Result<Vec<PublicKey>, String> {
     paths.iter().map(|path| keys::read_public(path).map_err(|why| told(path, &why))).collect()
 }

@@ -14,6 +14,7 @@ mod manifest;
 mod progress;
 mod reference;
 mod signature;
+mod signer;
 
 pub(crate) use client::Client;
 pub(crate) use layout::{BUNDLE, Kind, Layout, file_name};
@@ -21,6 +22,7 @@ pub(crate) use manifest::Annotations;
 pub(crate) use progress::Progress;
 pub(crate) use reference::{Digest, Reference, Version};
 pub(crate) use signature::{sign, verify};
+pub(crate) use signer::Signer;
 
 use std::fmt;
 use std::path::PathBuf;

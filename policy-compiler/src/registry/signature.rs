@@ -6,14 +6,14 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use sallyport_engine::bundle::PublicKey;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::manifest::{Annotations, Descriptor, Manifest};
 use super::reference::Digest;
+use super::signer::Signer;
 use super::{Client, Failure};
-use crate::keys::{SecretKey, verifies};
+use crate::keys::SecretKey;
 
 const PAYLOAD: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
@@ -92,7 +92,7 @@ pub(crate) async fn sign(client: &Client, digest: &Digest, keys: &[SecretKey]) -
 }
 
 /// Refuses what none of the keys signed.
-pub(crate) async fn verify(client: &Client, digest: &Digest, keys: &[PublicKey]) -> Result<(), Failure> {
+pub(crate) async fn verify(client: &Client, digest: &Digest, keys: &[Signer]) -> Result<(), Failure> {
     let beside = client.beside(&tag(digest));
     let Some((_, manifest)) = beside.find().await? else {
         return Err(Failure::Refused("it has no signature".to_owned()));
@@ -106,7 +106,7 @@ pub(crate) async fn verify(client: &Client, digest: &Digest, keys: &[PublicKey])
         let Some(signature) = signature else { continue };
         let payload = beside.blob(layer).await?;
         // Nothing is read of a payload before somebody known has signed it.
-        if keys.iter().any(|key| verifies(key, &payload, &signature)) && names(&payload, digest) {
+        if keys.iter().any(|key| key.signed(&payload, &signature)) && names(&payload, digest) {
             return Ok(());
         }
     }

@@ -140,3 +140,29 @@ fn cosign_agrees() {
         assert_eq!(done.status.success(), accepted, "{key}: {}", String::from_utf8_lossy(&done.stderr));
     }
 }
+
+/// The other way around: with a key pair of cosign's own, which is ECDSA over P-256.
+#[test]
+fn cosign_agrees_to_be_verified() {
+    let Some(cosign) = std::env::var_os("COSIGN").filter(|path| !path.is_empty()) else { return };
+    let setting = Setting::new();
+    let image = format!("{}/team/filter@sha256:{}", setting.registry.address, setting.push(&["theirs"]));
+    let run = |args: &[&str]| {
+        let mut command = Command::new(&cosign);
+        let home = setting.tool.folder.path();
+        let done = command
+            .args(args)
+            .env("HOME", home)
+            .env("COSIGN_PASSWORD", "")
+            .current_dir(home)
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+    };
+    run(&["generate-key-pair"]);
+    assert_eq!(setting.pull(&setting.place, &["cosign"]).0, Some(1), "not signed by it yet");
+    run(&["sign", "--yes", "--tlog-upload=false", "--allow-http-registry", "--key", "cosign.key", &image]);
+    assert_eq!(setting.pull(&setting.place, &["cosign"]), (Some(0), String::new()));
+    assert_eq!(setting.pull(&setting.place, &["theirs"]).0, Some(0), "cosign keeps ours");
+    assert_eq!(setting.pull(&setting.place, &["ours"]).0, Some(1));
+}
