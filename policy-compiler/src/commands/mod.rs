@@ -1,5 +1,6 @@
 //! The command line: what it takes, and which command does it.
 
+mod attach;
 mod check;
 mod compile;
 mod completions;
@@ -86,6 +87,8 @@ enum Command {
     Status(status::Args),
     /// Put a module or bundles into a container registry
     Push(push::Args),
+    /// Put a file beside what is in a container registry: a bill of materials, a statement of how it was built
+    Attach(attach::Args),
     /// Take a module or bundles from a container registry
     Pull(pull::Args),
     /// Print the resources that install the gate, without Helm
@@ -138,6 +141,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Serve(args) => serve::run(*args),
         Command::Status(args) => status::run(&args),
         Command::Push(args) => push::run(args),
+        Command::Attach(args) => attach::run(&args),
         Command::Pull(args) => pull::run(&args),
         Command::Render(args) => render::run(&args),
         Command::VerifyInstall(args) => verify_install::run(&args),

@@ -13,6 +13,7 @@ mod layout;
 mod manifest;
 mod progress;
 mod reference;
+mod referrer;
 mod signature;
 mod signer;
 
@@ -21,6 +22,7 @@ pub(crate) use layout::{BUNDLE, Kind, Layout, file_name};
 pub(crate) use manifest::Annotations;
 pub(crate) use progress::Progress;
 pub(crate) use reference::{Digest, Reference, Version};
+pub(crate) use referrer::attach;
 pub(crate) use signature::{sign, verify};
 pub(crate) use signer::Signer;
 
