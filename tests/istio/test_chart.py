@@ -26,7 +26,7 @@ HELM, VALIDATE, CRDS = (os.environ[name] for name in ("HELM", "KUBECTL_VALIDATE"
 COMPILER = os.environ["POLICY_COMPILER"]
 VALUES = {path.stem: path for path in sorted((HERE / "values").glob("*.yaml"))}
 MODES = ("plain", "buffered", "headers")
-SIZES = {"minimal": 4, "everything": 15, "companion-tls": 8, "shared-companion": 5, "waypoint": 2}
+SIZES = {"minimal": 4, "everything": 15, "companion-tls": 8, "shared-companion": 5, "waypoint": 2, "companion-registry": 9}
 """How many resources come of values as they are: a template that renders nothing would go unnoticed."""
 
 
@@ -237,7 +237,7 @@ class Content(unittest.TestCase):
         self.assertEqual(plugin_config(render("shared-companion"))["companion"]["path"], "/bundles")
 
     def test_the_companion_may_do_little(self) -> None:
-        for values in ("everything", "companion-tls"):
+        for values in ("everything", "companion-tls", "companion-registry"):
             pod = of_kind(render(values), "Deployment")["spec"]["template"]["spec"]
             (container,) = pod["containers"]
             self.assertTrue(pod["securityContext"]["runAsNonRoot"])
@@ -250,6 +250,15 @@ class Content(unittest.TestCase):
                 mounts = {mount["name"] for mount in one["volumeMounts"]}
                 self.assertLessEqual(mounts, {volume["name"] for volume in pod["volumes"]})
             self.assertEqual({"startupProbe", "livenessProbe", "readinessProbe"} - set(container), set())
+
+    def test_the_companion_follows_a_registry(self) -> None:
+        pod = of_kind(render("companion-registry"), "Deployment")["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        self.assertEqual(container["args"][:3], ["serve", "--registry=oci://registry.example/sallyport/policy:live", "--key=/verify/0.pub"])
+        self.assertEqual(container["env"], [{"name": "DOCKER_CONFIG", "value": "/registry"}])
+        (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "registry"]
+        self.assertEqual(volume["secret"]["items"], [{"key": ".dockerconfigjson", "path": "config.json"}])
+        self.assertNotIn("policy", [volume["name"] for volume in pod["volumes"]])
 
     def test_selectors_find_the_companion(self) -> None:
         documents = render("everything")
@@ -307,6 +316,9 @@ class Refusals(unittest.TestCase):
             ("gate.selector is empty", "everything", "gate.selector=null"),
             ("companion.image", "companion-tls", 'companion.image.tag=""'),
             ("companion.policyVolume", "companion-tls", "companion.policyVolume=null"),
+            ("companion.registry exclude", "companion-tls", 'companion.registry="oci://r.example/x:y"'),
+            ("companion.verifyKeys", "everything", 'companion.registry="oci://r.example/x:y"', "companion.policyVolume=null"),
+            ("companion.registrySecret", "companion-tls", 'companion.registrySecret="x"'),
             ("companion.signingKeySecrets", "companion-tls", "companion.verifyKeys=[]"),
             ("companion.signingKeySecrets", "companion-tls", 'companion.signingKeySecrets=["k"]'),
             ("companion.keyCopyImage", "everything", 'companion.keyCopyImage=""'),
