@@ -90,7 +90,9 @@ impl Installed {
 /// The module, as scripts/test names it.
 fn module() -> PathBuf {
     let built = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/sallyport.wasm");
-    std::env::var_os("SALLYPORT_MODULE").map_or_else(built, PathBuf::from)
+    let path = std::env::var_os("SALLYPORT_MODULE").map_or_else(built, PathBuf::from);
+    assert!(path.is_file(), "there is no module at {}: run scripts/build-module", path.display());
+    path
 }
 
 /// The configuration of a module with the project's policy in it.
