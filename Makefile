@@ -2,7 +2,7 @@
 # into the cache folder (.cache, or $SALLYPORT_CACHE) and says so. docs/setup.md has the details.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-chart interop bench soak build module lint fuzz-smoke fuzz differential
+.PHONY: help demo test test-chart interop bench soak build module lint fuzz-smoke fuzz differential reproducible
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ build: module ## the module and the policy-compiler
 
 module: ## only the wasm module: target/sallyport.wasm
 	@scripts/build-module
+
+reproducible: ## builds the module in two folders and compares
+	@scripts/reproducible
 
 lint: ## formatting, clippy, docs, architecture, dependencies; changes nothing
 	@scripts/lint

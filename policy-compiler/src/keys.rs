@@ -91,9 +91,9 @@ impl SecretKey {
         PublicKey::new(self.0.verifying_key().as_bytes())
     }
 
-    /// The signature of a message that says itself what it is, so that it can be taken for nothing else.
-    pub(crate) fn sign_message(&self, message: &[u8]) -> [u8; 64] {
-        self.0.sign(message).to_bytes()
+    /// The signature of bytes that are no bundle, and say themselves what they are, so that they can be taken for nothing else.
+    pub(crate) fn sign_bytes(&self, bytes: &[u8]) -> [u8; 64] {
+        self.0.sign(bytes).to_bytes()
     }
 
     /// The signature of a bundle.
@@ -119,15 +119,21 @@ pub fn sign(bundle: &[u8], keys: &[SecretKey]) -> Result<Vec<u8>, BundleError> {
     bundle.signed_by(&all)
 }
 
-/// Whether this key signed the message.
-pub(crate) fn verifies(key: &PublicKey, message: &[u8], signature: &[u8; 64]) -> bool {
+/// Whether a signature of bytes is by this key. Keys and signatures of which there could be several readings are by nobody.
+pub(crate) fn verifies(key: &PublicKey, bytes: &[u8], signature: &[u8]) -> bool {
     let key = VerifyingKey::from_bytes(&key.to_bytes());
-    key.is_ok_and(|key| key.verify_strict(message, &Signature::from_bytes(signature)).is_ok())
+    let signature = Signature::from_slice(signature);
+    key.ok().zip(signature.ok()).is_some_and(|(key, signature)| key.verify_strict(bytes, &signature).is_ok())
 }
 
 /// Reads a file with a public key: PEM, or its 32 bytes in base64.
 pub fn read_public(path: &Path) -> Result<PublicKey, KeyError> {
     PublicKey::parse(&read_text(path)?).ok_or(KeyError::NotAKey(PUBLIC))
+}
+
+/// What a file with a public key of any kind holds, without its PEM; nothing if it is none.
+pub(crate) fn read_public_der(path: &Path) -> Result<Option<Vec<u8>>, KeyError> {
+    Ok(unwrap(&read_text(path)?, PUBLIC))
 }
 
 /// Writes a public key into a new file that everybody may read.

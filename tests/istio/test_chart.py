@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """The chart, rendered by the real Helm, and every resource held against the schemas that its own project publishes.
 
+Whatever Helm renders or refuses here, `policy-compiler render istio` must render alike, or refuse.
+
 Run by scripts/test-chart, which names the tools in the environment.
 """
 
@@ -21,24 +23,62 @@ import yaml
 HERE = Path(__file__).resolve().parent
 CHART = HERE.parent.parent / "istio/chart"
 HELM, VALIDATE, CRDS = (os.environ[name] for name in ("HELM", "KUBECTL_VALIDATE", "CRDS"))
+COMPILER = os.environ["POLICY_COMPILER"]
 VALUES = {path.stem: path for path in sorted((HERE / "values").glob("*.yaml"))}
 MODES = ("plain", "buffered", "headers")
-SIZES = {"minimal": 4, "everything": 15, "companion-tls": 8, "shared-companion": 5, "waypoint": 2}
+SIZES = {"minimal": 4, "everything": 15, "companion-tls": 8, "shared-companion": 5, "waypoint": 2, "companion-registry": 9}
 """How many resources come of values as they are: a template that renders nothing would go unnoticed."""
 
 
 def helm(command: str, values: str, *sets: str) -> subprocess.CompletedProcess:
     words = [HELM, command, *(["sallyport"] if command == "template" else []), str(CHART), "--namespace", "tools"]
+    return with_values(words, values, *sets)
+
+
+def without_helm(values: str, *sets: str) -> subprocess.CompletedProcess:
+    return with_values([COMPILER, "render", "istio", "--namespace", "tools"], values, *sets)
+
+
+def with_values(words: list[str], values: str, *sets: str) -> subprocess.CompletedProcess:
+    """Runs a command with values of ours, and over them these: `path.of.keys=JSON`."""
+    more: dict = {}
     for pair in sets:
-        words += ["--set-json", pair]
-    return subprocess.run([*words, "--values", str(VALUES[values])], capture_output=True, text=True)
+        path, value = pair.split("=", 1)
+        *parents, last = path.split(".")
+        at = more
+        for key in parents:
+            at = at.setdefault(key, {})
+        at[last] = json.loads(value)
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(more, file, ensure_ascii=False)
+        file.flush()
+        return subprocess.run([*words, "--values", str(VALUES[values]), "--values", file.name], capture_output=True, text=True)
 
 
 @cache
 def render(values: str, *sets: str) -> list[dict]:
-    done = helm("template", values, *sets)
+    """What Helm makes of values; and nothing else is what the compiler makes of them."""
+    done, ours = helm("template", values, *sets), without_helm(values, *sets)
     assert done.returncode == 0, done.stderr
-    return [document for document in yaml.load_all(done.stdout, Loader=StrictLoader) if document]
+    assert ours.returncode == 0, ours.stderr
+    theirs = documents_of(done.stdout.replace("app.kubernetes.io/managed-by: Helm", "app.kubernetes.io/managed-by: policy-compiler"))
+    difference = unlike(theirs, documents_of(ours.stdout))
+    assert not difference, f"`helm template` and `render istio` differ for {values} {sets}: {difference}"
+    return documents_of(done.stdout)
+
+
+def documents_of(text: str) -> list[dict]:
+    return [document for document in yaml.load_all(text, Loader=StrictLoader) if document]
+
+
+def unlike(theirs: list[dict], ours: list[dict]) -> list[str]:
+    """The resources that are not the same in both."""
+    def by_name(documents: list[dict]) -> dict:
+        named = {f"{d['apiVersion']} {d['kind']} {d['metadata']['name']}": json.dumps(d, sort_keys=True) for d in documents}
+        assert len(named) == len(documents)
+        return named
+    theirs, ours = by_name(theirs), by_name(ours)
+    return sorted(name for name in theirs | ours if theirs.get(name) != ours.get(name))
 
 
 class StrictLoader(yaml.CSafeLoader):
@@ -94,6 +134,38 @@ class Rendering(unittest.TestCase):
             identities = {(d["kind"], d["metadata"]["name"]) for d in documents}
             self.assertEqual(len(identities), size)
             self.validated(documents, "1.31")
+
+    def test_large_numbers_are_written_out(self) -> None:
+        """Templates write a number as 1e+06 unless they are told not to."""
+        sets = ("gate.priority=1000000", "companion.runAsUser=1000680000", "companion.replicas=1000000", "companion.maxUnavailable=1000000")
+        documents = render("everything", *sets)
+        self.assertEqual(plugin_spec(documents)["priority"], 1_000_000)
+        deployment = of_kind(documents, "Deployment")["spec"]
+        self.assertEqual(deployment["replicas"], 1_000_000)
+        security = deployment["template"]["spec"]["securityContext"]
+        self.assertEqual([security[key] for key in ("runAsUser", "runAsGroup", "fsGroup")], [1_000_680_000] * 3)
+
+    def test_without_helm_the_same_comes_of_unusual_values(self) -> None:
+        """Text that YAML or JSON could take for something else, and defaults that are taken away."""
+        odd = 'a<b>&c"d\\e:#f%g{{h}}'
+        for values, *sets in (
+            ("minimal", f'interlock.secret={json.dumps(odd)}', 'gate.companion={"host":"c.d.svc","path":"/a&b"}', f'gate.keys=["{"Q" * 43}="]'),
+            ("minimal", f'interlock.secret={json.dumps(odd)}', 'gate.installMode="headers"', 'gate.selector={"a":"yes","b":"1","c":""}'),
+            ("everything", r'companion.podAnnotations={"a":"no","b":"1.0","c":"x\ny","d":"\u00e4\ud83d\ude00\u0007"}', "companion.runAsUser=null"),
+            ("everything", 'companion.resources={"limits":{"memory":null,"cpu":0.5}}', 'companion.extraArgs=["--poll=5","a b"]'),
+            ("everything", "companion.networkPolicy.enabled=false", 'companion.serviceAccount.name="own"', 'gate.ports=[]'),
+            ("companion-tls", 'companion.tolerations=[{"key":"a","operator":"Exists"},{"operator":"Exists"}]', 'clusterDomain="c.example"'),
+            ("shared-companion", 'gate.module.url="file:///m.wasm"', 'gate.module.sha256=""', 'gate.installMode="headers"'),
+        ):
+            with self.subTest(values=values, sets=sets):
+                self.assertTrue(render(values, *sets))
+
+    def test_a_difference_is_found(self) -> None:
+        documents = render("minimal")
+        other = json.loads(json.dumps(documents))
+        of_kind(other, "PeerAuthentication")["spec"]["mtls"]["mode"] = "PERMISSIVE"
+        self.assertEqual([name.split()[1] for name in unlike(documents, other)], ["PeerAuthentication"])
+        self.assertEqual(len(unlike(documents, documents[1:])), 1)
 
     def test_modes_and_versions(self) -> None:
         for mode, version in itertools.product(MODES, ("1.26", "1.27", "1.28", "1.30", "1.31")):
@@ -165,7 +237,7 @@ class Content(unittest.TestCase):
         self.assertEqual(plugin_config(render("shared-companion"))["companion"]["path"], "/bundles")
 
     def test_the_companion_may_do_little(self) -> None:
-        for values in ("everything", "companion-tls"):
+        for values in ("everything", "companion-tls", "companion-registry"):
             pod = of_kind(render(values), "Deployment")["spec"]["template"]["spec"]
             (container,) = pod["containers"]
             self.assertTrue(pod["securityContext"]["runAsNonRoot"])
@@ -178,6 +250,15 @@ class Content(unittest.TestCase):
                 mounts = {mount["name"] for mount in one["volumeMounts"]}
                 self.assertLessEqual(mounts, {volume["name"] for volume in pod["volumes"]})
             self.assertEqual({"startupProbe", "livenessProbe", "readinessProbe"} - set(container), set())
+
+    def test_the_companion_follows_a_registry(self) -> None:
+        pod = of_kind(render("companion-registry"), "Deployment")["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        self.assertEqual(container["args"][:3], ["serve", "--registry=oci://registry.example/sallyport/policy:live", "--key=/verify/0.pub"])
+        self.assertEqual(container["env"], [{"name": "DOCKER_CONFIG", "value": "/registry"}])
+        (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "registry"]
+        self.assertEqual(volume["secret"]["items"], [{"key": ".dockerconfigjson", "path": "config.json"}])
+        self.assertNotIn("policy", [volume["name"] for volume in pod["volumes"]])
 
     def test_selectors_find_the_companion(self) -> None:
         documents = render("everything")
@@ -202,6 +283,9 @@ class Refusals(unittest.TestCase):
         done = helm("template", values, *sets)
         self.assertNotEqual(done.returncode, 0, f"{sets} were taken")
         self.assertIn(word, done.stderr)
+        ours = without_helm(values, *sets)
+        self.assertEqual(ours.returncode, 2, f"{sets} were taken without Helm")
+        self.assertIn(re.sub(r"/(?=[a-z])", ".", word).replace("/0", "[0]"), ours.stderr)
 
     def test_values_that_the_schema_refuses(self) -> None:
         for word, pair in (
@@ -232,6 +316,9 @@ class Refusals(unittest.TestCase):
             ("gate.selector is empty", "everything", "gate.selector=null"),
             ("companion.image", "companion-tls", 'companion.image.tag=""'),
             ("companion.policyVolume", "companion-tls", "companion.policyVolume=null"),
+            ("companion.registry exclude", "companion-tls", 'companion.registry="oci://r.example/x:y"'),
+            ("companion.verifyKeys", "everything", 'companion.registry="oci://r.example/x:y"', "companion.policyVolume=null"),
+            ("companion.registrySecret", "companion-tls", 'companion.registrySecret="x"'),
             ("companion.signingKeySecrets", "companion-tls", "companion.verifyKeys=[]"),
             ("companion.signingKeySecrets", "companion-tls", 'companion.signingKeySecrets=["k"]'),
             ("companion.keyCopyImage", "everything", 'companion.keyCopyImage=""'),
@@ -284,8 +371,12 @@ def extension(documents: list[dict]) -> dict:
     return patch["patch"]["value"]["typed_config"]["config"]
 
 
+def plugin_spec(documents: list[dict]) -> dict:
+    return of_kind(documents, gate_kind(documents))["spec"]
+
+
 def plugin(documents: list[dict]) -> dict:
-    spec = of_kind(documents, gate_kind(documents))["spec"]
+    spec = plugin_spec(documents)
     return spec.get("wasm", spec)
 
 

@@ -162,7 +162,12 @@ workloadSelector:
 {{- if .enabled }}
 {{- if not .image.repository }}{{ fail "companion.image.repository is empty" }}{{ end }}
 {{- if not (or .image.tag .image.digest) }}{{ fail "companion.image needs a digest or a tag" }}{{ end }}
-{{- if not .policyVolume }}{{ fail "companion.policyVolume is empty: {configMap: {name: ...}}, for instance" }}{{ end }}
+{{- if not (or .policyVolume .registry) }}{{ fail "companion.policyVolume is empty: {configMap: {name: ...}}, for instance; or name companion.registry" }}{{ end }}
+{{- if and .policyVolume .registry }}{{ fail "companion.policyVolume and companion.registry exclude one another" }}{{ end }}
+{{- if and .registry (not .verifyKeys) }}
+{{- fail "companion.registry goes with companion.verifyKeys: what comes from there was signed before" }}
+{{- end }}
+{{- if and .registrySecret (not .registry) }}{{ fail "companion.registrySecret is for companion.registry" }}{{ end }}
 {{- if eq (empty .signingKeySecrets) (empty .verifyKeys) }}
 {{- fail "give either companion.signingKeySecrets or companion.verifyKeys: gates take only bundles that somebody signed" }}
 {{- end }}

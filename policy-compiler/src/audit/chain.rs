@@ -91,7 +91,7 @@ impl Extent {
 
     /// It, signed.
     pub(crate) fn sign(&self, key: &SecretKey, at: u64) -> Signed {
-        Signed { extent: self.clone(), at, signature: key.sign_message(&self.statement(at)) }
+        Signed { extent: self.clone(), at, signature: key.sign_bytes(&self.statement(at)) }
     }
 
     fn statement(&self, at: u64) -> Vec<u8> {

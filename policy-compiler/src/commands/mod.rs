@@ -1,5 +1,6 @@
 //! The command line: what it takes, and which command does it.
 
+mod attach;
 mod audit;
 mod check;
 mod compile;
@@ -16,6 +17,7 @@ mod pin;
 mod pull;
 mod push;
 mod reference;
+mod render;
 mod replay;
 mod scan;
 mod schema;
@@ -25,6 +27,7 @@ mod status;
 mod table;
 mod test;
 mod verify;
+mod verify_install;
 
 pub use reference::{cli as cli_page, detectors as detectors_page, language as language_page};
 pub use schema::page as schema_page;
@@ -90,8 +93,14 @@ enum Command {
     Replay(Box<replay::Args>),
     /// Put a module or bundles into a container registry
     Push(push::Args),
+    /// Put a file beside what is in a container registry: a bill of materials, a statement of how it was built
+    Attach(attach::Args),
     /// Take a module or bundles from a container registry
     Pull(pull::Args),
+    /// Print the resources that install the gate, without Helm
+    Render(render::Args),
+    /// Try an installed gate: is it in the path, is mTLS mandatory, is its policy in force?
+    VerifyInstall(Box<verify_install::Args>),
     /// Run a real Envoy with policy, minted identities and an upstream on this machine
     Dev(dev::Args),
     /// Print a reference page as Markdown: of the policy language, or of this command line
@@ -140,7 +149,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Audit(args) => audit::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Push(args) => push::run(args),
+        Command::Attach(args) => attach::run(&args),
         Command::Pull(args) => pull::run(&args),
+        Command::Render(args) => render::run(&args),
+        Command::VerifyInstall(args) => verify_install::run(&args),
         Command::Dev(args) => dev::run(&args),
         Command::Reference(args) => reference::run(&args),
         Command::Completions(args) => completions::run(&args),

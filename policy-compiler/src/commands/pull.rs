@@ -7,11 +7,14 @@ use std::process::ExitCode;
 use sallyport_engine::bundle::{Bundle, Trust};
 use serde::Serialize;
 
+use super::sign::told;
 use super::verify::{key_set, now};
 use super::{Format, fail, print};
 use crate::exit;
 use crate::files::write_atomically;
-use crate::registry::{self, Access, Client, Digest, Failure, Kind, Progress, Pulled, Reference, file_name};
+use crate::registry::{
+    self, Access, Client, Digest, Failure, Kind, Progress, Pulled, Reference, Signer, file_name,
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -27,6 +30,10 @@ pub(super) struct Args {
     /// A file with a public key that may no longer sign
     #[arg(long, value_name = "FILE", requires = "key")]
     retired_key: Vec<PathBuf>,
+    /// A file with a public key, Ed25519 or ECDSA over P-256: what has no signature of it, as cosign and `push --sign-with` make them, is
+    /// not written; may be given several times, then one of them must have signed
+    #[arg(long, value_name = "FILE")]
+    verify_with: Vec<PathBuf>,
     #[command(flatten)]
     reach: Reach,
     /// How results are printed
@@ -78,9 +85,17 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Ok(keys) => Trust { keys, audience: None },
         Err(why) => return fail(&why),
     };
+    let signer = |path: &PathBuf| Signer::read(path).map_err(|why| told(path, &why));
+    let signers = match args.verify_with.iter().map(signer).collect::<Result<Vec<_>, _>>() {
+        Ok(signers) => signers,
+        Err(why) => return fail(&why),
+    };
     let pulled = registry::block_on(async {
         let client = Client::new(&args.reference, &args.reach.access(), false, Progress::for_stderr())?;
         let pulled = registry::pull(&client).await?;
+        if !signers.is_empty() {
+            registry::verify(&client, &pulled.digest, &signers).await?;
+        }
         judge(&pulled, &trust)?;
         Ok(pulled)
     });
@@ -99,7 +114,7 @@ fn judge(pulled: &Pulled, trust: &Trust) -> Result<(), Failure> {
         return match trust.keys {
             None => Ok(()),
             Some(_) => Err(Failure::Final(
-                "this is a module, and `--key` is for bundles: pin a module by its digest".to_owned(),
+                "this is a module, and `--key` is for bundles: pin a module by its digest, or name who signed it with `--verify-with`".to_owned(),
             )),
         };
     }

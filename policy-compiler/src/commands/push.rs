@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::pull::{Reach, ended};
+use super::sign::secret_keys;
 use super::{Format, fail, print};
 use crate::files::read_at_most;
 use crate::registry::{self, Annotations, Client, Failure, Kind, Layout, Progress, Reference, Version};
@@ -24,6 +25,9 @@ pub(super) struct Args {
     /// A note on it, as `org.opencontainers.image.revision=4f1c2a9`; may be given several times
     #[arg(long, value_name = "KEY=VALUE", value_parser = annotation)]
     annotation: Vec<(String, String)>,
+    /// Sign what was pushed with the private key in this file, as cosign does; may be given several times
+    #[arg(long, value_name = "FILE")]
+    sign_with: Vec<PathBuf>,
     #[command(flatten)]
     reach: Reach,
     /// How results are printed
@@ -45,6 +49,11 @@ pub(super) fn run(args: Args) -> ExitCode {
     if matches!(args.reference.version, Version::Digest(_)) {
         return fail("a digest says what was pushed; name a tag to push to");
     }
+    // Keys first: a mistake there costs no upload.
+    let keys = match secret_keys(&args.sign_with) {
+        Ok(keys) => keys,
+        Err(why) => return fail(&why),
+    };
     let (mut kinds, mut files) = (Vec::new(), Vec::new());
     for path in &args.files {
         let told = |why: &dyn std::fmt::Display| fail(&format!("`{}`: {why}", path.display()));
@@ -68,7 +77,11 @@ pub(super) fn run(args: Args) -> ExitCode {
     let annotations: Annotations = args.annotation.into_iter().collect();
     let pushed = registry::block_on(async {
         let client = Client::new(&args.reference, &args.reach.access(), true, Progress::for_stderr())?;
-        registry::push(&client, first, files, args.layout, &annotations).await
+        let digest = registry::push(&client, first, files, args.layout, &annotations).await?;
+        if !keys.is_empty() {
+            registry::sign(&client, &digest, &keys).await?;
+        }
+        Ok(digest)
     });
     let digest = match pushed {
         Ok(digest) => digest,

@@ -23,7 +23,7 @@ const CLI_INTRODUCTION: &str = "\
 | exit code | meaning |
 |---|---|
 | 0 | all is well; warnings do not count unless `--deny-warnings` is given |
-| 1 | `check` found errors, a case did not pass, `test` found coverage below `--min-coverage`, `diff` found a difference, or `scan` found anything |
+| 1 | `check` found errors, a case did not pass, `test` found coverage below `--min-coverage`, `diff` found a difference, `scan` found anything, or `verify-install` found something wrong |
 | 2 | bad arguments, policy or case files, or something could not be read, written or started |
 
 Results go to standard output, diagnostics and progress to standard error; with `--format json` diagnostics are the result. Colours

@@ -82,6 +82,47 @@ impl Client {
         })
     }
 
+    /// The same registry and repository, at another tag.
+    pub(super) fn beside(&self, tag: &str) -> Self {
+        self.to(Version::Tag(tag.to_owned()))
+    }
+
+    /// The same, at a digest.
+    pub(super) fn by(&self, digest: &Digest) -> Self {
+        self.to(Version::Digest(digest.clone()))
+    }
+
+    fn to(&self, version: Version) -> Self {
+        let known = self.authorization.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Self {
+            http: self.http.clone(),
+            reference: Reference { version, ..self.reference.clone() },
+            base: self.base.clone(),
+            credential: self.credential.clone(),
+            scope: self.scope.clone(),
+            authorization: Mutex::new(known),
+            progress: self.progress,
+            tries: self.tries,
+        }
+    }
+
+    /// The repository with its registry, as Docker writes it.
+    pub(super) fn name(&self) -> String {
+        format!("{}/{}", self.reference.authority(), self.reference.path())
+    }
+
+    /// The manifest and its digest, if there is one.
+    pub(super) async fn find(&self) -> Result<Option<(Digest, Manifest)>, Failure> {
+        let there = self.again(async || {
+            let answer = self.ask(self.manifest_ask(Method::HEAD, MAX_ERROR)).await?;
+            if answer.status == StatusCode::NOT_FOUND {
+                return Ok(false);
+            }
+            self.expect(&answer, &[StatusCode::OK], "the manifest").map(|()| true)
+        });
+        if there.await? { self.manifest().await.map(Some) } else { Ok(None) }
+    }
+
     /// The digest of what the reference names now, without downloading it.
     pub(crate) async fn digest(&self) -> Result<Digest, Failure> {
         let found = self.again(async || {
@@ -98,20 +139,62 @@ impl Client {
     /// The manifest, and its digest.
     pub(super) async fn manifest(&self) -> Result<(Digest, Manifest), Failure> {
         self.again(async || {
-            let answer = self.ask(self.manifest_ask(Method::GET, MAX_MANIFEST)).await?;
-            self.expect(&answer, &[StatusCode::OK], "the manifest")?;
-            let digest = Digest::of(&answer.body);
-            let told = answer.header(CONTENT_DIGEST).and_then(Digest::parse);
-            let wanted = match &self.reference.version {
-                Version::Digest(wanted) => Some(wanted),
-                Version::Tag(_) => told.as_ref(),
-            };
-            if wanted.is_some_and(|wanted| *wanted != digest) {
-                let why = format!("the manifest has the digest {digest}, not the one that it should have");
-                return Err(Failure::Refused(why));
-            }
+            let (digest, answer) = self.checked_manifest().await?;
             let kind = answer.header(CONTENT_TYPE.as_str()).unwrap_or_default();
             Ok((digest, Manifest::read(&answer.body, kind)?))
+        })
+        .await
+    }
+
+    /// The manifest's digest, and its bytes as they are.
+    pub(super) async fn manifest_bytes(&self) -> Result<(Digest, Bytes), Failure> {
+        self.again(async || {
+            let (digest, answer) = self.checked_manifest().await?;
+            let kind = answer.header(CONTENT_TYPE.as_str()).unwrap_or_default();
+            Manifest::read(&answer.body, kind)?;
+            Ok((digest, answer.body))
+        })
+        .await
+    }
+
+    async fn checked_manifest(&self) -> Result<(Digest, Answer), Failure> {
+        let answer = self.ask(self.manifest_ask(Method::GET, MAX_MANIFEST)).await?;
+        self.expect(&answer, &[StatusCode::OK], "the manifest")?;
+        let digest = Digest::of(&answer.body);
+        let told = answer.header(CONTENT_DIGEST).and_then(Digest::parse);
+        let wanted = match &self.reference.version {
+            Version::Digest(wanted) => Some(wanted),
+            Version::Tag(_) => told.as_ref(),
+        };
+        if wanted.is_some_and(|wanted| *wanted != digest) {
+            let why = format!("the manifest has the digest {digest}, not the one that it should have");
+            return Err(Failure::Refused(why));
+        }
+        Ok((digest, answer))
+    }
+
+    /// The list under the tag, as it is; nothing if there is none.
+    pub(super) async fn index(&self) -> Result<Option<Bytes>, Failure> {
+        self.again(async || {
+            let answer = self.ask(self.manifest_ask(Method::GET, MAX_MANIFEST)).await?;
+            if answer.status == StatusCode::NOT_FOUND {
+                return Ok(None);
+            }
+            self.expect(&answer, &[StatusCode::OK], "the list of referrers")?;
+            Ok(Some(answer.body))
+        })
+        .await
+    }
+
+    /// Whether the registry itself keeps a list of what refers to a digest.
+    pub(super) async fn lists_referrers(&self, digest: &Digest) -> Result<bool, Failure> {
+        self.again(async || {
+            let ask = Ask::new(Method::GET, self.url(&format!("referrers/{digest}")), MAX_MANIFEST);
+            let answer = self.ask(ask).await?;
+            if answer.status == StatusCode::NOT_FOUND {
+                return Ok(false);
+            }
+            self.expect(&answer, &[StatusCode::OK], "the list of referrers").map(|()| true)
         })
         .await
     }
@@ -157,9 +240,14 @@ impl Client {
 
     /// Gives the tag to a manifest; its digest.
     pub(super) async fn put_manifest(&self, manifest: &[u8]) -> Result<Digest, Failure> {
+        self.put(manifest, IMAGE).await
+    }
+
+    /// The same of any type.
+    pub(super) async fn put(&self, manifest: &[u8], kind: &'static str) -> Result<Digest, Failure> {
         let digest = Digest::of(manifest);
         self.again(async || {
-            let ask = self.manifest_ask(Method::PUT, MAX_ERROR).body(IMAGE, Bytes::copy_from_slice(manifest));
+            let ask = self.manifest_ask(Method::PUT, MAX_ERROR).body(kind, Bytes::copy_from_slice(manifest));
             let answer = self.ask(ask).await?;
             self.expect(&answer, &[StatusCode::CREATED, StatusCode::OK], "the manifest")?;
             let told = answer.header(CONTENT_DIGEST).and_then(Digest::parse);

@@ -43,6 +43,9 @@ pub(super) struct Manifest {
     pub(super) artifact_type: Option<String>,
     pub(super) config: Descriptor,
     pub(super) layers: Vec<Descriptor>,
+    /// What it refers to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) subject: Option<Descriptor>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) annotations: Annotations,
 }
@@ -75,6 +78,7 @@ impl Manifest {
             artifact_type: artifact_type.map(str::to_owned),
             config,
             layers,
+            subject: None,
             annotations,
         }
     }

@@ -13,12 +13,18 @@ mod layout;
 mod manifest;
 mod progress;
 mod reference;
+mod referrer;
+mod signature;
+mod signer;
 
 pub(crate) use client::Client;
 pub(crate) use layout::{BUNDLE, Kind, Layout, file_name};
 pub(crate) use manifest::Annotations;
 pub(crate) use progress::Progress;
 pub(crate) use reference::{Digest, Reference, Version};
+pub(crate) use referrer::attach;
+pub(crate) use signature::{sign, verify};
+pub(crate) use signer::Signer;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -34,7 +34,7 @@ pub(crate) use records::AuditOptions;
 pub(crate) use registry::Registry;
 pub(crate) use signed::{Signed, Store};
 pub(crate) use state::StateDir;
-pub(crate) use tls::{TlsFiles, roots};
+pub(crate) use tls::{TlsFiles, certificates, roots};
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -11,6 +11,8 @@ mod access;
 mod faults;
 mod layouts;
 mod proxy;
+mod referrers;
 mod registry;
 mod serving;
+mod signatures;
 mod tokens;
