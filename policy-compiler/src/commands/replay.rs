@@ -33,7 +33,7 @@ pub(super) struct Args {
     /// A file of records, as `audit export` writes it; `-` for standard input
     #[arg(long, value_name = "FILE", required_unless_present = "store")]
     records: Option<PathBuf>,
-    /// The store to take records from: a file (SQLite), or `postgres://…`
+    /// The store to take records from: a file (SQLite), or `postgres://user@host/database`
     #[arg(long, value_name = "STORE", conflicts_with = "records")]
     store: Option<String>,
     #[command(flatten)]

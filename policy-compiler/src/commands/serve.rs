@@ -80,7 +80,7 @@ pub(super) struct Args {
     /// The CAs that clients' certificates must be from; without it, clients need none
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_client_ca: Option<PathBuf>,
-    /// Take the records of exchanges that proxies send, and keep them here: a file (SQLite), or `postgres://…`
+    /// Take the records of exchanges that proxies send, and keep them here: a file (SQLite), or `postgres://user@host/database`
     #[arg(
         long,
         value_name = "STORE",

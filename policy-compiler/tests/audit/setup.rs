@@ -114,8 +114,9 @@ pub(crate) fn text(bytes: &[u8]) -> String {
 
 /// A record as the engine writes it and a proxy sends it.
 pub(crate) fn record(seq: u64, more: &[(&str, Value)]) -> String {
-    let engine = sallyport_engine::Record::default().to_json();
-    let mut line = format!("{{\"seq\":{seq},\"time\":{},{}", 1_795_341_600_000 + seq, &engine[1..]);
+    let time = format!("\"time\":{}", 1_795_341_600_000 + seq);
+    let engine = sallyport_engine::Record::default().to_json().replace("\"time\":null", &time);
+    let mut line = format!("{{\"seq\":{seq},{}", &engine[1..]);
     for (key, value) in more {
         let mut object: Value = serde_json::from_str(&line).unwrap();
         object[*key] = value.clone();

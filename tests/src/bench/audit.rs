@@ -83,13 +83,13 @@ fn send(address: SocketAddr, proxy: u64, records: u64) -> Result<Vec<f64>, Box<d
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     let record =
         Record { operation: Some("mcp tools/call search_docs".to_owned()), ..Record::default() }.to_json();
+    let record = record.replace("\"time\":null", "\"time\":1795341600000");
     let rest = record.get(1..).unwrap_or_default();
     let (mut times, mut next, mut answer) = (Vec::new(), 1, [0; 1024]);
     let start = Instant::now();
     let epoch = start.elapsed().as_nanos() ^ u128::from(proxy) ^ (u128::from(records) << 64);
     while start.elapsed() < LOAD {
-        let lines =
-            (next..next + records).map(|seq| format!("{{\"seq\":{seq},\"time\":1795341600000,{rest}"));
+        let lines = (next..next + records).map(|seq| format!("{{\"seq\":{seq},{rest}"));
         let body = lines.collect::<Vec<_>>().join("\n");
         let request = format!(
             "POST /v1/records HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-ndjson\r\nx-sallyport-node: p{proxy}\r\n\

@@ -34,7 +34,7 @@ enum Command {
 /// Which store.
 #[derive(Debug, clap::Args)]
 struct Named {
-    /// The store: a file (SQLite), or `postgres://…`
+    /// The store: a file (SQLite), or `postgres://user@host/database`
     #[arg(long, value_name = "STORE", env = "SALLYPORT_AUDIT_STORE", hide_env_values = true)]
     store: String,
 }
