@@ -36,8 +36,8 @@ pub(crate) struct Follower {
     call: Option<(u32, Vec<u8>)>,
     /// Why the last call brought nothing.
     failure: Option<FetchError>,
-    /// What another worker left that this one refuses, so that it is not verified again with each tick.
-    refused: Option<Active>,
+    /// The notice that led to nothing new here, so that what it tells of is not verified again with each tick; and why, if it was refused.
+    passed_by: Option<(Notice, Option<BundleError>)>,
     confirmed: Rc<Cell<u64>>,
     clock: Option<u64>,
     telemetry: Rc<Telemetry>,
@@ -69,10 +69,13 @@ impl Follower {
     pub(crate) fn start(following: Following<'_>) -> (Self, Option<Policy>) {
         let Following { companion, trust, bundle, configuration, clock, telemetry } = following;
         let audience = trust.audience.as_deref().unwrap_or_default();
+        // Two plugins in one proxy may have companions of their own.
+        let plugin = ["plugin_name", "plugin_root_id"].map(|part| host::property(part).unwrap_or_default());
+        let plugin = String::from_utf8_lossy(&plugin.join(&b'\n')).into_owned();
         let keys = Keys {
-            bundle: format!("{SHARED}bundle\n{audience}"),
-            notice: format!("{SHARED}notice\n{audience}"),
-            lease: format!("{SHARED}lease\n{audience}\n{configuration}"),
+            bundle: format!("{SHARED}bundle\n{plugin}\n{audience}"),
+            notice: format!("{SHARED}notice\n{plugin}\n{audience}"),
+            lease: format!("{SHARED}lease\n{plugin}\n{audience}\n{configuration}"),
         };
         let mut follower = Self {
             companion,
@@ -82,7 +85,7 @@ impl Follower {
             me: companion::number(),
             call: None,
             failure: None,
-            refused: None,
+            passed_by: None,
             confirmed: Rc::default(),
             clock,
             telemetry,
@@ -102,12 +105,10 @@ impl Follower {
 
     /// Takes the bundle of the configuration, unless the proxy has a newer one, and lets the others know.
     fn begin_with(&mut self, bundle: &[u8]) -> Option<Policy> {
-        let notice = self.notice();
-        let now = self.now();
-        let taken = self.subscription.take(bundle, notice.as_ref(), now);
-        match taken {
+        let (floor, now) = (self.floor(), self.now());
+        match self.subscription.take(bundle, floor.as_ref(), now) {
             Ok(policy) => {
-                if notice.is_none_or(|notice| self.is_ahead_of(&notice)) {
+                if !self.notice().is_some_and(|notice| self.subscription.is_told_by(&notice)) {
                     self.publish(bundle, Vec::new());
                 }
                 policy
@@ -119,10 +120,6 @@ impl Follower {
                 None
             }
         }
-    }
-
-    fn is_ahead_of(&self, notice: &Notice) -> bool {
-        self.subscription.active().is_some_and(|active| active.serial > notice.active().serial)
     }
 
     /// Looks whether the proxy has something newer, and asks the companion when it is time to.
@@ -143,21 +140,28 @@ impl Follower {
             self.confirmed.set(notice.confirmed);
             return None;
         }
-        if !self.subscription.is_behind(&notice) || self.refused.as_ref() == Some(notice.active()) {
+        let before = self.passed_by.as_ref();
+        if !self.subscription.is_behind(&notice) || before.is_some_and(|(known, _)| *known == notice) {
             return None;
         }
         let (bundle, _) = host::shared(&self.keys.bundle).ok()?;
-        match self.subscription.take(&bundle, Some(&notice), self.now()) {
-            Ok(policy) => {
-                self.confirmed.set(notice.confirmed);
-                policy
-            }
-            Err(error) => {
-                host::log(Level::Warn, &format!("sallyport refuses what another worker left: {error}"));
-                self.refused = Some(*notice.active());
-                None
-            }
+        let taken = self.subscription.take(&bundle, None, self.now());
+        if self.subscription.is_told_by(&notice) {
+            self.confirmed.set(notice.confirmed);
+            return taken.ok().flatten();
         }
+        let error = taken.as_ref().err().copied();
+        if let Some(error) = error.filter(|_| before.is_none_or(|(_, before)| *before != error)) {
+            host::log(Level::Warn, &format!("sallyport refuses what another worker left: {error}"));
+        }
+        self.passed_by = Some((notice, error));
+        taken.ok().flatten()
+    }
+
+    /// What the proxy has that is newer than what is in force here.
+    fn floor(&self) -> Option<Active> {
+        let shared = || host::shared(&self.keys.bundle).ok().map(|(bundle, _)| bundle);
+        self.subscription.floor(&self.notice()?, shared)
     }
 
     fn notice(&self) -> Option<Notice> {
@@ -184,7 +188,8 @@ impl Follower {
         if let Some(serial) = &serial {
             headers.push(("x-sallyport-serial", serial.as_bytes()));
         }
-        if let Some(failure) = &self.failure {
+        // What failed on the way says nothing of what was served.
+        if let Some(failure @ FetchError::Refused(_)) = &self.failure {
             headers.push(("x-sallyport-refused", failure.code().as_bytes()));
         }
         if !tag.is_empty() {
@@ -226,11 +231,9 @@ impl Follower {
                 Ok(None)
             }
             Answer::Bundle(bundle, tag) => {
-                let now = self.now();
-                let policy = self
-                    .subscription
-                    .take(&bundle, self.notice().as_ref(), now)
-                    .map_err(FetchError::Refused)?;
+                let (floor, now) = (self.floor(), self.now());
+                let taken = self.subscription.take(&bundle, floor.as_ref(), now);
+                let policy = taken.map_err(FetchError::Refused)?;
                 self.publish(&bundle, tag);
                 Ok(policy)
             }
@@ -254,17 +257,16 @@ impl Follower {
         self.pace.failed(host::unix_millis().unwrap_or(0), chance());
     }
 
-    /// Leaves a bundle that is in force here for the others: first the bundle, then the notice that sends them to it. Where another
-    /// worker is faster it stays as that one leaves it, and the next answer puts it right.
+    /// Leaves a bundle that is in force here for the others: first the bundle, then the notice that sends them to it. The same policy under
+    /// other signatures takes the place of what is there: others may have other keys since. Where another worker is faster it stays as
+    /// that one leaves it, and the next answer puts it right.
     fn publish(&self, bundle: &[u8], tag: Vec<u8>) {
         let Some(active) = self.subscription.active() else { return };
-        let (_, version) = host::shared(&self.keys.bundle).unwrap_or_default();
-        let notice = self.notice();
-        if notice.as_ref().is_some_and(|notice| notice.active().serial > active.serial) {
+        if self.floor().is_some() {
             return;
         }
-        let there = notice.is_some_and(|notice| notice.active() == active);
-        if there || host::set_shared(&self.keys.bundle, bundle, version).is_ok() {
+        let (there, version) = host::shared(&self.keys.bundle).unwrap_or_default();
+        if there == bundle || host::set_shared(&self.keys.bundle, bundle, version).is_ok() {
             self.tell(&Notice::new(*active, self.seconds(), tag));
         }
     }

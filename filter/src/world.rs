@@ -47,8 +47,9 @@ impl Surroundings for World {
 
     fn policy_age(&self) -> Option<u64> {
         let confirmed = self.confirmed.as_ref()?.get();
-        // Without a clock nobody can say how old it is: too old, then.
-        Some(self.unix_time().map_or(u64::MAX, |now| now.saturating_sub(confirmed)))
+        // Without a clock nobody can say how old it is: too old, then. Nor where it was confirmed in what is now the future: then the clock
+        // was wrong, or is.
+        Some(self.unix_time().map_or(u64::MAX, |now| now.abs_diff(confirmed)))
     }
 
     fn reserve_record(&self, audit: &Audit) -> bool {

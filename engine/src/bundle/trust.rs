@@ -57,6 +57,13 @@ pub enum Change {
     Nothing,
 }
 
+impl Active {
+    /// What is in force once this bundle is.
+    pub(crate) fn of(bundle: &Bundle<'_>) -> Self {
+        Self { serial: bundle.serial(), digest: *bundle.digest() }
+    }
+}
+
 impl PublicKey {
     /// The key of these bytes; `None` if they are none, or one for which anybody could make signatures.
     pub fn new(bytes: &[u8; 32]) -> Option<Self> {
@@ -141,12 +148,7 @@ impl Trust {
         candidate: &Bundle<'_>,
         now: Option<u64>,
     ) -> Result<Change, BundleError> {
-        if let Some(keys) = &self.keys {
-            keys.verify(candidate)?;
-        }
-        if self.audience.as_deref().is_some_and(|mine| !concerns(candidate.audience(), mine)) {
-            return Err(BundleError::Audience);
-        }
+        self.check_origin(candidate)?;
         let valid = candidate.valid();
         let (earliest, latest) = now.map_or((0, u64::MAX), |now| (now, now));
         if earliest < valid.start {
@@ -166,6 +168,17 @@ impl Trust {
                 }
             }
             _ => Ok(Change::Replace),
+        }
+    }
+
+    /// Refuses what no key vouches for, and what is for others; whatever the time.
+    pub(crate) fn check_origin(&self, candidate: &Bundle<'_>) -> Result<(), BundleError> {
+        if let Some(keys) = &self.keys {
+            keys.verify(candidate)?;
+        }
+        match self.audience.as_deref() {
+            Some(mine) if !concerns(candidate.audience(), mine) => Err(BundleError::Audience),
+            _ => Ok(()),
         }
     }
 }

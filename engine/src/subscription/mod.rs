@@ -22,6 +22,7 @@ pub use pace::{CALL_MILLIS, Pace, WAIT_SECONDS};
 
 use crate::bundle::{Active, Bundle, BundleError, Change, Trust};
 use crate::policy::Policy;
+use alloc::vec::Vec;
 
 /// What one worker enforces, and whom it takes more from.
 #[derive(Debug, Default)]
@@ -41,16 +42,25 @@ impl Subscription {
         self.active.as_ref()
     }
 
-    /// Takes a bundle if it verifies and is not older than what is in force here or, by the `notice`, in the proxy. `None` if it is
+    /// What the proxy has, where that is newer than what is in force here: told by a notice, and believed only of a bundle that the keys
+    /// vouch for. Whoever can write to the memory that they share, or held a key that is retired since, could keep every policy out else.
+    pub fn floor(&self, notice: &Notice, shared: impl FnOnce() -> Option<Vec<u8>>) -> Option<Active> {
+        let shared = Some(()).filter(|()| self.is_behind(notice)).and_then(|()| shared())?;
+        let bundle = Bundle::read(&shared).ok()?;
+        let ahead = self.active.as_ref().is_none_or(|active| active.serial < bundle.serial());
+        (ahead && self.trust.check_origin(&bundle).is_ok()).then(|| Active::of(&bundle))
+    }
+
+    /// Takes a bundle if it verifies and is not older than what is in force here or, by the `floor`, in the proxy. `None` if it is
     /// what is in force already. `now` is in seconds.
     pub fn take(
         &mut self,
         bytes: &[u8],
-        notice: Option<&Notice>,
+        floor: Option<&Active>,
         now: Option<u64>,
     ) -> Result<Option<Policy>, BundleError> {
         let bundle = Bundle::read(bytes)?;
-        if let Some(floor) = notice.map(Notice::active) {
+        if let Some(floor) = floor {
             // A worker that is new may be told what the others enforce: that is not "nothing new" to it.
             self.trust.accept(Some(floor), &bundle, now)?;
         }
@@ -58,7 +68,7 @@ impl Subscription {
             return Ok(None);
         }
         let policy = bundle.policy()?;
-        self.active = Some(Active { serial: bundle.serial(), digest: *bundle.digest() });
+        self.active = Some(Active::of(&bundle));
         Ok(Some(policy))
     }
 

@@ -23,8 +23,8 @@ fn notice(bytes: &[u8]) -> Notice {
 #[test]
 fn the_newest_bundle_wins() {
     let mut here = Subscription::new(Trust::default());
-    let take = |here: &mut Subscription, serial, notice: Option<&Notice>| {
-        here.take(&bundle(serial), notice, Some(1)).map(|policy| policy.map(|policy| policy.parts().serial))
+    let take = |here: &mut Subscription, serial, floor: Option<&Active>| {
+        here.take(&bundle(serial), floor, Some(1)).map(|policy| policy.map(|policy| policy.parts().serial))
     };
     assert!(here.is_behind(&notice(&bundle(0))));
     assert_eq!(take(&mut here, 5, None), Ok(Some(5)));
@@ -40,10 +40,32 @@ fn the_newest_bundle_wins() {
 fn a_fresh_worker_takes_nothing_older_than_the_others_have() {
     let told = notice(&bundle(7));
     let mut fresh = Subscription::new(Trust::default());
-    assert_eq!(fresh.take(&bundle(6), Some(&told), Some(1)).err(), Some(BundleError::Older));
+    let floor = fresh.floor(&told, || Some(bundle(7)));
+    assert_eq!(floor, Some(active(&bundle(7))));
+    let told = floor.as_ref();
+    assert_eq!(fresh.take(&bundle(6), told, Some(1)).err(), Some(BundleError::Older));
     assert_eq!(fresh.active(), None);
-    assert!(fresh.take(&bundle(7), Some(&told), Some(1)).unwrap().is_some(), "what they have is new to it");
-    assert!(fresh.take(&bundle(8), Some(&told), Some(1)).unwrap().is_some());
+    assert!(fresh.take(&bundle(7), told, Some(1)).unwrap().is_some(), "what they have is new to it");
+    assert!(fresh.take(&bundle(8), told, Some(1)).unwrap().is_some());
+    assert_eq!(fresh.floor(&notice(&bundle(7)), || Some(bundle(7))), None, "it has a newer one");
+}
+
+#[test]
+fn a_notice_alone_keeps_nothing_out() {
+    let mut here = Subscription::new(Trust { keys: None, audience: Some("a/b".into()) });
+    let foreign = {
+        let mut parts = fixture::parts();
+        parts.serial = u64::MAX;
+        let terms = Terms { audience: Some("c".into()), ..Terms::default() };
+        encode_under(&Policy::new(parts).unwrap(), &terms).unwrap()
+    };
+    for shared in [None, Some(foreign.clone()), Some(b"garbage".to_vec())] {
+        assert_eq!(here.floor(&notice(&foreign), || shared.clone()), None, "{shared:?}");
+    }
+    // Of what is there and what is told of, what is there counts.
+    let floor = here.floor(&notice(&foreign), || Some(bundle(3)));
+    assert_eq!(floor, Some(active(&bundle(3))));
+    assert!(here.take(&bundle(4), floor.as_ref(), Some(1)).unwrap().is_some());
 }
 
 #[test]
