@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::Companion;
-use super::routes::Peer;
+use super::routes::{MAX_WAIT, Peer};
 use super::tls::{Tls, spiffe_id};
 
 /// How long a client may take for the handshake of TLS.
@@ -33,8 +33,10 @@ const FIRST_REQUEST: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(60);
 /// After how long a connection is asked to end, so that it does not outlive its certificate, and that clients find new replicas.
 const AGE: Duration = Duration::from_secs(30 * 60);
-/// How long a connection has to end when it is asked to.
+/// How long a connection has to end when the program does, or when it was idle.
 const FAREWELL: Duration = Duration::from_secs(10);
+/// How long one has that is old: whoever waits for news on it is still to be answered.
+const LONG_FAREWELL: Duration = MAX_WAIT.saturating_add(FAREWELL);
 /// The longest head of a request, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
 /// The most headers of a request.
@@ -190,6 +192,7 @@ where
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut stopping = companion.stopping.subscribe();
     let oldest = Instant::now() + AGE;
+    let mut farewell = FAREWELL;
     loop {
         let deadline = activity.deadline();
         tokio::select! {
@@ -198,7 +201,10 @@ where
             _ = stopping.wait_for(|stop| *stop) => break,
             () = sleep_until(deadline.min(oldest)) => {
                 let now = Instant::now();
-                if now >= oldest { break }
+                if now >= oldest {
+                    farewell = LONG_FAREWELL;
+                    break;
+                }
                 if activity.deadline() <= now {
                     companion.metrics.cut_connections.add(1);
                     break;
@@ -207,5 +213,10 @@ where
         }
     }
     connection.as_mut().graceful_shutdown();
-    let _ = timeout(FAREWELL, connection).await;
+    let stop = async { drop(stopping.wait_for(|stop| *stop).await) };
+    tokio::select! {
+        _ = timeout(farewell, connection.as_mut()) => {}
+        // The program does not wait for those who wait for news.
+        () = stop => drop(timeout(FAREWELL, connection).await),
+    }
 }

@@ -45,6 +45,8 @@ pub(super) struct Served {
     /// The least engine that can judge by it.
     pub(super) engine: u32,
     gzip: OnceCell<Bytes>,
+    /// One at a time compresses, also where who asked for it has left.
+    packing: Arc<Semaphore>,
 }
 
 /// What slices are made of.
@@ -55,7 +57,7 @@ struct Slicing {
     services: Vec<Vec<Audience>>,
     keys: Vec<SecretKey>,
     kept: Mutex<Kept>,
-    workers: Semaphore,
+    workers: Arc<Semaphore>,
 }
 
 type Cell = Arc<OnceCell<Result<Arc<Served>, BundleError>>>;
@@ -77,17 +79,40 @@ impl Served {
         let engine = bundle.signed().get(ENGINE_AT).and_then(|bytes| bytes.try_into().ok());
         let engine = engine.map(u32::from_le_bytes).ok_or(BundleError::Length)?;
         let tag = hex(&Sha256::digest(&bytes));
-        Ok(Self { bytes: bytes.into(), tag, serial, engine, gzip: OnceCell::new() })
+        Ok(Self {
+            bytes: bytes.into(),
+            tag,
+            serial,
+            engine,
+            gzip: OnceCell::new(),
+            packing: Arc::new(Semaphore::new(1)),
+        })
     }
 
     /// The bytes compressed, the same on every machine; as they are if that fails.
     pub(super) async fn gzip(&self) -> Bytes {
         let make = || async {
             let bytes = self.bytes.clone();
-            spawn_blocking(move || compress(&bytes)).await.unwrap_or_else(|_| self.bytes.clone())
+            let packed = in_turn(&self.packing, move || compress(&bytes)).await;
+            packed.unwrap_or_else(|| self.bytes.clone())
         };
         self.gzip.get_or_init(make).await.clone()
     }
+}
+
+/// Does hard work once it is its turn; none if it failed. Who asks may leave before it is done: the work then goes on, and so the turn is
+/// the work's, not theirs.
+async fn in_turn<T: Send + 'static>(
+    turns: &Arc<Semaphore>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let turn = Arc::clone(turns).acquire_owned().await.ok()?;
+    let work = move || {
+        let done = work();
+        drop(turn);
+        done
+    };
+    spawn_blocking(work).await.ok()
 }
 
 fn compress(bytes: &Bytes) -> Bytes {
@@ -118,7 +143,7 @@ impl Publication {
         services: Vec<Vec<Audience>>,
         keys: Vec<SecretKey>,
     ) -> Self {
-        let (kept, workers) = (Mutex::default(), Semaphore::new(SLICING));
+        let (kept, workers) = (Mutex::default(), Arc::new(Semaphore::new(SLICING)));
         let slicing = Slicing { policy, services, keys, kept, workers };
         Self { bundles: BTreeMap::from([(String::new(), Arc::new(whole))]), slicing: Some(Arc::new(slicing)) }
     }
@@ -176,9 +201,8 @@ impl Slicing {
     async fn slice(self: &Arc<Self>, audience: &Audience) -> Result<Arc<Served>, BundleError> {
         let cell = self.kept.lock().unwrap_or_else(PoisonError::into_inner).cell(audience);
         let make = || async {
-            let _permit = self.workers.acquire().await;
             let (this, audience) = (Arc::clone(self), audience.clone());
-            let made = spawn_blocking(move || this.make(&audience)).await;
+            let made = in_turn(&self.workers, move || this.make(&audience)).await;
             made.unwrap_or(Err(BundleError::Payload)).map(Arc::new)
         };
         cell.get_or_init(make).await.clone()
@@ -221,8 +245,12 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use std::io::Read as _;
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering::SeqCst;
+    use std::time::Duration;
 
     use flate2::read::GzDecoder;
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -240,6 +268,25 @@ mod tests {
         }
         assert_eq!(kept.slices.len(), MAX_SLICES);
         assert!(!kept.slices.contains_key(&audience(1)) && kept.slices.contains_key(&audience(2)));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn who_leaves_does_not_make_room_for_more_work() {
+        let turns = Arc::new(Semaphore::new(1));
+        let running = Arc::new(AtomicUsize::new(0));
+        let most = Arc::new(AtomicUsize::new(0));
+        for _ in 0..20 {
+            let (running, most) = (Arc::clone(&running), Arc::clone(&most));
+            let work = move || {
+                most.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
+                std::thread::sleep(Duration::from_millis(20));
+                running.fetch_sub(1, SeqCst);
+            };
+            let left = timeout(Duration::from_millis(5), in_turn(&turns, work)).await;
+            assert!(left.is_err(), "nothing was done so soon");
+        }
+        assert_eq!(in_turn(&turns, || 1).await, Some(1));
+        assert_eq!(most.load(SeqCst), 1);
     }
 
     #[test]

@@ -23,7 +23,7 @@ use super::records::{self, Audit};
 use crate::{Audience, registry};
 
 /// The longest that a request may wait for a change.
-const MAX_WAIT: Duration = Duration::from_secs(60);
+pub(super) const MAX_WAIT: Duration = Duration::from_secs(60);
 /// What a bundle is called on the wire.
 const BUNDLE: HeaderValue = HeaderValue::from_static(registry::BUNDLE);
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
