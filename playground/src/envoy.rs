@@ -29,7 +29,7 @@ pub use log::LogLine;
 pub use program::{NotFound, PINNED_VERSION, Program};
 
 use admin::Admin;
-use bootstrap::{TlsFiles, bootstrap};
+use bootstrap::{Files, bootstrap, discovery};
 use log::Log;
 use process::Process;
 
@@ -162,6 +162,15 @@ impl Envoy {
         self.process.ended().is_ok_and(|status| status.is_none())
     }
 
+    /// Gives the module another configuration, where it is [discovered](Wasm::discovered). Envoy takes it over in its own time.
+    pub fn reconfigure(&self, wasm: &Wasm) -> Result<(), StartError> {
+        let wasm = Wasm { module: readable(&wasm.module)?, ..wasm.clone() };
+        let next = self.files.path().join("module.next");
+        std::fs::write(&next, discovery(&wasm).to_string())?;
+        // Envoy watches for a file that is moved into place.
+        Ok(std::fs::rename(next, discovered_file(self.files.path()))?)
+    }
+
     /// Stops it, waiting at most five seconds before it is killed. Dropping does the same.
     pub fn stop(mut self) -> io::Result<ExitStatus> {
         self.halt()
@@ -219,13 +228,22 @@ fn command(config: &Config, files: &Path, module: Option<&Path>) -> Result<Comma
     let server = config.server.write(files, "server")?;
     let trusted = files.join("trusted.pem");
     std::fs::write(&trusted, &config.trusted_pem)?;
-    let tls = TlsFiles { certificate: &server.certificate, key: &server.key, trusted: &trusted };
     let mut config = config.clone();
     if let (Some(wasm), Some(module)) = (&mut config.wasm, module) {
         wasm.module = module.to_owned();
     }
     let document = files.join("bootstrap.json");
-    std::fs::write(&document, bootstrap(&config, &tls).to_string())?;
+    let discovered = discovered_file(files);
+    if let Some(wasm) = &config.wasm {
+        std::fs::write(&discovered, discovery(wasm).to_string())?;
+    }
+    let named = Files {
+        certificate: &server.certificate,
+        key: &server.key,
+        trusted: &trusted,
+        discovered: &discovered,
+    };
+    std::fs::write(&document, bootstrap(&config, &named).to_string())?;
     let wasm_level =
         if config.wasm.as_ref().is_some_and(|wasm| wasm.info_log) { "wasm:info" } else { "wasm:warning" };
     let mut command = config.program.command(&name(files), files, module);
@@ -246,6 +264,10 @@ fn readable(path: &Path) -> Result<PathBuf, StartError> {
     let failed = |source| StartError::Module { path: path.to_owned(), source };
     std::fs::File::open(path).map_err(failed)?;
     path.canonicalize().map_err(failed)
+}
+
+fn discovered_file(files: &Path) -> PathBuf {
+    files.join("module.json")
 }
 
 fn admin_file(files: &Path) -> PathBuf {

@@ -35,15 +35,17 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The labels of the module's metrics.
 const STAT_TAGS: [&str; 7] = ["verdict", "reason", "agent", "operation", "detector", "action", "result"];
 
-/// Where the files of the TLS context are.
-pub(super) struct TlsFiles<'a> {
+/// Where the files are that Envoy reads besides this document.
+pub(super) struct Files<'a> {
     pub(super) certificate: &'a Path,
     pub(super) key: &'a Path,
     pub(super) trusted: &'a Path,
+    /// The module's configuration, where it is discovered.
+    pub(super) discovered: &'a Path,
 }
 
 /// The whole document.
-pub(super) fn bootstrap(config: &Config, tls: &TlsFiles<'_>) -> Value {
+pub(super) fn bootstrap(config: &Config, files: &Files<'_>) -> Value {
     let mut clusters = vec![upstream_cluster(config)];
     clusters.extend(config.ext_authz.as_ref().map(authorizer_cluster));
     let http1 = || json!({"explicit_http_config": {"http_protocol_options": {}}});
@@ -61,12 +63,12 @@ pub(super) fn bootstrap(config: &Config, tls: &TlsFiles<'_>) -> Value {
         "stats_config": {"stats_tags": tags},
         "overload_manager": {"resource_monitors": [{"name": monitor, "typed_config": connections}]},
         "admin": {"address": address(SocketAddr::from(([127, 0, 0, 1], 0)))},
-        "static_resources": {"listeners": [listener(config, tls)], "clusters": clusters},
+        "static_resources": {"listeners": [listener(config, files)], "clusters": clusters},
     })
 }
 
-fn listener(config: &Config, tls: &TlsFiles<'_>) -> Value {
-    let http = http_connection_manager(config);
+fn listener(config: &Config, files: &Files<'_>) -> Value {
+    let http = http_connection_manager(config, files.discovered);
     json!({
         "name": LISTENER,
         "address": address(SocketAddr::from(([127, 0, 0, 1], config.port))),
@@ -75,22 +77,22 @@ fn listener(config: &Config, tls: &TlsFiles<'_>) -> Value {
             "filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": http}],
             "transport_socket": {
                 "name": "envoy.transport_sockets.tls",
-                "typed_config": downstream_tls(config.client_certificates, tls),
+                "typed_config": downstream_tls(config.client_certificates, files),
             },
         }],
     })
 }
 
-fn downstream_tls(certificates: ClientCertificates, tls: &TlsFiles<'_>) -> Value {
+fn downstream_tls(certificates: ClientCertificates, files: &Files<'_>) -> Value {
     typed(
         "extensions.transport_sockets.tls.v3.DownstreamTlsContext",
         json!({
             "require_client_certificate": certificates == ClientCertificates::Required,
             "common_tls_context": {
                 "alpn_protocols": ["h2", "http/1.1"],
-                "tls_certificates": [{"certificate_chain": file(tls.certificate), "private_key": file(tls.key)}],
+                "tls_certificates": [{"certificate_chain": file(files.certificate), "private_key": file(files.key)}],
                 "validation_context": {
-                    "trusted_ca": file(tls.trusted),
+                    "trusted_ca": file(files.trusted),
                     // Also where none is required: a certificate that is shown must be good.
                     "trust_chain_verification": "VERIFY_TRUST_CHAIN",
                 },
@@ -99,7 +101,7 @@ fn downstream_tls(certificates: ClientCertificates, tls: &TlsFiles<'_>) -> Value
     )
 }
 
-fn http_connection_manager(config: &Config) -> Value {
+fn http_connection_manager(config: &Config, discovered: &Path) -> Value {
     let route = json!({
         "name": "upstream",
         "virtual_hosts": [{
@@ -114,7 +116,7 @@ fn http_connection_manager(config: &Config) -> Value {
             "stat_prefix": LISTENER,
             "codec_type": "AUTO",
             "route_config": route,
-            "http_filters": http_filters(config),
+            "http_filters": http_filters(config, discovered),
             // The module refuses what normalises ambiguously; a proxy that normalises first would only hide that it does.
             "normalize_path": false,
             "merge_slashes": false,
@@ -131,10 +133,16 @@ fn http_connection_manager(config: &Config) -> Value {
     )
 }
 
-fn http_filters(config: &Config) -> Vec<Value> {
+fn http_filters(config: &Config, discovered: &Path) -> Vec<Value> {
     let mut filters = Vec::new();
     if let Some(wasm) = &config.wasm {
-        filters.push(json!({"name": MODULE, "typed_config": wasm_filter(wasm)}));
+        filters.push(if wasm.discovered {
+            let source = json!({"path_config_source": {"path": discovered}, "resource_api_version": "V3"});
+            let types = ["type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"];
+            json!({"name": MODULE, "config_discovery": {"config_source": source, "type_urls": types}})
+        } else {
+            json!({"name": MODULE, "typed_config": wasm_filter(wasm)})
+        });
         if wasm.hold == Hold::Body {
             // Right after the module: it withholds the headers while the module withholds the body.
             let buffer = json!({"max_request_bytes": MAX_HELD_BYTES});
@@ -149,6 +157,16 @@ fn http_filters(config: &Config) -> Vec<Value> {
     let router = typed("extensions.filters.http.router.v3.Router", json!({"suppress_envoy_headers": true}));
     filters.push(json!({"name": "envoy.filters.http.router", "typed_config": router}));
     filters
+}
+
+/// What Envoy discovers of the module.
+pub(super) fn discovery(wasm: &Wasm) -> Value {
+    let resource = json!({
+        "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
+        "name": MODULE,
+        "typed_config": wasm_filter(wasm),
+    });
+    json!({"resources": [resource]})
 }
 
 fn wasm_filter(wasm: &Wasm) -> Value {
@@ -270,11 +288,14 @@ mod tests {
 
     fn build(config: &Config) -> Value {
         let path = Path::new("/x");
-        bootstrap(config, &TlsFiles { certificate: path, key: path, trusted: path })
+        bootstrap(config, &Files { certificate: path, key: path, trusted: path, discovered: path })
     }
 
     fn filters(config: &Config) -> Vec<String> {
-        http_filters(config).iter().map(|filter| filter["name"].as_str().unwrap().to_owned()).collect()
+        http_filters(config, Path::new("f"))
+            .iter()
+            .map(|filter| filter["name"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     #[test]
@@ -286,7 +307,7 @@ mod tests {
         assert_eq!(filters(&config), ["sallyport", "envoy.filters.http.buffer", "envoy.filters.http.router"]);
         config.wasm = Some(Wasm { hold: Hold::Headers, ..wasm });
         assert_eq!(filters(&config), ["sallyport", "envoy.filters.http.router"]);
-        let plugin = &http_filters(&config)[0]["typed_config"]["config"];
+        let plugin = &http_filters(&config, Path::new("f"))[0]["typed_config"]["config"];
         assert_eq!(plugin["allow_on_headers_stop_iteration"], json!(true));
         assert_eq!(plugin["failure_policy"], json!("FAIL_RELOAD"));
     }
@@ -309,7 +330,7 @@ mod tests {
         let authorizer = SocketAddr::from(([127, 0, 0, 1], 7));
         config.ext_authz = Some(ExtAuthz { authorizer, service: AuthzService::Http, max_body_bytes: 8192 });
         assert_eq!(build(&config)["static_resources"]["clusters"][1]["name"], json!("authorizer"));
-        let filter = &http_filters(&config)[0]["typed_config"];
+        let filter = &http_filters(&config, Path::new("f"))[0]["typed_config"];
         assert_eq!(filter["with_request_body"]["max_request_bytes"], json!(8192));
         assert_eq!(filter["http_service"]["server_uri"]["uri"], json!("http://127.0.0.1:7"));
     }

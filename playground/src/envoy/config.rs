@@ -71,6 +71,9 @@ pub struct Wasm {
     pub hold: Hold,
     /// Whether info log lines are wanted. They carry the records; turn them off to measure without.
     pub info_log: bool,
+    /// Whether Envoy takes the module's configuration from a file that may change while it runs, as it takes it from Istio
+    /// (extension config discovery).
+    pub discovered: bool,
 }
 
 /// Where a request waits while the module reads its body.
@@ -129,6 +132,7 @@ impl Config {
 impl Wasm {
     /// A module in the mode a `WasmPlugin` gives, with info log lines.
     pub fn new(module: impl Into<PathBuf>, configuration: impl Into<String>) -> Self {
-        Self { module: module.into(), configuration: configuration.into(), hold: Hold::Body, info_log: true }
+        let (module, configuration) = (module.into(), configuration.into());
+        Self { module, configuration, hold: Hold::Body, info_log: true, discovered: false }
     }
 }

@@ -85,6 +85,10 @@ pub fn inline(bundle: &[u8]) -> serde_json::Value {
     STANDARD.encode(bundle).into()
 }
 
+fn discovered(module: &Path, configuration: &serde_json::Value) -> Wasm {
+    Wasm { discovered: true, ..Wasm::new(module, configuration.to_string()) }
+}
+
 /// The gate, and everything around it.
 pub struct Gate {
     pub ca: Ca,
@@ -111,10 +115,15 @@ impl Gate {
         let mut config = Config::new(Program::find(None).unwrap(), server, &ca, upstream.address());
         config.companion = Some(companion);
         config.concurrency = workers;
-        config.wasm = Some(Wasm::new(module, configuration.to_string()));
+        config.wasm = Some(discovered(module, configuration));
         let envoy = Envoy::start(&config).unwrap();
         let client = caller(&ca, &envoy, "agent-0");
         Self { ca, envoy, upstream, client }
+    }
+
+    /// Gives the filter another configuration, as Istio does when a `WasmPlugin` changes.
+    pub fn reconfigure(&self, configuration: &serde_json::Value) {
+        self.envoy.reconfigure(&discovered(&Module::default_path(), configuration)).unwrap();
     }
 
     /// The status that a request for this path gets, on a connection of its own: so any worker may answer.

@@ -6,6 +6,7 @@
 
 mod faults;
 mod gate;
+mod keys;
 mod scripted;
 mod served;
 mod start;
