@@ -88,7 +88,11 @@ impl Found {
             let ours = path.extension().is_some_and(|extension| {
                 EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
             });
-            if !hidden && (ours || path.is_dir()) {
+            if !hidden && ours && path.metadata().is_ok_and(|of| !of.is_file() && !of.is_dir()) {
+                // Reading a pipe may wait for ever, and a device may never end. Who names one means it.
+                unreadable(&path, &io::Error::other("it is no regular file"), report);
+                report.diagnostics.lose();
+            } else if !hidden && (ours || path.is_dir()) {
                 self.collect(&path, report);
             }
         }
@@ -171,6 +175,17 @@ mod tests {
             ids.into_iter().map(|id| report.sources.name(id).rsplit('/').next().unwrap()).collect();
         assert_eq!(names, ["a.yml", "again.yaml", "c.json"]);
         assert!(!report.has_errors());
+    }
+
+    #[test]
+    fn a_pipe_in_a_directory_is_refused_rather_than_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("a.yaml"), "").unwrap();
+        let pipe = directory.path().join("b.yaml");
+        assert!(std::process::Command::new("mkfifo").arg(pipe).status().unwrap().success());
+        let mut report = Report::default();
+        assert_eq!(read(&[directory.path().to_owned()], &mut report).len(), 1);
+        assert!(report.has_errors());
     }
 
     #[test]
