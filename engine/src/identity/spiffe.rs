@@ -56,6 +56,8 @@ pub enum InvalidSpiffeId {
     DotSegment,
     /// A path segment holds something other than `A-Z a-z 0-9 . - _`: percent-encoding, a query, a fragment.
     PathCharacter,
+    /// A segment of a pattern holds `**`, which in paths of requests stands for any rest.
+    AnyRest,
 }
 
 // === impl TrustDomain ===
@@ -234,6 +236,7 @@ impl fmt::Display for InvalidSpiffeId {
             Self::NoPath => "it has no path, so it names a trust domain and no workload",
             Self::EmptySegment => "it has an empty path segment: `//`, or a `/` at the end",
             Self::DotSegment => "it has a path segment `.` or `..`",
+            Self::AnyRest => "`**` does not stand for any rest here: a `*` stays within one path segment",
             Self::PathCharacter => "a path segment holds only `A-Z`, `a-z`, `0-9`, `.`, `-` and `_`",
         })
     }
@@ -263,6 +266,7 @@ fn check_segment(segment: &[u8], star: bool) -> Result<(), InvalidSpiffeId> {
     match segment {
         b"" => Err(InvalidSpiffeId::EmptySegment),
         b"." | b".." => Err(InvalidSpiffeId::DotSegment),
+        _ if star && segment.windows(2).any(|pair| pair == b"**") => Err(InvalidSpiffeId::AnyRest),
         _ if segment.iter().all(|&byte| allowed(byte)) => Ok(()),
         _ => Err(InvalidSpiffeId::PathCharacter),
     }
@@ -271,6 +275,14 @@ fn check_segment(segment: &[u8], star: bool) -> Result<(), InvalidSpiffeId> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pattern_stands_for_no_rest() {
+        for pattern in ["spiffe://td/ns/a/**", "spiffe://td/**", "spiffe://td/ns/a**/b"] {
+            assert_eq!(SpiffePattern::parse(pattern), Err(InvalidSpiffeId::AnyRest), "{pattern}");
+        }
+        assert!(SpiffePattern::parse("spiffe://td/*/a*b*").is_ok());
+    }
 
     #[test]
     fn a_workload_id_keeps_its_parts() {
