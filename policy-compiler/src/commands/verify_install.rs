@@ -20,7 +20,7 @@ const MAX_CERTIFICATE: usize = 1 << 20;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The workload's address: `http://…` from a pod whose sidecar brings mTLS, `https://…` with a certificate of our own
+    /// The workload's address: `http://HOST` from a pod whose sidecar brings mTLS, `https://HOST` with a certificate of our own
     #[arg(value_name = "URL", value_parser = address)]
     gate: Uri,
     /// Cases to try, as for `test`: at least one that must pass and one that must be refused. What passes reaches the workload
