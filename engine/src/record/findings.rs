@@ -15,26 +15,34 @@ pub(crate) const MAX_FINDINGS: usize = 32;
 pub struct Findings {
     listed: Vec<FindingRecord>,
     unlisted: u32,
+    /// Whether any was to be replaced, listed or not.
+    redacts: bool,
 }
 
 impl Findings {
     /// Adds a finding, in the place of a slighter one if there is no room.
     pub(crate) fn add(&mut self, finding: FindingRecord) {
+        self.redacts |= finding.action == Action::Redact;
         if self.listed.len() < MAX_FINDINGS {
             return self.listed.push(finding);
         }
         self.unlisted = self.unlisted.saturating_add(1);
-        // Of the slightest the one that came last: the first are what others build on.
-        let slightest = (0_usize..).zip(&self.listed).min_by_key(|&(at, of)| (of.action, Reverse(at)));
-        if let Some((at, _)) = slightest.filter(|(_, of)| of.action < finding.action) {
+        if let Some((at, _)) = self.slightest().filter(|(_, action)| *action < finding.action) {
             self.listed.remove(at);
             self.listed.push(finding);
         }
     }
 
+    /// The one to leave out first: of the slightest the one that came last, for the first are what others build on.
+    fn slightest(&self) -> Option<(usize, Action)> {
+        let slightest = (0_usize..).zip(&self.listed).min_by_key(|&(at, of)| (of.action, Reverse(at)));
+        slightest.map(|(at, of)| (at, of.action))
+    }
+
     /// Adds what was found elsewhere, behind what was found here.
     pub(crate) fn extend(&mut self, other: Self) {
         self.unlisted = self.unlisted.saturating_add(other.unlisted);
+        self.redacts |= other.redacts;
         other.listed.into_iter().for_each(|finding| self.add(finding));
     }
 
@@ -43,12 +51,13 @@ impl Findings {
         self.listed.len() < MAX_FINDINGS
     }
 
-    /// Lists half as many.
+    /// Lists half as many, the slightest left out.
     pub(crate) fn halve(&mut self) {
-        let (listed, kept) = (self.listed.len(), self.listed.len() / 2);
-        self.listed.truncate(kept);
-        let less = u32::try_from(listed.saturating_sub(kept)).unwrap_or(u32::MAX);
-        self.unlisted = self.unlisted.saturating_add(less);
+        let kept = self.listed.len() / 2;
+        while let Some((at, _)) = self.slightest().filter(|_| self.listed.len() > kept) {
+            self.listed.remove(at);
+            self.unlisted = self.unlisted.saturating_add(1);
+        }
     }
 
     /// How many were found that are not listed.
@@ -58,7 +67,7 @@ impl Findings {
 
     /// Whether something of it is to be replaced.
     pub fn redacts(&self) -> bool {
-        self.listed.iter().any(|finding| finding.action == Action::Redact)
+        self.redacts
     }
 }
 
@@ -119,6 +128,21 @@ mod tests {
         let kept: Vec<usize> = (0..30).chain([50, 51]).collect();
         assert_eq!((offsets(&findings), findings.unlisted()), (kept, 11));
         assert!(findings.redacts());
+    }
+
+    #[test]
+    fn a_shorter_list_keeps_what_more_was_done_about() {
+        let mut findings: Findings = (0..32).map(|at| finding(at, Action::Alert)).collect();
+        findings.add(finding(50, Action::Redact));
+        findings.add(finding(51, Action::Block));
+        for listed in [16, 8, 4, 2] {
+            findings.halve();
+            assert_eq!((findings.len(), findings.len() + findings.unlisted() as usize), (listed, 34));
+        }
+        assert_eq!(offsets(&findings), [50, 51]);
+        findings.halve();
+        assert_eq!(offsets(&findings), [51]);
+        assert!(findings.redacts(), "it was to be replaced, though it is not listed");
     }
 
     #[test]
