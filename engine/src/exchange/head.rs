@@ -376,10 +376,10 @@ impl Request<'_> {
     }
 }
 
-/// A destination for the record. It can be one that policy does not know, so it is shown only if nothing worse is found in it than that
-/// it is an address.
+/// A destination for the record. One that policy does not name is shown only if nothing worse is found in it than that it is an
+/// address.
 fn shown_host(policy: &Policy, written: &str, authority: &Authority) -> String {
-    let hidden = policy.parts().catalogue.finds(written, Severity::High);
+    let hidden = !policy.names(authority.host()) && policy.parts().catalogue.finds(written, Severity::High);
     if hidden { "(not shown)".to_string() } else { authority.to_string() }
 }
 

@@ -72,6 +72,11 @@ impl Policy {
         reachable.then_some(id)
     }
 
+    /// Whether policy names this very host.
+    pub(crate) fn names(&self, host: &str) -> bool {
+        self.service_named(host).is_some()
+    }
+
     fn service_named(&self, host: &str) -> Option<ServiceId> {
         let at = self.hosts.binary_search_by(|(known, _)| known.as_str().cmp(host)).ok()?;
         self.hosts.get(at).map(|(_, id)| *id)

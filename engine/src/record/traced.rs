@@ -12,31 +12,29 @@ const MAX_ID_LEN: usize = 64;
 
 /// The number of the trace that a request belongs to (W3C Trace Context, section 3.2): `version-trace-parent-flags`, in lower case.
 pub(crate) fn trace_id(head: &Head<'_>) -> Option<String> {
-    let mut fields = text(head, "traceparent")?.split('-');
-    let (version, trace, parent, flags) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
-    let ends = fields.next().is_none() || version != "00";
-    let sound = is_number(version, 2)
-        && version != "ff"
-        && is_number(trace, TRACE_LEN)
-        && is_number(parent, 16)
-        && is_number(flags, 2)
-        && trace.bytes().any(|digit| digit != b'0');
-    (sound && ends).then(|| trace.into())
+    let value = head.only("traceparent").ok().flatten()?;
+    let (version, rest) = field(value, 2)?;
+    let (trace, rest) = field(rest.strip_prefix(b"-")?, TRACE_LEN)?;
+    let (_, rest) = field(rest.strip_prefix(b"-")?, 16)?;
+    let (_, rest) = field(rest.strip_prefix(b"-")?, 2)?;
+    // Later versions may say more.
+    let ends = rest.is_empty() || (rest.starts_with(b"-") && version != b"00");
+    let sound = version != b"ff" && trace.iter().any(|&digit| digit != b'0');
+    core::str::from_utf8(trace).ok().filter(|_| sound && ends).map(Into::into)
+}
+
+/// A number of this many digits at the start of a text, and what follows.
+fn field(text: &[u8], digits: usize) -> Option<(&[u8], &[u8])> {
+    let (number, rest) = text.split_at_checked(digits)?;
+    number.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')).then_some((number, rest))
 }
 
 /// What the proxy calls a request.
 pub(crate) fn request_id(head: &Head<'_>) -> Option<String> {
-    let id = text(head, "x-request-id")?;
-    let plain = id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
-    (plain && (1..=MAX_ID_LEN).contains(&id.len())).then(|| id.into())
-}
-
-fn text<'h>(head: &Head<'h>, name: &str) -> Option<&'h str> {
-    head.only(name).ok().flatten().and_then(|value| core::str::from_utf8(value).ok())
-}
-
-fn is_number(text: &str, digits: usize) -> bool {
-    text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    let id = head.only("x-request-id").ok().flatten()?;
+    let plain = (1..=MAX_ID_LEN).contains(&id.len())
+        && id.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-');
+    core::str::from_utf8(id).ok().filter(|_| plain).map(Into::into)
 }
 
 #[cfg(test)]

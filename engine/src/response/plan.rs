@@ -147,30 +147,30 @@ fn weak(tag: &[u8]) -> Option<String> {
 /// What is left of an Accept-Encoding header when only what the gate decodes may be answered with; `None` where nothing has to go.
 /// It never asks for more than the caller did.
 pub(crate) fn narrow_coding(head: &Head<'_>, decodes: bool) -> Option<String> {
-    let mut kept: Vec<&str> = Vec::new();
-    let mut dropped = false;
-    for value in head.all("accept-encoding") {
-        let members = core::str::from_utf8(value).unwrap_or("*").split(',');
-        for member in
-            members.map(|member| member.trim_matches([' ', '\t'])).filter(|member| !member.is_empty())
-        {
-            if is_read(member, decodes) {
-                kept.push(member);
-            } else {
-                dropped = true;
-            }
-        }
+    let members = || {
+        let values = head.all("accept-encoding");
+        let members = values.flat_map(|value| value.split(|&byte| byte == b','));
+        members.map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())
+    };
+    if members().all(|member| is_read(member, decodes)) {
+        return None;
     }
-    dropped.then(|| if kept.is_empty() { "identity".to_string() } else { kept.join(", ") })
+    let kept: Vec<&[u8]> = members().filter(|member| is_read(member, decodes)).collect();
+    let kept = String::from_utf8(kept.join(&b", "[..])).ok().filter(|kept| !kept.is_empty());
+    Some(kept.unwrap_or_else(|| "identity".to_string()))
 }
 
 /// Whether a member of Accept-Encoding names what the gate reads, or only rules something out.
-fn is_read(member: &str, decodes: bool) -> bool {
-    let (name, weight) = member.split_once(';').unwrap_or((member, ""));
-    let name = name.trim_matches([' ', '\t']);
-    let is = |known: &&str| name.eq_ignore_ascii_case(known);
-    let weight = weight.trim_matches([' ', '\t']);
-    let zero = weight.get(..2).is_some_and(|q| q.eq_ignore_ascii_case("q="))
-        && weight.get(2..).is_some_and(|n| n.starts_with('0') && n.bytes().all(|b| matches!(b, b'0' | b'.')));
-    zero || is(&"identity") || (decodes && ["gzip", "x-gzip", "deflate"].iter().any(is))
+fn is_read(member: &[u8], decodes: bool) -> bool {
+    let mut parts = member.splitn(2, |&byte| byte == b';').map(<[u8]>::trim_ascii);
+    let (name, weight) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let is = |known: &&[u8]| name.eq_ignore_ascii_case(known);
+    let zero = weight.split_at_checked(2).is_some_and(|(q, number)| {
+        q.eq_ignore_ascii_case(b"q=")
+            && number.starts_with(b"0")
+            && number.iter().all(|byte| matches!(byte, b'0' | b'.'))
+    });
+    let known: [&[u8]; 3] = [b"gzip", b"deflate", b"x-gzip"];
+    // What is kept goes on as it came, so it is text.
+    member.is_ascii() && (zero || is(&&b"identity"[..]) || (decodes && known.iter().any(is)))
 }

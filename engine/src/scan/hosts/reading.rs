@@ -3,6 +3,7 @@
 use super::{MAX_HOST_LEN, is_host};
 use crate::http::Host;
 use crate::scan::fold::{Fold, fold_char};
+use alloc::borrow::Cow;
 use alloc::string::String;
 
 /// A host at the start of a text.
@@ -36,28 +37,8 @@ pub(super) fn read_host(text: &str) -> Option<HostText> {
         Some(inner) => (inner.split(']').next()?, true),
         None => (text, false),
     };
-    let mut plain = String::new();
-    let (mut colons, mut first_colon, mut end) = (0_usize, None, 0_usize);
-    let mut named = false;
-    for (at, c) in inner.char_indices() {
-        let Some(byte) = host_char(c) else { break };
-        end = at.saturating_add(c.len_utf8());
-        if end > MAX_HOST_LEN {
-            return None;
-        }
-        if byte == Some(b':') {
-            colons = colons.saturating_add(1);
-            first_colon = first_colon.or(Some((at, plain.len())));
-        }
-        // Of what has two colons, only an address in hex is a host.
-        named |= byte.is_some_and(|byte| {
-            byte.is_ascii_alphabetic() && !byte.is_ascii_hexdigit() && !plain.contains('%')
-        });
-        if named && colons > 1 {
-            return None;
-        }
-        plain.extend(byte.map(char::from));
-    }
+    let Characters { plain, end, first_colon } = characters(inner)?;
+    let colons = plain.bytes().filter(|&byte| byte == b':').take(2).count();
     if brackets {
         let closed = text.as_bytes().get(end.saturating_add(1)) == Some(&b']');
         return bracketed(text, v6(&plain).filter(|_| closed)?, end.saturating_add(2));
@@ -71,6 +52,49 @@ pub(super) fn read_host(text: &str) -> Option<HostText> {
     // A sentence may end after it.
     let host = Host::parse(name.trim_end_matches('.'))?;
     Some(HostText { host, host_len, whole_len: if port_is_number { end } else { host_len } })
+}
+
+/// The characters of a host that a text begins with.
+struct Characters<'t> {
+    /// As ASCII, without what counts as nothing.
+    plain: Cow<'t, str>,
+    /// Their length in the text.
+    end: usize,
+    /// Where the first colon stands in the text, and in `plain`.
+    first_colon: Option<(usize, usize)>,
+}
+
+/// Reads the characters of a host; `None` if there are too many, or if they are a sentence's: of what has two colons, only an address in hex
+/// is a host.
+fn characters(text: &str) -> Option<Characters<'_>> {
+    let bytes = text.as_bytes();
+    let length = bytes.iter().take(MAX_HOST_LEN.saturating_add(1)).take_while(|&&byte| is_host(byte)).count();
+    let read = if bytes.get(length).is_none_or(u8::is_ascii) {
+        let plain = text.get(..length)?;
+        let first_colon = plain.find(':').map(|at| (at, at));
+        Characters { plain: Cow::Borrowed(plain), end: length, first_colon }
+    } else {
+        folded(text)
+    };
+    let before_zone = read.plain.split('%').next().unwrap_or_default();
+    let named = before_zone.bytes().any(|byte| byte.is_ascii_alphabetic() && !byte.is_ascii_hexdigit());
+    let address = !named || read.plain.bytes().filter(|&byte| byte == b':').nth(1).is_none();
+    (read.end <= MAX_HOST_LEN && address).then_some(read)
+}
+
+/// Reads the characters of a host that are not all ASCII.
+#[inline(never)]
+fn folded(text: &str) -> Characters<'_> {
+    let (mut plain, mut end, mut first_colon) = (String::new(), 0_usize, None);
+    for (at, c) in text.char_indices() {
+        let Some(byte) = host_char(c).filter(|_| end <= MAX_HOST_LEN) else { break };
+        end = at.saturating_add(c.len_utf8());
+        if byte == Some(b':') {
+            first_colon = first_colon.or(Some((at, plain.len())));
+        }
+        plain.extend(byte.map(char::from));
+    }
+    Characters { plain: Cow::Owned(plain), end, first_colon }
 }
 
 /// A host in brackets of this length, and what follows.
