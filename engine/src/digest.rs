@@ -1,7 +1,11 @@
-//! SHA-256 and HMAC, once for all of their uses.
+//! SHA-256, HMAC and CRC-32, once for all of their uses.
 
 use alloc::string::String;
+use crc::Crc;
 use sha2::{Digest as _, Sha256};
+
+/// The CRC-32 of gzip (RFC 1952 section 8), which some tokens end in too.
+pub(crate) static CRC_32: Crc<u32> = Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
 
 /// The SHA-256 (FIPS 180-4) of texts, one behind the other.
 #[inline(never)]

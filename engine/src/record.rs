@@ -10,12 +10,13 @@ use crate::scan::Action;
 use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 pub use findings::Findings;
 pub(crate) use traced::{request_id, trace_id};
 
 /// The longest operation that a record shows, in bytes.
 const MAX_OPERATION_LEN: usize = 256;
+/// Most records are shorter than this, in bytes.
+const USUAL_LEN: usize = 1024;
 
 /// The outcome of an exchange.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -152,7 +153,7 @@ impl Record {
 
     /// One line of JSON: every key is always there, `null` where nothing is known.
     pub fn to_json(&self) -> String {
-        let mut out = Object::new();
+        let mut out = Object::with_capacity(USUAL_LEN);
         out.text("verdict", Some(self.verdict().as_str()));
         out.text("reason", Some(&self.reason()));
         out.number("status", self.status.map(u64::from));
@@ -160,8 +161,7 @@ impl Record {
         out.text("mission", self.mission.as_deref());
         out.text("rule", self.rule.as_deref());
         out.text("operation", self.operation.as_deref().map(bounded));
-        let findings: Vec<String> = self.findings.iter().map(FindingRecord::to_json).collect();
-        out.raw("findings", &format!("[{}]", findings.join(",")));
+        out.list("findings", self.findings.iter().map(FindingRecord::to_json));
         out.number("findingsUnlisted", Some(u64::from(self.findings.unlisted())));
         out.number("serial", self.serial);
         out.text("mode", Some(self.mode.name()));
@@ -195,7 +195,7 @@ impl Record {
 
 impl FindingRecord {
     fn to_json(&self) -> String {
-        let mut out = Object::new();
+        let mut out = Object::with_capacity(0);
         out.text("detector", Some(&self.detector));
         out.text("where", Some(&format!("{}:{}", self.direction.as_str(), self.pointer)));
         out.number("offset", u64::try_from(self.offset).ok());
@@ -216,27 +216,27 @@ fn verdict_of(refusal: Option<&Reason>, redacted: bool) -> Verdict {
 
 /// The part of a text that a record shows, cut between characters.
 fn bounded(text: &str) -> &str {
-    let end = (0..=MAX_OPERATION_LEN).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
-    text.get(..end.min(text.len())).unwrap_or_default()
+    text.get(..text.floor_char_boundary(MAX_OPERATION_LEN)).unwrap_or_default()
 }
 
 /// A JSON object under construction.
 struct Object(String);
 
 impl Object {
-    fn new() -> Self {
-        Self(String::from("{"))
+    fn with_capacity(capacity: usize) -> Self {
+        let mut object = String::with_capacity(capacity);
+        object.push('{');
+        Self(object)
     }
 
-    fn key(&mut self, key: &str) {
-        if self.0.len() > 1 {
-            self.0.push(',');
-        }
-        write_string(&mut self.0, key);
-        self.0.push(':');
+    /// Begins a member. The names of ours are plain.
+    fn key(&mut self, key: &'static str) {
+        self.0.push_str(if self.0.len() > 1 { ",\"" } else { "\"" });
+        self.0.push_str(key);
+        self.0.push_str("\":");
     }
 
-    fn text(&mut self, key: &str, value: Option<&str>) {
+    fn text(&mut self, key: &'static str, value: Option<&str>) {
         self.key(key);
         match value {
             Some(value) => write_string(&mut self.0, value),
@@ -244,16 +244,23 @@ impl Object {
         }
     }
 
-    fn number(&mut self, key: &str, value: Option<u64>) {
+    fn number(&mut self, key: &'static str, value: Option<u64>) {
+        self.key(key);
         match value {
-            Some(value) => self.raw(key, &value.to_string()),
-            None => self.raw(key, "null"),
+            Some(value) => self.0.push_str(&value.to_string()),
+            None => self.0.push_str("null"),
         }
     }
 
-    fn raw(&mut self, key: &str, json: &str) {
+    fn list(&mut self, key: &'static str, members: impl Iterator<Item = String>) {
         self.key(key);
-        self.0.push_str(json);
+        let mut separator = "[";
+        for member in members {
+            self.0.push_str(separator);
+            self.0.push_str(&member);
+            separator = ",";
+        }
+        self.0.push_str(if separator == "[" { "[]" } else { "]" });
     }
 
     fn close(mut self) -> String {

@@ -65,7 +65,7 @@ extern "C" fn proxy_on_response_headers(context: u32, _: usize, end: u32) -> Act
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_response_body(context: u32, size: usize, end: u32) -> Action {
-    contexts::with_stream(context, |stream| stream.timed(|stream| stream.response_body(size, end != 0)))
+    contexts::with_stream(context, |stream| stream.response_body(size, end != 0))
 }
 
 #[unsafe(no_mangle)]

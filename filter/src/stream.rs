@@ -275,13 +275,18 @@ impl Stream {
                 self.exchange.response_passed(size);
                 Action::Continue
             }
-            Answer::Held => {
-                self.answer_buffered = size;
-                let step =
-                    if end { self.judge_response_body() } else { Ok(self.exchange.response_progress(size)) };
-                self.perform_response(step, size)
+            Answer::Held => self.timed(|stream| {
+                stream.answer_buffered = size;
+                let step = if end {
+                    stream.judge_response_body()
+                } else {
+                    Ok(stream.exchange.response_progress(size))
+                };
+                stream.perform_response(step, size)
+            }),
+            Answer::Streamed => {
+                self.timed(|stream| stream.pass_chunk(size, if end { End::Last } else { End::More }))
             }
-            Answer::Streamed => self.pass_chunk(size, if end { End::Last } else { End::More }),
         }
     }
 

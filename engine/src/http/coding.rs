@@ -1,6 +1,7 @@
 //! Content codings (RFC 9110 section 8.4): gzip (RFC 1952) and deflate (RFC 1950), decoded whole and within caps.
 
 use super::Head;
+use crate::digest::CRC_32;
 use crate::reason::Reason;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -68,7 +69,7 @@ pub(crate) struct Decoder {
     machine: DecompressorOxide,
     window: Vec<u8>,
     at: usize,
-    checksum: crc32fast::Hasher,
+    checksum: crc::Digest<'static, u32>,
     /// How much has come, and what it was decoded to.
     read: usize,
     written: usize,
@@ -92,7 +93,7 @@ impl Decoder {
             machine: DecompressorOxide::new(),
             window: vec![0; WINDOW],
             at: 0,
-            checksum: crc32fast::Hasher::new(),
+            checksum: CRC_32.digest(),
             read: 0,
             written: 0,
         }
@@ -194,7 +195,7 @@ fn gunzip(body: &[u8], most: usize) -> Result<Vec<u8>, Reason> {
     let (decoded, trailer) = inflate(stream, most, 0)?;
     let length = u32::try_from(decoded.len()).map_err(|_| Reason::RequestTooLarge)?;
     let mut expected = Vec::with_capacity(8);
-    expected.extend_from_slice(&crc32fast::hash(&decoded).to_le_bytes());
+    expected.extend_from_slice(&CRC_32.checksum(&decoded).to_le_bytes());
     expected.extend_from_slice(&length.to_le_bytes());
     // A second member would be a second body to whoever reads only the first.
     if trailer == expected { Ok(decoded) } else { Err(Reason::RequestEncoding) }
@@ -268,7 +269,7 @@ mod tests {
     fn gzip(text: &[u8]) -> Vec<u8> {
         let mut body = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
         body.extend(compress_to_vec(text, 6));
-        body.extend(crc32fast::hash(text).to_le_bytes());
+        body.extend(CRC_32.checksum(text).to_le_bytes());
         body.extend(u32::try_from(text.len()).unwrap().to_le_bytes());
         body
     }

@@ -84,7 +84,7 @@ impl<'a> Head<'a> {
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         self.pairs
             .iter()
-            .filter(move |(key, _)| key.eq_ignore_ascii_case(name.as_bytes()))
+            .filter(move |(key, _)| key.len() == name.len() && key.eq_ignore_ascii_case(name.as_bytes()))
             .map(|(_, value)| *value)
     }
 
@@ -116,9 +116,16 @@ impl<'a> Head<'a> {
 
     /// The value of a header that may stand once: more than once is ambiguous.
     pub(crate) fn only(&self, name: &str) -> Result<Option<&'a [u8]>, Reason> {
-        let mut values = self.all(name);
-        let value = values.next();
-        if values.next().is_some() { Err(Reason::RequestAmbiguous) } else { Ok(value) }
+        let mut value = None;
+        for (key, of) in self.pairs {
+            if key.len() == name.len() && key.eq_ignore_ascii_case(name.as_bytes()) {
+                match value {
+                    None => value = Some(*of),
+                    Some(_) => return Err(Reason::RequestAmbiguous),
+                }
+            }
+        }
+        Ok(value)
     }
 
     /// The value of a header that must stand once, as text.
