@@ -45,12 +45,14 @@ fn first_certificate(pem: &[u8]) -> Option<Vec<u8>> {
     let start = find(pem, BEGIN)?.checked_add(BEGIN.len())?;
     let body = pem.get(start..)?;
     let body = body.get(..find(body, END)?)?;
-    let compact: Vec<u8> = body.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
+    let mut compact = Vec::with_capacity(body.len());
+    body.split(u8::is_ascii_whitespace).for_each(|line| compact.extend_from_slice(line));
     STANDARD.decode(compact).ok()
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
+    // What a certificate's Base64 never holds is looked for first.
+    haystack.windows(needle.len()).position(|window| window.first() == needle.first() && window == needle)
 }
 
 /// Reads `Extensions`. A second subjectAltName is refused: which one counts would be anybody's guess.

@@ -17,6 +17,8 @@ const DIGIT: u16 = 0x2000;
 const LOW_LINE: u16 = 0x3000;
 /// Kind, first class, second class.
 const CELLS: usize = 4 * CLASSES * CLASSES;
+/// First class, second class.
+const PAIRS: usize = CLASSES * CLASSES;
 /// Behind which kinds a word counts, a bit each.
 const ANYWHERE: u8 = 0b1111;
 const ALONE: u8 = 0b0001;
@@ -31,15 +33,25 @@ struct Tables {
     bytes: [u16; 256],
     /// A bit for each third class.
     cells: Box<[u64; CELLS]>,
+    /// The class of each byte alone, and the bits behind any kind: nearly all bytes of a text fail here, and more of these fits into the
+    /// nearest cache.
+    classes: [u8; 256],
+    any: Box<[u64; PAIRS]>,
 }
 
 impl Gate {
-    pub(super) const BYTES: usize = CELLS * size_of::<u64>() + size_of::<Tables>();
+    pub(super) const BYTES: usize = (CELLS + PAIRS) * size_of::<u64>() + size_of::<Tables>();
 
     pub(super) fn new(triggers: &Triggers, bounded: &[bool]) -> Self {
-        let Ok(cells) = alloc::vec![0_u64; CELLS].into_boxed_slice().try_into() else { return Self(None) };
+        let (Ok(cells), Ok(any)) = (
+            alloc::vec![0_u64; CELLS].into_boxed_slice().try_into(),
+            alloc::vec![0_u64; PAIRS].into_boxed_slice().try_into(),
+        ) else {
+            return Self(None);
+        };
         let (bytes, classes) = classes(triggers);
-        let mut tables = Tables { bytes, cells };
+        let alone = bytes.map(|byte| u8::try_from(byte & CLASS).unwrap_or(u8::MAX));
+        let mut tables = Tables { bytes, cells, classes: alone, any };
         let kinds = kinds(triggers, bounded);
         let [_, second, third, beyond] = triggers.levels();
         // The classes that lead to each state of the first two levels.
@@ -73,33 +85,34 @@ impl Gate {
     /// Calls `pass` with each byte from `from` on where a word could begin.
     pub(super) fn run(&self, text: &[u8], from: usize, mut pass: impl FnMut(usize)) {
         let Some(tables) = &self.0 else { return };
-        let Tables { bytes, cells } = &**tables;
-        let read = |byte: Option<&u8>| byte.map_or(OTHER, |&byte| tables.read(byte));
-        let before = from.checked_sub(1).and_then(|at| text.get(at));
-        let rest = text.get(from..).unwrap_or_default();
-        let (mut kind, mut first, mut second) = (read(before), read(rest.first()), read(rest.get(1)));
-        // The classes of the first two bytes, which move up with each byte.
-        let mut pair = (first & CLASS).wrapping_shl(6) | (second & CLASS);
-        let begins = |kind: u16, pair: u16, third: u16| {
-            let bits = cells.get(usize::from((kind & KIND) | (pair & PAIR))).copied().unwrap_or(0);
-            bits.wrapping_shr(u32::from(third & CLASS)) & 1 == 1
+        let Tables { classes, any, .. } = &**tables;
+        let class = |byte: Option<&u8>| {
+            byte.map_or(usize::from(OTHER), |&byte| {
+                usize::from(classes.get(usize::from(byte)).copied().unwrap_or(u8::MAX))
+            })
         };
-        let next = |pair: u16, third: u16| (pair.wrapping_shl(6) | (third & CLASS)) & PAIR;
-        let mut at = from;
-        for &byte in rest.get(2..).unwrap_or_default() {
-            let third = bytes.get(usize::from(byte)).copied().unwrap_or(OTHER);
-            if begins(kind, pair, third) {
+        let rest = text.get(from..).unwrap_or_default();
+        // The classes of the first two bytes, which move up with each byte.
+        let mut pair = class(rest.first()).wrapping_shl(6) | class(rest.get(1));
+        let next = |pair: usize, third: u8| (pair.wrapping_shl(6) | usize::from(third)) & usize::from(PAIR);
+        let mut look = |pair: usize, third: u8, at: usize| {
+            let bits = any.get(pair).copied().unwrap_or(0).wrapping_shr(u32::from(third));
+            if bits & 1 == 1 && tables.begins(text, at, pair, third) {
                 pass(at);
             }
-            (kind, first, second, pair) = (first, second, third, next(pair, third));
+        };
+        let mut at = from;
+        for &byte in rest.get(2..).unwrap_or_default() {
+            let third = classes.get(usize::from(byte)).copied().unwrap_or(u8::MAX);
+            look(pair, third, at);
+            pair = next(pair, third);
             at = at.wrapping_add(1);
         }
         // What begins with the last two bytes is short, or is not there.
+        let none = u8::try_from(OTHER).unwrap_or(u8::MAX);
         while at < text.len() {
-            if begins(kind, pair, OTHER) {
-                pass(at);
-            }
-            (kind, first, second, pair) = (first, second, OTHER, next(pair, OTHER));
+            look(pair, none, at);
+            pair = next(pair, none);
             at = at.wrapping_add(1);
         }
     }
@@ -110,6 +123,14 @@ impl Tables {
         self.bytes.get(usize::from(byte)).copied().unwrap_or(OTHER)
     }
 
+    /// Whether a word could begin at a byte, by what stands before it.
+    fn begins(&self, text: &[u8], at: usize, pair: usize, third: u8) -> bool {
+        let before = at.checked_sub(1).and_then(|at| text.get(at));
+        let kind = before.map_or(OTHER, |&byte| self.read(byte)) & KIND;
+        let bits = self.cells.get(usize::from(kind) | pair).copied().unwrap_or(0);
+        bits.wrapping_shr(u32::from(third)) & 1 == 1
+    }
+
     /// Lets a pair of classes pass behind these kinds, where one of the third classes follows.
     #[inline(never)]
     fn open(&mut self, kinds: u8, pair: u16, third: u64) {
@@ -118,6 +139,9 @@ impl Tables {
             if let Some(cell) = cell.filter(|_| kinds.wrapping_shr(u32::from(kind)) & 1 == 1) {
                 *cell |= third;
             }
+        }
+        if let Some(cell) = self.any.get_mut(usize::from(pair & PAIR)).filter(|_| kinds != 0) {
+            *cell |= third;
         }
     }
 }
