@@ -71,7 +71,7 @@ pub(crate) enum ConfigError {
     Companion,
     /// `interlock` is no secret that can stand in a header.
     Interlock,
-    /// `identity` is neither `certificate` nor `firstUriSan`.
+    /// `identity` is none of `certificate`, `firstUriSan` and `peerPrincipal`.
     Identity,
     /// The bundle is refused.
     Bundle(BundleError),
@@ -79,7 +79,7 @@ pub(crate) enum ConfigError {
 
 impl Config {
     /// Reads `{"bundle": "<base64>", "keys": ["<PEM or base64>"], "retiredKeys": [], "audience": "namespace/workload", "companion":
-    /// {"cluster": "…", "authority": "…", "path": "/…"}, "interlock": "<secret>", "identity": "certificate" | "firstUriSan", "hold": "body" | "headers", "clock": <seconds since
+    /// {"cluster": "…", "authority": "…", "path": "/…"}, "interlock": "<secret>", "identity": "certificate" | "firstUriSan" | "peerPrincipal", "hold": "body" | "headers", "clock": <seconds since
     /// 1970>}`. There must be a bundle or a companion; all else may be left out. Where there are keys, one must have signed the bundle,
     /// and a companion's bundles must be signed.
     pub(crate) fn parse(json: &[u8]) -> Result<Self, ConfigError> {
@@ -184,6 +184,7 @@ fn read_identity(value: Value<'_>) -> Result<Source, ConfigError> {
     match value.as_str().as_deref() {
         Some("certificate") => Ok(Source::Certificate),
         Some("firstUriSan") => Ok(Source::FirstUriSan),
+        Some("peerPrincipal") => Ok(Source::PeerPrincipal),
         _ => Err(ConfigError::Identity),
     }
 }
@@ -262,7 +263,7 @@ impl fmt::Display for ConfigError {
                  `keys` beside it: bundles that are fetched must be signed",
             ),
             Self::Interlock => f.write_str("`interlock` in pluginConfig is not 16 to 512 characters of visible ASCII"),
-            Self::Identity => f.write_str("`identity` in pluginConfig is neither `certificate` nor `firstUriSan`"),
+            Self::Identity => f.write_str("`identity` in pluginConfig is none of `certificate`, `firstUriSan` and `peerPrincipal`"),
             Self::Bundle(error) => write!(f, "`bundle` in pluginConfig is refused: {error}"),
         }
     }

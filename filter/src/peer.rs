@@ -36,6 +36,9 @@ pub(crate) enum Source {
     Certificate,
     /// The one URI SAN that proxies before Envoy 1.38 show: the first. A second one is not noticed.
     FirstUriSan,
+    /// What Istio's waypoints were told by the node's proxy that took the caller's certificate: there the connection is an inner one, without
+    /// TLS of its own.
+    PeerPrincipal,
 }
 
 /// A connection's number and its certificate.
@@ -48,6 +51,10 @@ impl Peers {
 
     /// The certificate of the connection that the current request came on.
     pub(crate) fn current(&self) -> Rc<Certificate> {
+        // Quickly read, and not of the certificate of this very connection.
+        if self.source == Source::PeerPrincipal {
+            return Rc::new(Certificate::of_principal());
+        }
         let connection =
             host::property("connection\0id").ok().and_then(|id| id.try_into().ok()).map(u64::from_le_bytes);
         let read = || Rc::new(Certificate::read(self.source));
@@ -68,6 +75,15 @@ impl Peers {
 }
 
 impl Certificate {
+    /// The URI SANs that Istio keeps in the connection's filter state: joined by commas where there are several, and a hyphen where there
+    /// is none. No SPIFFE ID has a comma.
+    fn of_principal() -> Self {
+        match host::property("filter_state\0io.istio.peer_principal").unwrap_or_default().as_slice() {
+            b"" | b"-" => Self::Absent,
+            names => Self::Valid(names.split(|&byte| byte == b',').map(<[u8]>::to_vec).collect()),
+        }
+    }
+
     fn read(source: Source) -> Self {
         // Not `peer_certificate_valid`: it is missing before Envoy 1.39, and false on a resumed session (envoy#21235). A listener
         // that asks for certificates validates them, unless it is set up to accept untrusted ones.
@@ -78,6 +94,7 @@ impl Certificate {
             Source::Certificate => {
                 host::property("connection\0peer_certificate").ok().as_deref().and_then(identity::uri_sans)
             }
+            Source::PeerPrincipal => return Self::of_principal(),
             Source::FirstUriSan => {
                 let first = host::property("connection\0uri_san_peer_certificate").unwrap_or_default();
                 Some(if first.is_empty() { Vec::new() } else { vec![first] })

@@ -77,9 +77,11 @@ impl EnvoyRunner {
         let ca = Ca::new(TRUST_DOMAIN)?;
         let upstream = Upstream::start(Answer::Echo)?;
         let server = ca.mint_server(&format!("spiffe://{TRUST_DOMAIN}/gate"))?;
-        let mut config = Config::new(Program::find(None)?, server, &ca, upstream.address());
+        let program = Program::find(None)?;
+        let configuration = for_envoy(&program, plugin_configuration(bundle, at, hold)).to_string();
+        let mut config = Config::new(program, server, &ca, upstream.address());
         config.client_certificates = ClientCertificates::Requested;
-        let wasm = Wasm::new(Module::default_path(), plugin_configuration(bundle, at, hold));
+        let wasm = Wasm::new(Module::default_path(), configuration);
         config.wasm = Some(Wasm { hold, ..wasm });
         let envoy = Envoy::start(&config)?;
         let loaded = envoy.stats("sallyport_policy_loaded")?;
@@ -186,8 +188,16 @@ impl Runner for EnvoyRunner {
     }
 }
 
+/// A plugin configuration with what the chart adds for a proxy of this age.
+pub fn for_envoy(program: &Program, mut configuration: serde_json::Value) -> serde_json::Value {
+    if let (false, Some(keys)) = (program.shows_certificates(), configuration.as_object_mut()) {
+        keys.entry("identity").or_insert_with(|| "firstUriSan".into());
+    }
+    configuration
+}
+
 /// What a `WasmPlugin` would carry as `pluginConfig`.
-fn plugin_configuration(bundle: &[u8], at: Option<SystemTime>, hold: Hold) -> String {
+fn plugin_configuration(bundle: &[u8], at: Option<SystemTime>, hold: Hold) -> serde_json::Value {
     let clock = at.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).map(|since| since.as_secs());
     let mut configuration = serde_json::json!({"bundle": STANDARD.encode(bundle)});
     if let (Hold::Headers, Some(keys)) = (hold, configuration.as_object_mut()) {
@@ -196,5 +206,5 @@ fn plugin_configuration(bundle: &[u8], at: Option<SystemTime>, hold: Hold) -> St
     if let (Some(clock), Some(keys)) = (clock, configuration.as_object_mut()) {
         keys.insert("clock".to_owned(), clock.into());
     }
-    configuration.to_string()
+    configuration
 }

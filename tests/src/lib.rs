@@ -3,5 +3,6 @@
 pub mod bench;
 pub mod companion;
 pub mod envoy_runner;
+pub mod suites;
 pub mod wasm_host;
 pub mod wasm_runner;

@@ -1,34 +1,25 @@
 //! Every suite of the corpus, put to the engine, to the module in wasmtime and to a real Envoy.
 //!
-//! A suite is a folder of `cases/` with a policy (`policy.yaml`, or a folder `policy/`) and case files (`*.cases.yaml`). Every
-//! expectation must hold with every runner, and what the runners say of a case must be the same, field by field.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+//! Every expectation must hold with every runner, and what the runners say of a case must be the same, field by field.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
-use policy_compiler::cases::{self, Case, Header, Message};
+use policy_compiler::cases::{Case, Header, Message};
 use policy_compiler::decide::{self, Runner};
 use policy_compiler::native::Native;
-use policy_compiler::report::Colour;
 use proptest::prelude::{ProptestConfig, Strategy, any, prop};
 use proptest::test_runner::{TestCaseError, TestRunner};
 use serde_json::Value;
 
 use sallyport_tests::envoy_runner::EnvoyRunner;
+use sallyport_tests::suites::Suite;
 use sallyport_tests::wasm_host::{BodyEnd, Module};
 use sallyport_tests::wasm_runner::WasmRunner;
 
 /// How many cut cases are tried on each runner and suite.
 const CUTS: u32 = 512;
-
-/// One folder of the corpus.
-struct Suite {
-    name: String,
-    bundle: Vec<u8>,
-    cases: Vec<Case>,
-}
 
 /// What a runner said: a line per case.
 struct Said {
@@ -37,31 +28,7 @@ struct Said {
 }
 
 fn suites() -> Vec<Suite> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
-    let entries = folder.read_dir().unwrap().map(|entry| entry.unwrap().path());
-    let mut folders: Vec<_> = entries.filter(|path| path.is_dir()).collect();
-    folders.sort();
-    assert!(!folders.is_empty(), "{} holds no suite", folder.display());
-    folders.iter().map(|folder| suite(folder)).collect()
-}
-
-fn suite(folder: &Path) -> Suite {
-    let policy = [folder.join("policy"), folder.join("policy.yaml")].into_iter().find(|path| path.exists());
-    let policy = policy.unwrap_or_else(|| panic!("{} has neither policy/ nor policy.yaml", folder.display()));
-    let (bundle, report) = policy_compiler::load_bundle(&policy);
-    let Some(bundle) = bundle else { panic!("{}", report.text(Colour::Never)) };
-    let (cases, report) = cases::load(&case_files(folder));
-    assert!(!report.has_errors(), "{}", report.text(Colour::Never));
-    assert!(!cases.is_empty(), "{} holds no case", folder.display());
-    Suite { name: folder.file_name().unwrap().to_string_lossy().into_owned(), bundle, cases }
-}
-
-fn case_files(folder: &Path) -> Vec<PathBuf> {
-    let entries = folder.read_dir().unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<_> = entries.filter(|path| path.to_string_lossy().ends_with(".cases.yaml")).collect();
-    files.sort();
-    assert!(!files.is_empty(), "{} holds no *.cases.yaml", folder.display());
-    files
+    sallyport_tests::suites::suites().unwrap()
 }
 
 /// Runs the cases; expectations that do not hold go to `wrong`.

@@ -108,7 +108,8 @@ workloadSelector:
 {{- $_ := set $config "companion" $companion }}
 {{- end }}
 {{- if .Values.interlock.enabled }}{{ $_ := set $config "interlock" .Values.interlock.secret }}{{ end }}
-{{- if not (include "sallyport.istioAtLeast" (list . "1.30")) }}{{ $_ := set $config "identity" "firstUriSan" }}{{ end }}
+{{- if $gate.targetRefs }}{{ $_ := set $config "identity" "peerPrincipal" }}
+{{- else if not (include "sallyport.istioAtLeast" (list . "1.30")) }}{{ $_ := set $config "identity" "firstUriSan" }}{{ end }}
 {{- if eq $gate.installMode "headers" }}{{ $_ := set $config "hold" "headers" }}{{ end }}
 {{- toJson $config }}
 {{- end }}

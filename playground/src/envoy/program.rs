@@ -74,6 +74,24 @@ impl Program {
         .find()
     }
 
+    /// The version that it says it is, such as `[1, 40, 0]`; none if it says none.
+    pub fn version(&self) -> Option<[u32; 3]> {
+        match self {
+            Self::Binary(path) => {
+                let output = Command::new(path).arg("--version").output().ok()?;
+                let text = String::from_utf8_lossy(&output.stdout).into_owned();
+                text.split('/').find_map(numbers)
+            }
+            Self::Image(image) => numbers(image.rsplit_once(':')?.1.trim_start_matches('v')),
+        }
+    }
+
+    /// Whether it shows a filter the certificate of the caller (`connection.peer_certificate`, from 1.38 on), and not only the first of its
+    /// URI SANs. One whose version is not known is taken for a new one.
+    pub fn shows_certificates(&self) -> bool {
+        self.version().is_none_or(|version| version >= [1, 38, 0])
+    }
+
     /// The command that runs it. `name` names the container, `files` is a folder it reads and writes, `module` a file it reads.
     pub(super) fn command(&self, name: &str, files: &Path, module: Option<&Path>) -> Command {
         let image = match self {
@@ -161,6 +179,13 @@ fn repository_cache() -> PathBuf {
     root.join(".cache")
 }
 
+/// The three numbers of a version; what is joined to the last by a `-` is left out.
+fn numbers(text: &str) -> Option<[u32; 3]> {
+    let plain = text.split('-').next()?;
+    let numbers: Vec<u32> = plain.split('.').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    numbers.try_into().ok()
+}
+
 fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
@@ -209,6 +234,19 @@ mod tests {
             Surroundings { version: None, path: None, ..searched() }.find(),
             Ok(Program::Binary(pinned))
         );
+    }
+
+    #[test]
+    fn its_version_is_known() {
+        let dir = tempfile::tempdir().unwrap();
+        let binary = Program::Binary(install(&dir.path().join("envoy")));
+        assert_eq!(binary.version(), Some([9, 9, 9]));
+        let image = |name: &str| Program::Image(name.to_owned());
+        assert_eq!(image("envoyproxy/envoy:v1.37.2-dev").version(), Some([1, 37, 2]));
+        assert_eq!(image("envoyproxy/envoy:latest").version(), None);
+        assert!(!image("envoyproxy/envoy:v1.37.2").shows_certificates());
+        assert!(image("envoyproxy/envoy:v1.38.0").shows_certificates());
+        assert!(image("envoyproxy/envoy:latest").shows_certificates());
     }
 
     #[test]

@@ -189,7 +189,7 @@ impl Follower {
 }
 
 /// The resident memory of a process, in KiB.
-pub(super) fn resident(process: u32) -> Result<u64, Box<dyn Error>> {
+pub fn resident(process: u32) -> Result<u64, Box<dyn Error>> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
     Ok(line.trim().trim_end_matches(" kB").parse()?)

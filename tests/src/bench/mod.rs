@@ -35,6 +35,7 @@ use std::path::Path;
 
 use policy_compiler::report::Colour;
 
+pub use bundles::resident;
 pub use report::Report;
 
 /// What was asked for.

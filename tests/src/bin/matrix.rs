@@ -1,0 +1,120 @@
+//! What one Envoy does with the corpus, and what the module costs it: a line of JSON for `scripts/envoy-matrix`.
+//!
+//! A proxy that does not show certificates is given `identity: firstUriSan`, as the chart does. There, cases of callers with several URI
+//! SANs are counted apart: such a proxy cannot refuse them.
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use policy_compiler::cases::Case;
+use policy_compiler::decide;
+use sallyport_playground::envoy::{Config, Envoy, Program, Wasm};
+use sallyport_playground::pki::Ca;
+use sallyport_playground::upstream::{Answer, Upstream};
+use sallyport_tests::bench::resident;
+use sallyport_tests::envoy_runner::{EnvoyRunner, for_envoy};
+use sallyport_tests::suites::{Suite, suites};
+use sallyport_tests::wasm_host::Module;
+use serde_json::{Value, json};
+
+/// How often Envoy is started with the module and without; the median counts.
+const STARTS: usize = 5;
+
+fn main() -> ExitCode {
+    match row() {
+        Ok(row) => {
+            println!("{row}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn row() -> Result<Value, Box<dyn Error>> {
+    let program = Program::find(None)?;
+    let suites = suites()?;
+    let first = suites.first().ok_or("there is no suite")?;
+    let with = cost(&program, Some(&first.bundle))?;
+    let without = cost(&program, None)?;
+    let mut counts = Counts::default();
+    for suite in &suites {
+        counts.add(suite, program.shows_certificates())?;
+    }
+    let version = program.version().ok_or("this Envoy does not say its version")?;
+    Ok(json!({
+        "version": version.map(|number| number.to_string()).join("."),
+        "passed": counts.passed,
+        "apart": counts.apart,
+        "failed": counts.failed,
+        "start_ms": (with.milliseconds - without.milliseconds).max(0.0).round(),
+        "memory_kib": with.kibibytes.saturating_sub(without.kibibytes),
+    }))
+}
+
+#[derive(Default)]
+struct Counts {
+    passed: usize,
+    /// Cases that depend on what such a proxy does not show.
+    apart: usize,
+    /// The names of the cases that failed.
+    failed: Vec<String>,
+}
+
+impl Counts {
+    fn add(&mut self, suite: &Suite, shows_certificates: bool) -> Result<(), Box<dyn Error>> {
+        let mut envoy = EnvoyRunner::start(&suite.bundle)?;
+        for case in &suite.cases {
+            if !shows_certificates && has_several_names(case) {
+                self.apart += 1;
+                continue;
+            }
+            let mut notes = Vec::new();
+            if decide::run_all(&mut envoy, std::slice::from_ref(case), &mut Vec::new(), &mut notes)? {
+                self.passed += 1;
+            } else {
+                eprint!("{}", String::from_utf8_lossy(&notes));
+                self.failed.push(format!("{}: {}", suite.name, case.name));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn has_several_names(case: &Case) -> bool {
+    case.request.peers.as_ref().is_some_and(|names| names.len() > 1)
+}
+
+/// What a start takes, and the memory after it.
+struct Cost {
+    milliseconds: f64,
+    kibibytes: u64,
+}
+
+fn cost(program: &Program, bundle: Option<&[u8]>) -> Result<Cost, Box<dyn Error>> {
+    let mut starts = (0..STARTS).map(|_| start(program, bundle)).collect::<Result<Vec<_>, _>>()?;
+    starts.sort_by(|a, b| a.milliseconds.total_cmp(&b.milliseconds));
+    Ok(starts.swap_remove(STARTS / 2))
+}
+
+/// Starts Envoy until it answers, with one worker.
+fn start(program: &Program, bundle: Option<&[u8]>) -> Result<Cost, Box<dyn Error>> {
+    let ca = Ca::new("acme.internal")?;
+    let upstream = Upstream::start(Answer::Echo)?;
+    let server = ca.mint_server("spiffe://acme.internal/gate")?;
+    let mut config = Config::new(program.clone(), server, &ca, upstream.address());
+    config.concurrency = 1;
+    config.wasm = bundle.map(|bundle| {
+        let configuration = for_envoy(program, json!({"bundle": STANDARD.encode(bundle)}));
+        Wasm::new(Module::default_path(), configuration.to_string())
+    });
+    let began = Instant::now();
+    let envoy = Envoy::start(&config)?;
+    let milliseconds = began.elapsed().as_secs_f64() * 1e3;
+    Ok(Cost { milliseconds, kibibytes: resident(envoy.id())? })
+}
