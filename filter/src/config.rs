@@ -5,6 +5,7 @@ use crate::peer::Source;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sallyport_engine::bundle::{BundleError, KeySet, MAX_KEYS, PublicKey, Trust, is_audience};
+use sallyport_engine::identity::SpiffeId;
 use sallyport_engine::json::{Document, JsonError, Kind, Value};
 use std::fmt;
 
@@ -71,7 +72,7 @@ pub(crate) enum ConfigError {
     Companion,
     /// `interlock` is no secret that can stand in a header.
     Interlock,
-    /// `identity` is none of `certificate`, `firstUriSan` and `peerPrincipal`.
+    /// `identity` is none of `certificate`, `firstUriSan` and `peerPrincipal`, and no SPIFFE ID.
     Identity,
     /// The bundle is refused.
     Bundle(BundleError),
@@ -79,7 +80,7 @@ pub(crate) enum ConfigError {
 
 impl Config {
     /// Reads `{"bundle": "<base64>", "keys": ["<PEM or base64>"], "retiredKeys": [], "audience": "namespace/workload", "companion":
-    /// {"cluster": "…", "authority": "…", "path": "/…"}, "interlock": "<secret>", "identity": "certificate" | "firstUriSan" | "peerPrincipal", "hold": "body" | "headers", "clock": <seconds since
+    /// {"cluster": "…", "authority": "…", "path": "/…"}, "interlock": "<secret>", "identity": "certificate" | "firstUriSan" | "peerPrincipal" | "spiffe://…", "hold": "body" | "headers", "clock": <seconds since
     /// 1970>}`. There must be a bundle or a companion; all else may be left out. Where there are keys, one must have signed the bundle,
     /// and a companion's bundles must be signed.
     pub(crate) fn parse(json: &[u8]) -> Result<Self, ConfigError> {
@@ -185,7 +186,8 @@ fn read_identity(value: Value<'_>) -> Result<Source, ConfigError> {
         Some("certificate") => Ok(Source::Certificate),
         Some("firstUriSan") => Ok(Source::FirstUriSan),
         Some("peerPrincipal") => Ok(Source::PeerPrincipal),
-        _ => Err(ConfigError::Identity),
+        Some(id) => SpiffeId::parse(id.as_bytes()).map(Source::Workload).map_err(|_| ConfigError::Identity),
+        None => Err(ConfigError::Identity),
     }
 }
 
@@ -263,7 +265,7 @@ impl fmt::Display for ConfigError {
                  `keys` beside it: bundles that are fetched must be signed",
             ),
             Self::Interlock => f.write_str("`interlock` in pluginConfig is not 16 to 512 characters of visible ASCII"),
-            Self::Identity => f.write_str("`identity` in pluginConfig is none of `certificate`, `firstUriSan` and `peerPrincipal`"),
+            Self::Identity => f.write_str("`identity` in pluginConfig is none of `certificate`, `firstUriSan` and `peerPrincipal`, and no SPIFFE ID"),
             Self::Bundle(error) => write!(f, "`bundle` in pluginConfig is refused: {error}"),
         }
     }

@@ -3,7 +3,7 @@
 //! Envoy shows only the first URI SAN as a property, so the certificate itself is read, once a connection.
 
 use crate::host;
-use sallyport_engine::identity::{self, Peer};
+use sallyport_engine::identity::{self, Peer, SpiffeId};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -29,7 +29,7 @@ pub(crate) struct Peers {
 }
 
 /// Where a caller's names are taken from.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) enum Source {
     /// The certificate, whose names are all seen.
     #[default]
@@ -39,6 +39,8 @@ pub(crate) enum Source {
     /// What Istio's waypoints were told by the node's proxy that took the caller's certificate: there the connection is an inner one, without
     /// TLS of its own.
     PeerPrincipal,
+    /// All requests are of this workload: they are on their way out of its own proxy, which it shows no certificate.
+    Workload(SpiffeId),
 }
 
 /// A connection's number and its certificate.
@@ -52,12 +54,15 @@ impl Peers {
     /// The certificate of the connection that the current request came on.
     pub(crate) fn current(&self) -> Rc<Certificate> {
         // Quickly read, and not of the certificate of this very connection.
-        if self.source == Source::PeerPrincipal {
-            return Rc::new(Certificate::of_principal());
+        match &self.source {
+            Source::PeerPrincipal => return Rc::new(Certificate::of_principal()),
+            Source::Workload(id) => return Rc::new(Certificate::Valid(vec![id.as_str().into()])),
+            Source::Certificate | Source::FirstUriSan => {}
         }
         let connection =
             host::property("connection\0id").ok().and_then(|id| id.try_into().ok()).map(u64::from_le_bytes);
-        let read = || Rc::new(Certificate::read(self.source));
+        let first_alone = self.source == Source::FirstUriSan;
+        let read = || Rc::new(Certificate::read(first_alone));
         let Some(connection) = connection else { return read() };
         let slot = usize::try_from(connection).ok().and_then(|id| id.checked_rem(REMEMBERED)).unwrap_or(0);
         let Ok(mut known) = self.known.try_borrow_mut() else { return read() };
@@ -84,21 +89,17 @@ impl Certificate {
         }
     }
 
-    fn read(source: Source) -> Self {
+    fn read(first_alone: bool) -> Self {
         // Not `peer_certificate_valid`: it is missing before Envoy 1.39, and false on a resumed session (envoy#21235). A listener
         // that asks for certificates validates them, unless it is set up to accept untrusted ones.
         if host::property("connection\0mtls").as_deref() != Ok(&[1]) {
             return Self::Absent;
         }
-        let names = match source {
-            Source::Certificate => {
-                host::property("connection\0peer_certificate").ok().as_deref().and_then(identity::uri_sans)
-            }
-            Source::PeerPrincipal => return Self::of_principal(),
-            Source::FirstUriSan => {
-                let first = host::property("connection\0uri_san_peer_certificate").unwrap_or_default();
-                Some(if first.is_empty() { Vec::new() } else { vec![first] })
-            }
+        let names = if first_alone {
+            let first = host::property("connection\0uri_san_peer_certificate").unwrap_or_default();
+            Some(if first.is_empty() { Vec::new() } else { vec![first] })
+        } else {
+            host::property("connection\0peer_certificate").ok().as_deref().and_then(identity::uri_sans)
         };
         match names {
             Some(names) => Self::Valid(names),

@@ -26,7 +26,7 @@ HELM, VALIDATE, CRDS = (os.environ[name] for name in ("HELM", "KUBECTL_VALIDATE"
 COMPILER = os.environ["POLICY_COMPILER"]
 VALUES = {path.stem: path for path in sorted((HERE / "values").glob("*.yaml"))}
 MODES = ("plain", "buffered", "headers")
-SIZES = {"minimal": 4, "everything": 15, "companion-tls": 8, "shared-companion": 5, "waypoint": 2, "companion-registry": 9}
+SIZES = {"minimal": 4, "everything": 15, "companion-tls": 8, "shared-companion": 5, "waypoint": 2, "client": 1, "companion-registry": 9}
 """How many resources come of values as they are: a template that renders nothing would go unnoticed."""
 
 
@@ -217,11 +217,20 @@ class Content(unittest.TestCase):
             self.assertEqual(of_kind(documents, "AuthorizationPolicy")["spec"]["action"], "DENY")
 
     def test_the_configuration_is_what_the_filter_takes(self) -> None:
-        known = {"bundle", "keys", "retiredKeys", "audience", "companion", "interlock", "hold", "clock"}
+        known = {"bundle", "keys", "retiredKeys", "audience", "companion", "interlock", "identity", "hold", "clock"}
         for values, mode in itertools.product(("minimal", "shared-companion"), MODES):
             config = plugin_config(render(values, f'gate.installMode="{mode}"'))
             self.assertLessEqual(set(config), known)
             self.assertEqual(config.get("hold"), "headers" if mode == "headers" else None)
+
+    def test_callers_are_known_by_what_there_is(self) -> None:
+        own = "spiffe://cluster.local/ns/agents/sa/research"
+        for values, version, identity in (
+            ("minimal", "1.30", None), ("minimal", "1.29", "firstUriSan"),
+            ("waypoint", "1.30", "peerPrincipal"), ("waypoint", "1.29", "peerPrincipal"), ("client", "1.29", own),
+        ):
+            config = plugin_config(render(values, f'istioVersion="{version}"'))
+            self.assertEqual(config.get("identity"), identity, (values, version))
 
     def test_the_companion_is_called_by_its_cluster(self) -> None:
         host = "sallyport-companion.tools.svc.cluster.local"
@@ -309,7 +318,10 @@ class Refusals(unittest.TestCase):
             ("gate.targetRefs", "waypoint", 'gate.installMode="buffered"'),
             ("gate.targetRefs", "waypoint", 'gate.selector={"a":"b"}'),
             ("gate.module.pullSecret", "everything", 'gate.installMode="headers"'),
-            ("gate.mode SERVER", "minimal", 'gate.installMode="headers"', 'gate.mode="CLIENT"'),
+            ("gate.installMode plain", "client", 'gate.installMode="headers"'),
+            ("gate.workload is empty", "client", 'gate.workload=""'),
+            ("interlock.enabled=false", "client", "interlock.enabled=true", 'interlock.secret="0123456789abcdef"'),
+            ("gate.mode CLIENT goes with gate.selector", "waypoint", 'gate.mode="CLIENT"', "interlock.enabled=false"),
             ("istioVersion 1.30", "minimal", 'istioVersion="1.29"', 'gate.kind="TrafficExtension"'),
             ("istioVersion 1.27", "minimal", 'istioVersion="1.26"', 'gate.failStrategy="FAIL_RELOAD"'),
             ("accessLog.provider", "shared-companion", 'accessLog.provider=""'),

@@ -108,7 +108,8 @@ workloadSelector:
 {{- $_ := set $config "companion" $companion }}
 {{- end }}
 {{- if .Values.interlock.enabled }}{{ $_ := set $config "interlock" .Values.interlock.secret }}{{ end }}
-{{- if $gate.targetRefs }}{{ $_ := set $config "identity" "peerPrincipal" }}
+{{- if eq $gate.mode "CLIENT" }}{{ $_ := set $config "identity" $gate.workload }}
+{{- else if $gate.targetRefs }}{{ $_ := set $config "identity" "peerPrincipal" }}
 {{- else if not (include "sallyport.istioAtLeast" (list . "1.30")) }}{{ $_ := set $config "identity" "firstUriSan" }}{{ end }}
 {{- if eq $gate.installMode "headers" }}{{ $_ := set $config "hold" "headers" }}{{ end }}
 {{- toJson $config }}
@@ -146,8 +147,19 @@ workloadSelector:
 {{- if and (eq $gate.installMode "headers") $gate.module.pullSecret }}
 {{- fail "gate.module.pullSecret does not work with gate.installMode headers: istiod hands Secrets out for plugins only" }}
 {{- end }}
-{{- if and (eq $gate.installMode "headers") (ne $gate.mode "SERVER") }}
-{{- fail "gate.installMode headers goes with gate.mode SERVER only" }}
+{{- if ne $gate.mode "SERVER" }}
+{{- if ne $gate.installMode "plain" }}
+{{- fail "gate.mode CLIENT goes with gate.installMode plain only" }}
+{{- end }}
+{{- if $gate.targetRefs }}
+{{- fail "gate.mode CLIENT goes with gate.selector: a waypoint is on the way in" }}
+{{- end }}
+{{- if .Values.interlock.enabled }}
+{{- fail "gate.mode CLIENT goes with interlock.enabled=false: the secret would go out with every request" }}
+{{- end }}
+{{- if not $gate.workload }}
+{{- fail "gate.workload is empty: gate.mode CLIENT needs the SPIFFE ID of the pods" }}
+{{- end }}
 {{- end }}
 {{- if and (eq $gate.kind "TrafficExtension") (not (include "sallyport.istioAtLeast" (list . "1.30"))) }}
 {{- fail "gate.kind TrafficExtension needs istioVersion 1.30 or newer: an older control plane ignores it" }}

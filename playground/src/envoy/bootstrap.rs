@@ -135,6 +135,9 @@ fn http_connection_manager(config: &Config, discovered: &Path) -> Value {
 
 fn http_filters(config: &Config, discovered: &Path) -> Vec<Value> {
     let mut filters = Vec::new();
+    if config.peer_principal {
+        filters.push(json!({"name": "peer-principal", "typed_config": peer_principal()}));
+    }
     if let Some(wasm) = &config.wasm {
         filters.push(if wasm.discovered {
             let source = json!({"path_config_source": {"path": discovered}, "resource_api_version": "V3"});
@@ -157,6 +160,16 @@ fn http_filters(config: &Config, discovered: &Path) -> Vec<Value> {
     let router = typed("extensions.filters.http.router.v3.Router", json!({"suppress_envoy_headers": true}));
     filters.push(json!({"name": "envoy.filters.http.router", "typed_config": router}));
     filters
+}
+
+fn peer_principal() -> Value {
+    let source = json!({"inline_string": "%DOWNSTREAM_PEER_URI_SAN%"});
+    let value = json!({
+        "object_key": "io.istio.peer_principal",
+        "factory_key": "envoy.string",
+        "format_string": {"text_format_source": source},
+    });
+    typed("extensions.filters.http.set_filter_state.v3.Config", json!({"on_request_headers": [value]}))
 }
 
 /// What Envoy discovers of the module.

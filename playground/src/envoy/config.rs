@@ -33,6 +33,8 @@ pub struct Config {
     pub wasm: Option<Wasm>,
     /// An external authorizer, if any: what the module is compared with.
     pub ext_authz: Option<ExtAuthz>,
+    /// Whether the caller's URI SANs are kept in the filter state `io.istio.peer_principal`, as Istio does for waypoints.
+    pub peer_principal: bool,
     /// Worker threads, at least 1.
     pub concurrency: u32,
     /// A stream without activity is ended after this time.
@@ -122,6 +124,7 @@ impl Config {
             companion: None,
             wasm: None,
             ext_authz: None,
+            peer_principal: false,
             concurrency: 1,
             stream_idle_timeout: Duration::from_secs(30),
             start_timeout: Duration::from_secs(60),
