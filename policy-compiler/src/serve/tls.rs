@@ -58,6 +58,8 @@ impl Tls {
             ticks.tick().await;
             let stamps = self.files.stamps();
             if stamps == loaded {
+                // What is in use was put back in the place of files that could not be used.
+                companion.problem("tls", None);
                 continue;
             }
             match self.files.load() {

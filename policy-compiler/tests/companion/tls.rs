@@ -151,6 +151,31 @@ fn certificates_that_change_on_the_disk_are_taken_up() {
 }
 
 #[test]
+fn a_pair_that_is_put_back_is_nothing_wrong() {
+    let mesh = Mesh::new();
+    let folder = mesh.project.folder.path();
+    // As mounts do it: what is there under the name is a link, and the link is swapped.
+    let link = |to: &str| {
+        let _ = fs::remove_file(folder.join("next"));
+        std::os::unix::fs::symlink(folder.join(to), folder.join("next")).unwrap();
+        fs::rename(folder.join("next"), folder.join("server.key")).unwrap();
+    };
+    fs::rename(folder.join("server.key"), folder.join("good.key")).unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let files = mesh.ca.mint_server(SERVER).unwrap().write(other.path(), "server").unwrap();
+    fs::rename(files.key, folder.join("other.key")).unwrap();
+    link("good.key");
+    let companion = mesh.serve();
+    ready(&companion);
+    let admin = Client::new(companion.admin.unwrap());
+    let problems = || admin.get("/readyz", &[]).json()["problems"].clone();
+    link("other.key");
+    until("a problem", || (problems()[0]["kind"] == "tls").then_some(()));
+    link("good.key");
+    until("all well", || problems().as_array().unwrap().is_empty().then_some(()));
+}
+
+#[test]
 fn status_speaks_tls() {
     let mesh = Mesh::new();
     let companion = mesh.serve();
