@@ -52,6 +52,10 @@ fn the_fleet_is_listed_as_it_says_of_itself() {
     assert_eq!((metric("fleet_refusing"), metric("publications_total{result=\"published\"}")), (1.0, 1.0));
     assert!(metric("bundle_requests_total{code=\"200\"}") >= 6.0 && metric("sent_bytes_total") > 1000.0);
     assert_eq!(metric("bundle_serial") as u64, serial);
+    let before = metric("sent_bytes_total");
+    let head = companion.client().ask(hyper::Method::HEAD, "/v1/bundle", &[]).unwrap();
+    assert!(head.status == 200 && head.header("content-length").parse::<u64>().unwrap() > 100);
+    assert_eq!(metric("sent_bytes_total"), before, "nothing was sent");
 
     let url = format!("http://{}", companion.address);
     let status = |args: &[&str]| {
