@@ -117,6 +117,24 @@ fn older_proxies_show_the_first_name_alone() {
 }
 
 #[test]
+fn policy_that_goes_stale_soon_is_confirmed_sooner() {
+    let publisher = Publisher::new();
+    let staleness = Some(Staleness { after: 7, then: Otherwise::Deny });
+    let companion =
+        Scripted::start(Act::Serve(publisher.bundle_with(1, |parts| parts.settings.staleness = staleness)));
+    let gate = Gate::start(companion.address(), &publisher.configuration(), 2);
+    gate.wait_for_serial(1);
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < Duration::from_secs(18) {
+        assert_eq!(gate.status("/odd"), 200, "after {:?}, and the companion is well", begun.elapsed());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let calls = companion.calls(0);
+    let waits: Vec<_> = calls.iter().filter_map(|call| call.header("prefer")).collect();
+    assert!((5..18).contains(&waits.len()) && waits.iter().all(|wait| *wait == "wait=1"), "{waits:?}");
+}
+
+#[test]
 fn policy_that_nobody_confirms_goes_stale_where_it_says_so() {
     let publisher = Publisher::new();
     let stale = |serial, then| {
