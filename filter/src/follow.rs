@@ -137,7 +137,11 @@ impl Follower {
             return None;
         }
         let before = self.passed_by.as_ref();
-        if !self.subscription.is_behind(&notice) || before.is_some_and(|(known, _)| *known == notice) {
+        if !self.subscription.is_behind(&notice) {
+            return None;
+        }
+        if before.is_some_and(|(known, _)| *known == notice) {
+            self.telemetry.lags(self.subscription.active().map(|active| active.serial));
             return None;
         }
         let (bundle, _) = host::shared(&self.keys.bundle).ok()?;
