@@ -1,5 +1,6 @@
 //! What a proxy's metrics say where its workers do not agree. In a real Envoy they hardly ever do not for long enough to look; here, the
 //! workers' clocks differ.
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
