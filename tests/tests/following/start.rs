@@ -124,6 +124,7 @@ fn policy_that_goes_stale_soon_is_confirmed_sooner() {
         Scripted::start(Act::Serve(publisher.bundle_with(1, |parts| parts.settings.staleness = staleness)));
     let gate = Gate::start(companion.address(), &publisher.configuration(), 2);
     gate.wait_for_serial(1);
+    gate.wait_until("all workers have it", || gate.stat("sallyport_policy_loads_total") == Some(3));
     let begun = std::time::Instant::now();
     while begun.elapsed() < Duration::from_secs(18) {
         assert_eq!(gate.status("/odd"), 200, "after {:?}, and the companion is well", begun.elapsed());
