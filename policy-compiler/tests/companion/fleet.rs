@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use sallyport_engine::bundle::FORMAT;
+
 use super::common::{PROGRAM, Project};
 
 #[test]
@@ -10,12 +12,13 @@ fn the_fleet_is_listed_as_it_says_of_itself() {
     let companion = project.serve(&[]);
     let serial = companion.bundle().serial();
     let (now, old) = (serial.to_string(), (serial - 1).to_string());
+    let format = FORMAT.to_string();
     let says = |node, serial, more: &[(&str, &str)]| {
         let words = [
             ("x-sallyport-node", node),
             ("x-sallyport-serial", serial),
             ("x-sallyport-engine", "1"),
-            ("x-sallyport-format", "3"),
+            ("x-sallyport-format", &format),
             ("x-sallyport-module", "0.1.0"),
         ];
         companion.get("/v1/bundle/tools/docs", &[&words[..], more].concat()).status
@@ -36,7 +39,7 @@ fn the_fleet_is_listed_as_it_says_of_itself() {
     assert_eq!((&first["audience"], &first["serial"]), (&"tools/docs".into(), &serial.into()));
     assert_eq!(
         (&first["engine"], &first["format"], &first["module"]),
-        (&1.into(), &3.into(), &"0.1.0".into())
+        (&1.into(), &FORMAT.into(), &"0.1.0".into())
     );
     assert_eq!((&first["spiffeId"], &first["refused"]), (&().into(), &().into()));
     assert!(first["since"].as_str().unwrap().ends_with('Z') && first["lastSeen"].is_string());

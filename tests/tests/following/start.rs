@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
+use sallyport_engine::bundle::{ENGINE, FORMAT};
 use sallyport_engine::policy::{Otherwise, Staleness};
 
 use crate::gate::{Gate, PATIENCE, Publisher, inline};
@@ -66,7 +67,7 @@ fn one_worker_asks_for_all_and_tells_what_runs() {
     let header = |name| calls[0].header(name).unwrap_or_default().to_owned();
     assert_eq!(
         [header("x-sallyport-serial"), header("x-sallyport-engine"), header("x-sallyport-format")],
-        ["2", "1", "3"]
+        ["2".to_owned(), ENGINE.to_string(), FORMAT.to_string()]
     );
     assert_eq!((header("prefer"), header("accept-encoding")), ("wait=15".to_owned(), "gzip".to_owned()));
     assert!(calls[0].head.starts_with("get /v1/bundle http/1.1"), "{}", calls[0].head);
