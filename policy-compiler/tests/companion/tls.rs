@@ -133,7 +133,8 @@ fn bundles_are_for_the_namespace_of_who_asks_and_whom_they_are_granted_to() {
     let mesh_wide = of(&["spiffe://acme.internal/ns/istio-system/sa/ingress"]);
     let partner = of(&["spiffe://partner.example/ns/tools/sa/docs"]);
     let elsewhere = of(&["spiffe://acme.internal/workloads/tools"]);
-    let may: [(_, fn(&str) -> bool); 5] = [
+    type May = fn(&str) -> bool;
+    let may: [(_, May); 5] = [
         (&docs, |audience| audience.starts_with("tools")),
         (&gateway, |audience| audience.starts_with("tools") || audience == "edge/gateway"),
         (&mesh_wide, |_| true),
