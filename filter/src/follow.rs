@@ -10,9 +10,7 @@ use crate::telemetry::Telemetry;
 use sallyport_engine::Policy;
 use sallyport_engine::bundle::{Active, BundleError, Trust};
 use sallyport_engine::http::Head;
-use sallyport_engine::subscription::{
-    Answer, CALL_MILLIS, FetchError, Notice, Pace, Subscription, WAIT_SECONDS,
-};
+use sallyport_engine::subscription::{Answer, FetchError, Notice, Pace, Subscription, call_millis};
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -20,8 +18,6 @@ use std::rc::Rc;
 const TICK_MILLIS: u32 = 200;
 /// What the keys in shared memory begin with.
 const SHARED: &str = "sallyport.policy\n";
-/// How long the first call may take: there is no policy yet, so nobody is served by waiting.
-const FIRST_CALL_MILLIS: u64 = 5000;
 
 /// One worker's follower.
 #[derive(Debug)]
@@ -141,7 +137,11 @@ impl Follower {
             return None;
         }
         let before = self.passed_by.as_ref();
-        if !self.subscription.is_behind(&notice) || before.is_some_and(|(known, _)| *known == notice) {
+        if !self.subscription.is_behind(&notice) {
+            return None;
+        }
+        if before.is_some_and(|(known, _)| *known == notice) {
+            self.telemetry.lags(self.subscription.active().map(|active| active.serial));
             return None;
         }
         let (bundle, _) = host::shared(&self.keys.bundle).ok()?;
@@ -182,7 +182,9 @@ impl Follower {
 
     fn dispatch(&self, tag: &[u8]) -> Result<u32, HostError> {
         let serial = self.subscription.active().map(|active| active.serial.to_string());
-        let wait = format!("wait={WAIT_SECONDS}");
+        // Without something to hold it against, nobody is served by waiting.
+        let seconds = if tag.is_empty() { 0 } else { self.subscription.wait_seconds() };
+        let wait = format!("wait={seconds}");
         let mut headers: Vec<(&str, &[u8])> =
             vec![("accept", b"application/vnd.sallyport.bundle"), ("accept-encoding", b"gzip")];
         if let Some(serial) = &serial {
@@ -195,8 +197,7 @@ impl Follower {
         if !tag.is_empty() {
             headers.extend([("if-none-match", tag), ("prefer", wait.as_bytes())]);
         }
-        let timeout = if tag.is_empty() { FIRST_CALL_MILLIS } else { CALL_MILLIS };
-        self.companion.call(&self.companion.path, &headers, b"", timeout)
+        self.companion.call(&self.companion.path, &headers, b"", call_millis(seconds))
     }
 
     /// Reads what came of a call.

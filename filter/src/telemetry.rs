@@ -13,6 +13,11 @@ const MOST_COUNTERS: usize = 1000;
 /// What stands for an agent in a counter where there is none, or no room for its name.
 const NO_AGENT: &str = "none";
 const OTHER_AGENTS: &str = "others";
+/// Whether every worker has a policy.
+const LOADED: &str = "sallyport_policy_loaded";
+/// Which one; of several, the oldest.
+const SERIAL: &str = "sallyport_policy_serial";
+const CONFIG_ERROR: &str = "sallyport_config_error";
 
 /// The metrics that were used so far, by a number made of their names.
 #[derive(Debug, Default)]
@@ -84,23 +89,31 @@ impl Telemetry {
     /// Tells that the configuration could be read, and whether there is a policy to begin with. What an earlier configuration was
     /// reproached with is mended.
     pub(crate) fn configured(&self, loaded: bool) {
-        gauge("sallyport_policy_loaded", u64::from(loaded));
+        self.gauge(LOADED, &[], u64::from(loaded));
         for code in ConfigError::CODES {
-            gauge(&tagged(&[("reason", code)], "sallyport_config_error"), 0);
+            self.gauge(CONFIG_ERROR, &[("reason", code)], 0);
         }
     }
 
     /// Tells that a policy is in force.
     pub(crate) fn enforced(&self, serial: u64) {
-        gauge("sallyport_policy_loaded", 1);
-        gauge("sallyport_policy_serial", serial);
-        gauge("sallyport_policy_since_seconds", host::unix_seconds().unwrap_or(0));
+        self.gauge(LOADED, &[], 1);
+        self.gauge(SERIAL, &[], serial);
+        self.gauge("sallyport_policy_since_seconds", &[], host::unix_seconds().unwrap_or(0));
         add("sallyport_policy_loads_total");
+    }
+
+    /// Tells that this worker lacks what others have, with each tick: theirs may be what was told last, and metrics are the proxy's.
+    pub(crate) fn lags(&self, serial: Option<u64>) {
+        match serial {
+            None => self.gauge(LOADED, &[], 0),
+            Some(serial) => self.gauge(SERIAL, &[], serial),
+        }
     }
 
     /// Tells when the companion last confirmed the policy, in seconds since 1970.
     pub(crate) fn confirmed(&self, at: u64) {
-        gauge("sallyport_policy_confirmed_seconds", at);
+        self.gauge("sallyport_policy_confirmed_seconds", &[], at);
     }
 
     /// Tells what came of a call for a bundle.
@@ -115,14 +128,21 @@ impl Telemetry {
 
     /// Tells how many records wait for the companion, and how many were dropped since the proxy began.
     pub(crate) fn queued(&self, records: u64, dropped: u64) {
-        gauge("sallyport_audit_queued", records);
-        gauge("sallyport_audit_dropped", dropped);
+        self.gauge("sallyport_audit_queued", &[], records);
+        self.gauge("sallyport_audit_dropped", &[], dropped);
     }
 
     /// Tells that there is no policy, and why.
     pub(crate) fn misconfigured(&self, code: &str) {
-        gauge("sallyport_policy_loaded", 0);
-        gauge(&tagged(&[("reason", code)], "sallyport_config_error"), 1);
+        self.gauge(LOADED, &[], 0);
+        self.gauge(CONFIG_ERROR, &[("reason", code)], 1);
+    }
+
+    /// Sets a gauge. It is kept at hand, as the host keeps every definition for ever.
+    fn gauge(&self, name: &str, labels: &[(&str, &str)], value: u64) {
+        if let Some(metric) = self.metric(MetricType::Gauge, name, labels) {
+            let _ = host::record(metric, value);
+        }
     }
 }
 
@@ -135,12 +155,6 @@ fn hash(before: u64, text: &str) -> u64 {
 fn add(name: &str) {
     if let Ok(metric) = host::define_metric(MetricType::Counter, name) {
         let _ = host::increment(metric);
-    }
-}
-
-fn gauge(name: &str, value: u64) {
-    if let Ok(metric) = host::define_metric(MetricType::Gauge, name) {
-        let _ = host::record(metric, value);
     }
 }
 

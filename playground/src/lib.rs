@@ -13,6 +13,7 @@
 //! Limits: a body is at most [`MAX_MESSAGE_BYTES`] in the client and the upstream; every wait has a deadline.
 
 pub mod client;
+pub mod companion;
 pub mod envoy;
 mod message;
 pub mod pki;

@@ -95,6 +95,9 @@ impl Postgres {
     fn command(&self, name: &str) -> Command {
         let mut command = as_nobody(&self.bin.join(name));
         command.current_dir(self.folder.path()).env("TZ", "UTC").env("LC_ALL", "C");
+        if let Some(libraries) = libraries(&self.bin) {
+            command.env("LD_LIBRARY_PATH", libraries);
+        }
         command
     }
 }
@@ -103,6 +106,14 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// The libraries that were unpacked with the programs, where they were not installed: `usr/lib/MACHINE-linux-gnu` beside
+/// `usr/lib/postgresql/VERSION/bin`.
+fn libraries(bin: &Path) -> Option<PathBuf> {
+    let folder = bin.ancestors().nth(3).filter(|folder| *folder != Path::new("/usr/lib"))?;
+    let mut inside = folder.read_dir().ok()?.filter_map(Result::ok).map(|entry| entry.path());
+    inside.find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().contains("-linux-gnu")))
 }
 
 /// Gives a file or folder to whom the server runs as, with these permissions.

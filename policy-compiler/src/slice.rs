@@ -38,6 +38,16 @@ impl Audience {
         }
     }
 
+    /// The namespace, or that of the workload.
+    pub(crate) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Whether `other` is `self`, or lies in it.
+    pub(crate) fn contains(&self, other: &Self) -> bool {
+        self.namespace == other.namespace && (self.workload.is_none() || self.workload == other.workload)
+    }
+
     /// Whether what is meant for `self` concerns `other`: the same workload, or one is a namespace that the other lies in.
     pub(crate) fn concerns(&self, other: &Self) -> bool {
         let same = match (&self.workload, &other.workload) {

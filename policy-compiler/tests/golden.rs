@@ -1,5 +1,5 @@
-//! Bundles that were made once and are read for ever: `tests/golden/format-N.bundle`, one for each format that was released, and the
-//! current one. What the compiler makes today of the same policy must be the current one, byte for byte, on any machine.
+//! Bundles that were made once: `tests/golden/format-N.bundle` of the current format, which the compiler must make today of the same policy,
+//! byte for byte, on any machine; and of the formats before it, which are refused in words that say what to do.
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
@@ -38,7 +38,7 @@ fn the_compiler_makes_the_golden_bundle_of_today() {
     assert!(
         std::fs::read(current()).unwrap() == made,
         "the bundle of tests/golden/policy.yaml has changed: if that is meant, SALLYPORT_UPDATE=1 writes it anew; once the format \
-         was released, raise bundle::FORMAT and keep the old file"
+         was released, raise bundle::FORMAT and keep the old file, which is then refused"
     );
 }
 
@@ -85,23 +85,32 @@ fn the_signed_golden_bundle_is_that_of_today_and_verifies() {
 }
 
 #[test]
-fn every_golden_bundle_is_still_judged_by() {
+fn the_golden_bundle_is_judged_by() {
+    let mut native = Native::new(&std::fs::read(current()).unwrap()).unwrap();
+    for case in golden_cases() {
+        native.begin(&case).unwrap();
+        let observed = native.run(&case).unwrap();
+        assert_eq!(differences(&case, &observed), Vec::<String>::new(), "{}", case.name);
+    }
+}
+
+#[test]
+fn bundles_of_earlier_formats_are_refused_with_what_to_do() {
     let files = golden().read_dir().unwrap().map(|entry| entry.unwrap().path());
     let bundles: Vec<_> =
         files.filter(|path| path.extension().is_some_and(|name| name == "bundle")).collect();
-    assert!(bundles.contains(&current()));
-    for path in bundles {
-        let mut native = Native::new(&std::fs::read(&path).unwrap()).unwrap();
-        for case in golden_cases() {
-            native.begin(&case).unwrap();
-            let observed = native.run(&case).unwrap();
-            assert_eq!(
-                differences(&case, &observed),
-                Vec::<String>::new(),
-                "{} in {}",
-                case.name,
-                path.display()
-            );
+    let now = format!("format-{}", bundle::FORMAT);
+    let (current, earlier): (Vec<_>, Vec<_>) = bundles
+        .into_iter()
+        .partition(|path| path.file_stem().unwrap().to_str().unwrap().trim_end_matches("-signed") == now);
+    assert_eq!((current.len(), earlier.len() >= 2), (2, true), "{earlier:?}");
+    for path in earlier {
+        let bytes = std::fs::read(&path).unwrap();
+        let refused = [bundle::decode(&bytes).map(drop), Bundle::read(&bytes).map(drop)];
+        for refusal in refused.map(Result::unwrap_err) {
+            assert_eq!(refusal.code(), "format", "{}", path.display());
+            let text = refusal.to_string();
+            assert!(text.contains("older format") && text.contains("compile it anew"), "{text}");
         }
     }
 }
@@ -109,12 +118,15 @@ fn every_golden_bundle_is_still_judged_by() {
 #[test]
 fn a_bundle_of_another_format_is_refused_with_what_to_do() {
     let mut bytes = std::fs::read(current()).unwrap();
-    for other in [bundle::FORMAT - 1, bundle::FORMAT + 1, u16::MAX] {
+    let (older, newer) = ("the older format ", "the newer format ");
+    for (other, age, remedy) in [
+        (0, older, "compile it anew"),
+        (bundle::FORMAT - 1, older, "compile it anew"),
+        (bundle::FORMAT + 1, newer, "upgrade"),
+        (u16::MAX, newer, "upgrade"),
+    ] {
         bytes[8..10].copy_from_slice(&other.to_le_bytes());
         let refusal = bundle::decode(&bytes).unwrap_err().to_string();
-        assert!(
-            refusal.contains(&format!("format {other} is unknown")) && refusal.contains("upgrade"),
-            "{refusal}"
-        );
+        assert!(refusal.contains(&format!("{age}{other},")) && refusal.contains(remedy), "{refusal}");
     }
 }

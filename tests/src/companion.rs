@@ -2,23 +2,16 @@
 
 use std::error::Error;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use serde_json::Value;
-
-/// How long the companion may take to listen.
-const PATIENCE: Duration = Duration::from_secs(20);
+use sallyport_playground::companion;
 
 /// A running companion. It is killed when this is dropped.
 #[derive(Debug)]
 pub struct Companion {
-    child: Child,
+    _process: companion::Companion,
     address: SocketAddr,
 }
 
@@ -32,41 +25,14 @@ impl Companion {
     pub fn start_on(address: &str, arguments: &[&str]) -> Result<Self, Box<dyn Error>> {
         let mut command = Command::new(program()?);
         command.arg("serve").args(arguments).args(["--listen", address]);
-        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn()?;
-        let stderr = child.stderr.take().ok_or("no log")?;
-        let (send, lines) = channel();
-        // The log is read to its end, lest the companion waits for a reader.
-        thread::spawn(move || {
-            BufReader::new(stderr).lines().map_while(Result::ok).for_each(|line| drop(send.send(line)))
-        });
-        match announced(&lines) {
-            Ok(address) => Ok(Self { child, address }),
-            Err(error) => {
-                child.kill()?;
-                child.wait()?;
-                Err(error)
-            }
-        }
+        let mut process = companion::Companion::spawn(command)?;
+        let address = process.announced("serving")?;
+        Ok(Self { _process: process, address })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    /// Kills it without a chance to end in order.
-    pub fn kill(mut self) -> Result<(), Box<dyn Error>> {
-        self.child.kill()?;
-        self.child.wait()?;
-        Ok(())
-    }
-}
-
-impl Drop for Companion {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        drop(self.child.kill());
-        drop(self.child.wait());
     }
 }
 
@@ -75,20 +41,6 @@ pub fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let beside = path.with_extension("new");
     fs::write(&beside, bytes)?;
     fs::rename(beside, path)
-}
-
-fn announced(lines: &Receiver<String>) -> Result<SocketAddr, Box<dyn Error>> {
-    let begun = Instant::now();
-    let mut seen = String::new();
-    while let Some(left) = PATIENCE.checked_sub(begun.elapsed()) {
-        let Ok(line) = lines.recv_timeout(left) else { break };
-        let json: Value = serde_json::from_str(&line).unwrap_or_default();
-        if json["message"] == "serving" {
-            return Ok(json["address"].as_str().ok_or("no address")?.parse()?);
-        }
-        seen.push_str(&format!("\n  {line}"));
-    }
-    Err(format!("the companion does not listen; its log:{seen}").into())
 }
 
 /// The program beside the one that runs.

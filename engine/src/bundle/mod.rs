@@ -33,7 +33,7 @@ use core::fmt;
 /// How every bundle begins.
 pub const MAGIC: &[u8; 8] = b"SALLYPRT";
 /// The format that this engine writes and reads.
-pub const FORMAT: u16 = 3;
+pub const FORMAT: u16 = 4;
 /// What this engine can judge by: raised whenever policy can say something that older engines would not understand.
 pub const ENGINE: u32 = 1;
 /// The longest bundle, in bytes.
@@ -153,9 +153,14 @@ impl fmt::Display for BundleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Format(found) => {
+                let (age, remedy) = if *found < FORMAT {
+                    ("older", "compile it anew with this release")
+                } else {
+                    ("newer", "upgrade the filter, or what else reads it")
+                };
                 return write!(
                     f,
-                    "bundle format {found} is unknown here, this engine reads format {FORMAT}: upgrade the older of filter and compiler"
+                    "the bundle is of the {age} format {found}, and this engine reads format {FORMAT}: {remedy}"
                 );
             }
             Self::Engine(wanted) => {

@@ -73,8 +73,8 @@ fn every_field_is_held_to_its_limits() {
         Bundle::read(&bytes).err()
     };
     assert_eq!(changed(0, b"x"), Some(BundleError::NotABundle));
-    assert_eq!(changed(8, &2_u16.to_le_bytes()), Some(BundleError::Format(2)));
-    assert_eq!(changed(8, &4_u16.to_le_bytes()), Some(BundleError::Format(4)));
+    assert_eq!(changed(8, &(FORMAT - 1).to_le_bytes()), Some(BundleError::Format(FORMAT - 1)));
+    assert_eq!(changed(8, &(FORMAT + 1).to_le_bytes()), Some(BundleError::Format(FORMAT + 1)));
     assert_eq!(changed(10, &600_u16.to_le_bytes()), Some(BundleError::Header));
     assert_eq!(changed(12, &0_u32.to_le_bytes()), Some(BundleError::Engine(0)));
     assert_eq!(changed(12, &(ENGINE + 1).to_le_bytes()), Some(BundleError::Engine(ENGINE + 1)));

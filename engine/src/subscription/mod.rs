@@ -18,23 +18,26 @@ mod pace;
 pub use answer::{Answer, FetchError, MAX_TAG_LEN};
 pub use lease::{LEASE_MILLIS, Lease};
 pub use notice::Notice;
-pub use pace::{CALL_MILLIS, Pace, WAIT_SECONDS};
+pub use pace::{Pace, call_millis};
 
 use crate::bundle::{Active, Bundle, BundleError, Change, Trust};
 use crate::policy::Policy;
 use alloc::vec::Vec;
+use pace::{BETWEEN_SECONDS, WAIT_SECONDS};
 
 /// What one worker enforces, and whom it takes more from.
 #[derive(Debug, Default)]
 pub struct Subscription {
     trust: Trust,
     active: Option<Active>,
+    /// After how many seconds without a word of the companion what is in force is stale, if it ever is.
+    stale_after: Option<u32>,
 }
 
 impl Subscription {
     /// Begins without a policy.
     pub fn new(trust: Trust) -> Self {
-        Self { trust, active: None }
+        Self { trust, active: None, stale_after: None }
     }
 
     /// What is in force, if anything is.
@@ -69,7 +72,15 @@ impl Subscription {
         }
         let policy = bundle.policy()?;
         self.active = Some(Active::of(&bundle));
+        self.stale_after = policy.parts().settings.staleness.map(|staleness| staleness.after);
         Ok(Some(policy))
+    }
+
+    /// How long the companion may hold an answer back while nothing is new, in seconds: so long that what is in force is confirmed twice
+    /// before it is stale.
+    pub fn wait_seconds(&self) -> u64 {
+        let half = self.stale_after.map_or(u64::MAX, |after| u64::from(after) / 2);
+        half.saturating_sub(BETWEEN_SECONDS).min(WAIT_SECONDS)
     }
 
     /// Whether the proxy has a bundle that is newer than what is in force here.

@@ -1,9 +1,13 @@
 //! When the companion is asked again.
 
-/// How long the companion may hold an answer back while nothing is new, in seconds (`Prefer: wait`, RFC 7240 section 4.3).
-pub const WAIT_SECONDS: u64 = 15;
-/// How long a call may take.
-pub const CALL_MILLIS: u64 = 20_000;
+/// How long the companion may hold an answer back at most while nothing is new, in seconds (`Prefer: wait`, RFC 7240 section 4.3).
+pub(super) const WAIT_SECONDS: u64 = 15;
+/// What passes at most between an answer and the next call, the way there and back with it, in seconds.
+pub(super) const BETWEEN_SECONDS: u64 = 2;
+/// How long a call may take beside the time that the companion holds it back.
+const OWN_MILLIS: u64 = 5000;
+/// How long a call may take at most.
+pub(super) const CALL_MILLIS: u64 = call_millis(WAIT_SECONDS);
 /// The shortest time between two calls that both found something new, and that between others.
 const QUICK_MILLIS: u64 = 100;
 const STEADY_MILLIS: u64 = 1000;
@@ -13,6 +17,11 @@ const LONGEST_MILLIS: u64 = CALL_MILLIS + QUICK_MILLIS;
 const SLOWEST_MILLIS: u64 = 15_000;
 /// From the first failure's half a second, doubling leads beyond the slowest here.
 const MOST_FAILURES: u32 = 6;
+
+/// How long a call may take that the companion may hold back for so many seconds.
+pub const fn call_millis(wait_seconds: u64) -> u64 {
+    wait_seconds.saturating_mul(1000).saturating_add(OWN_MILLIS)
+}
 
 /// When to ask.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,3 +1,4 @@
+use super::pace::CALL_MILLIS;
 use super::*;
 use crate::bundle::{Terms, encode_under};
 use crate::http::Head;
@@ -34,6 +35,22 @@ fn the_newest_bundle_wins() {
     assert_eq!(here.active(), Some(&active(&bundle(6))));
     assert!(!here.is_behind(&notice(&bundle(6))) && here.is_told_by(&notice(&bundle(6))));
     assert!(here.is_behind(&notice(&bundle(7))) && !here.is_told_by(&notice(&bundle(7))));
+}
+
+#[test]
+fn what_goes_stale_soon_is_asked_for_sooner() {
+    let wait = |after: Option<u32>| {
+        let mut parts = fixture::parts();
+        parts.settings.staleness =
+            after.map(|after| crate::policy::Staleness { after, then: crate::policy::Otherwise::Deny });
+        let bundle = encode_under(&Policy::new(parts).unwrap(), &Terms::default()).unwrap();
+        let mut here = Subscription::new(Trust::default());
+        here.take(&bundle, None, Some(1)).unwrap();
+        here.wait_seconds()
+    };
+    assert_eq!([None, Some(u32::MAX), Some(3600), Some(34)].map(wait), [15; 4]);
+    assert_eq!([33, 32, 10, 7, 4, 1].map(|after| wait(Some(after))), [14, 14, 3, 1, 0, 0]);
+    assert_eq!(Subscription::new(Trust::default()).wait_seconds(), 15);
 }
 
 #[test]

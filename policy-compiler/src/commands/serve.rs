@@ -20,7 +20,7 @@ use crate::exit;
 use crate::project::Project;
 use crate::registry::{Access, Reference};
 use crate::serve::{
-    self, AuditOptions, Folder, Options, Place, Registry, Signed, Source, StateDir, Store, TlsFiles,
+    self, AuditOptions, Folder, Grant, Options, Place, Registry, Signed, Source, StateDir, Store, TlsFiles,
 };
 
 /// How often a look at the registry is tried; the next one follows soon in any case.
@@ -80,6 +80,9 @@ pub(super) struct Args {
     /// The CAs that clients' certificates must be from; without it, clients need none
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_client_ca: Option<PathBuf>,
+    /// Let who has such a SPIFFE ID fetch these bundles, besides those for its own namespace: `spiffe://example.org/ns/edge/sa/*=tools`; `=*` for all of them; may be given several times
+    #[arg(long, value_name = "PATTERN=AUDIENCE", requires = "tls_client_ca", value_parser = Grant::parse)]
+    authorize: Vec<Grant>,
     /// Take the records of exchanges that proxies send, and keep them here: a file (SQLite), or `postgres://user@host/database`
     #[arg(
         long,
@@ -172,6 +175,7 @@ impl Args {
             listen: self.listen,
             admin: self.admin,
             tls,
+            grants: self.authorize,
             audit,
             poll: Duration::from_secs(self.poll),
             max_connections: usize::try_from(self.max_connections).unwrap_or(usize::MAX),

@@ -22,7 +22,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::Companion;
-use super::routes::{MAX_WAIT, Peer};
+use super::access::Peer;
+use super::routes::MAX_WAIT;
 use super::tls::{Tls, spiffe_id};
 
 /// How long a client may take for the handshake of TLS.
@@ -157,10 +158,13 @@ async fn handshake(
     tls: &Tls,
     stream: TcpStream,
 ) -> io::Result<(tokio_rustls::server::TlsStream<TcpStream>, Peer)> {
-    let stream = TlsAcceptor::from(tls.current()).accept(stream).await?;
+    let current = tls.current();
+    let stream = TlsAcceptor::from(Arc::clone(&current.config)).accept(stream).await?;
     let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-    let peer = Peer(certificate.and_then(spiffe_id));
-    Ok((stream, peer))
+    let id = certificate.and_then(spiffe_id);
+    let is_ours =
+        id.as_ref().is_some_and(|id| current.home.as_ref().is_none_or(|home| home == id.trust_domain()));
+    Ok((stream, Peer { id: id.map(Arc::new), is_ours }))
 }
 
 /// Answers the requests of one connection, HTTP/1.1 or HTTP/2, as it begins.
@@ -181,7 +185,13 @@ where
         }
     });
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).max_buf_size(MAX_HEAD).max_headers(MAX_HEADERS);
+    // The time for a head counts from the end of the last answer.
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(IDLE)
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_HEADERS);
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -1,11 +1,12 @@
 //! Who asks for bundles, and what they run: as far as they say so themselves.
 //!
-//! Bounded: at most [`MAX_NODES`], and whoever was silent for [`LIFETIME`] is forgotten.
+//! Bounded: at most [`MAX_NODES`], of which one identity has at most [`MAX_OF_ONE`], and whoever was silent for [`LIFETIME`] is forgotten.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use sallyport_engine::identity::SpiffeId;
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -14,18 +15,23 @@ use super::conditional::Asked;
 
 /// The most nodes that are remembered; of more, those that were silent longest are forgotten.
 const MAX_NODES: usize = 20_000;
+/// The most nodes with the same SPIFFE ID: nobody who shows a certificate can drive all others out of the list.
+const MAX_OF_ONE: usize = 2000;
 /// How long a node is remembered that no longer asks. A long poll comes back at least every minute.
 const LIFETIME: Duration = Duration::from_secs(300);
 
 /// Nodes by what tells them apart.
 #[derive(Debug, Default)]
-pub(super) struct Fleet(Mutex<BTreeMap<Key, Entry>>);
+pub(super) struct Fleet(Mutex<Nodes>);
 
+/// Nodes by the identity that they show, if they show one.
+type Nodes = BTreeMap<Option<Arc<SpiffeId>>, BTreeMap<Key, Entry>>;
+
+/// What tells nodes of one identity apart, as far as they say so themselves.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 struct Key {
     node: String,
     audience: String,
-    spiffe_id: Option<Arc<str>>,
 }
 
 #[derive(Clone, Debug)]
@@ -82,18 +88,17 @@ pub(super) struct Counts {
 
 impl Fleet {
     /// Writes down what a node says. `true` if it refuses something that it did not before.
-    pub(super) fn note(&self, asked: &Asked, audience: &str, spiffe_id: Option<&Arc<str>>) -> bool {
+    pub(super) fn note(&self, asked: &Asked, audience: &str, id: Option<&Arc<SpiffeId>>) -> bool {
         let Some(node) = asked.node.clone() else { return false };
-        let key = Key { node, audience: audience.to_owned(), spiffe_id: spiffe_id.cloned() };
+        let key = Key { node, audience: audience.to_owned() };
         let now = SystemTime::now();
         let mut nodes = self.nodes();
-        let known = nodes.get(&key);
+        let known = nodes.get(&id.cloned()).and_then(|own| own.get(&key));
         let since = known.filter(|known| known.serial == asked.serial).map_or(now, |known| known.since);
         let before = known.and_then(|known| known.refused.as_deref());
         let newly = asked.refused.is_some() && before != asked.refused.as_deref();
-        if known.is_none() && nodes.len() >= MAX_NODES {
-            let oldest = nodes.iter().min_by_key(|(_, entry)| entry.seen).map(|(key, _)| key.clone());
-            oldest.and_then(|key| nodes.remove(&key));
+        if known.is_none() {
+            make_room(&mut nodes, id);
         }
         let entry = Entry {
             engine: asked.engine,
@@ -104,7 +109,7 @@ impl Fleet {
             since,
             seen: now,
         };
-        nodes.insert(key, entry);
+        nodes.entry(id.cloned()).or_default().insert(key, entry);
         newly
     }
 
@@ -112,17 +117,21 @@ impl Fleet {
     pub(super) fn expire(&self) {
         let now = SystemTime::now();
         let silent = |entry: &Entry| now.duration_since(entry.seen).is_ok_and(|since| since > LIFETIME);
-        self.nodes().retain(|_, entry| !silent(entry));
+        self.nodes().retain(|_, own| {
+            own.retain(|_, entry| !silent(entry));
+            !own.is_empty()
+        });
     }
 
     /// Everybody as JSON, and what is published: the newest serial, and that for each audience.
     pub(super) fn json(&self, serial: Option<u64>, published: impl Fn(&str) -> Option<u64>) -> String {
         self.expire();
         let nodes = self.nodes();
-        let listed = nodes.iter().map(|(key, entry)| Node {
+        let all = nodes.iter().flat_map(|(id, own)| own.iter().map(move |(key, entry)| (id, key, entry)));
+        let listed = all.map(|(id, key, entry)| Node {
             node: &key.node,
             audience: Some(key.audience.as_str()).filter(|audience| !audience.is_empty()),
-            spiffe_id: key.spiffe_id.as_deref(),
+            spiffe_id: id.as_deref().map(SpiffeId::as_str),
             engine: entry.engine,
             format: entry.format,
             module: entry.module.as_deref(),
@@ -132,14 +141,16 @@ impl Fleet {
             since: written(entry.since),
             last_seen: written(entry.seen),
         });
-        serde_json::to_string(&Listing { serial, nodes: listed.collect() }).unwrap_or_default()
+        let mut listed: Vec<_> = listed.collect();
+        listed.sort_by_key(|node| (node.node, node.audience));
+        serde_json::to_string(&Listing { serial, nodes: listed }).unwrap_or_default()
     }
 
     /// How many enforce what, where this is published for each audience.
     pub(super) fn counts(&self, published: impl Fn(&str) -> Option<u64>) -> Counts {
         self.expire();
         let mut counts = Counts::default();
-        for (key, entry) in self.nodes().iter() {
+        for (key, entry) in self.nodes().values().flatten() {
             match (entry.serial, published(&key.audience)) {
                 (None, _) => counts.none += 1,
                 (Some(theirs), Some(ours)) if theirs < ours => counts.behind += 1,
@@ -151,8 +162,33 @@ impl Fleet {
         counts
     }
 
-    fn nodes(&self) -> MutexGuard<'_, BTreeMap<Key, Entry>> {
+    fn nodes(&self) -> MutexGuard<'_, Nodes> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Forgets who was silent longest, of the same identity or of all, where there are as many as there may be.
+fn make_room(nodes: &mut Nodes, id: Option<&Arc<SpiffeId>>) {
+    let of = |own: &BTreeMap<Key, Entry>| {
+        own.iter().min_by_key(|(_, entry)| entry.seen).map(|(key, entry)| (entry.seen, key.clone()))
+    };
+    let id = id.cloned();
+    let own = nodes.get(&id).filter(|own| id.is_some() && own.len() >= MAX_OF_ONE);
+    let oldest = if own.is_some() {
+        own.and_then(of).map(|(_, key)| (id, key))
+    } else if nodes.values().map(BTreeMap::len).sum::<usize>() >= MAX_NODES {
+        let all = nodes.iter().filter_map(|(id, own)| of(own).map(|(seen, key)| (seen, id.clone(), key)));
+        all.min_by_key(|(seen, ..)| *seen).map(|(_, id, key)| (id, key))
+    } else {
+        None
+    };
+    if let Some((id, key)) = oldest
+        && let Some(own) = nodes.get_mut(&id)
+    {
+        own.remove(&key);
+        if own.is_empty() {
+            nodes.remove(&id);
+        }
     }
 }
 
@@ -192,9 +228,26 @@ mod tests {
         for number in 0..=MAX_NODES {
             fleet.note(&asked(&format!("n{number:06}"), None, None), "", None);
         }
-        assert_eq!(fleet.nodes().len(), MAX_NODES);
-        assert!(fleet.nodes().keys().all(|key| key.node != "n000000"));
-        fleet.nodes().values_mut().for_each(|entry| entry.seen -= LIFETIME * 2);
+        assert_eq!(fleet.nodes()[&None].len(), MAX_NODES);
+        assert!(fleet.nodes()[&None].keys().all(|key| key.node != "n000000"));
+
+        // One who shows a certificate drives out nobody but itself.
+        let id = |name: &str| Arc::new(SpiffeId::parse(format!("spiffe://a/{name}").as_bytes()).unwrap());
+        fleet.nodes().clear();
+        let (quiet, loud) = (id("quiet"), id("loud"));
+        fleet.note(&asked("q", None, None), "", Some(&quiet));
+        for number in 0..=MAX_NODES {
+            fleet.note(&asked(&format!("n{number:06}"), None, None), "", Some(&loud));
+        }
+        let sizes = |id| fleet.nodes()[&Some(id)].len();
+        assert_eq!(sizes(loud), MAX_OF_ONE);
+        assert_eq!(sizes(quiet), 1);
+
+        fleet
+            .nodes()
+            .values_mut()
+            .flat_map(BTreeMap::values_mut)
+            .for_each(|entry| entry.seen -= LIFETIME * 2);
         fleet.note(&asked("late", None, None), "", None);
         assert_eq!(fleet.counts(|_| None).none, 1);
     }

@@ -155,8 +155,13 @@ impl Folder {
         let content = Mark::of(bundle).map(|mark| mark.digest);
         let used = last.filter(|last| Some(last.digest) != content);
         let Some(path) = &self.serial else {
-            let least = used.map_or(last.map_or(0, |last| last.serial), |used| used.serial + 1);
-            return Ok(newest.max(least));
+            let least = match used {
+                Some(used) => used.serial.checked_add(1),
+                None => Some(last.map_or(0, |last| last.serial)),
+            };
+            let message = "the last serial there is was used, and filters take nothing below it: \
+                           start them and the companion anew, without its state and with a new key";
+            return least.map(|least| newest.max(least)).ok_or_else(|| Problem::new("serial", message));
         };
         let given = read_serial(path)?;
         match used.or(last) {

@@ -8,7 +8,7 @@ use super::fleet::Counts;
 use super::problem::Problem;
 
 /// The statuses that requests for bundles are answered with; others are counted together.
-const STATUSES: [u16; 7] = [200, 304, 400, 404, 409, 500, 503];
+const STATUSES: [u16; 8] = [200, 304, 400, 403, 404, 409, 500, 503];
 /// What can be wrong.
 const PROBLEMS: [&str; 6] = ["audit", "export", "policy", "registry", "state", "tls"];
 

@@ -10,6 +10,7 @@
 //!                                                          audit (writer) ◄─── records ◄────┘
 //! ```
 
+mod access;
 mod client;
 mod conditional;
 mod connections;
@@ -27,6 +28,7 @@ mod stamps;
 mod state;
 mod tls;
 
+pub(crate) use access::Grant;
 pub(crate) use client::{ClientFiles, get, post};
 pub(crate) use folder::{Folder, Place};
 pub(crate) use publisher::Source;
@@ -51,6 +53,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use access::Access;
 use connections::Listener;
 use fleet::{Fleet, written};
 use metrics::{Metrics, Number};
@@ -62,6 +65,9 @@ use tls::Tls;
 
 /// The most connections at once to look after the companion: room of their own, so that its health is seen when all others are taken.
 const MAX_ADMIN: usize = 128;
+
+/// Files that stay free for the companion itself: what it reads, writes, watches and asks.
+const OWN_FILES: usize = 128;
 
 /// How long the last publication has to get to the disk when the companion ends.
 const LAST_WRITE: Duration = Duration::from_secs(5);
@@ -75,6 +81,8 @@ pub(crate) struct Options {
     /// Where health, metrics and the fleet are shown, without TLS.
     pub(crate) admin: Option<SocketAddr>,
     pub(crate) tls: Option<TlsFiles>,
+    /// Who may fetch bundles besides those for its own namespace, where clients show certificates.
+    pub(crate) grants: Vec<Grant>,
     /// Where records of exchanges go, if they are taken.
     pub(crate) audit: Option<AuditOptions>,
     pub(crate) poll: Duration,
@@ -86,6 +94,7 @@ pub(crate) struct Options {
 struct Companion {
     published: watch::Sender<Option<Arc<Publication>>>,
     stopping: watch::Sender<bool>,
+    access: Access,
     fleet: Fleet,
     metrics: Metrics,
     /// What is wrong, by what it is wrong with.
@@ -118,9 +127,9 @@ pub(crate) fn run(options: Options) -> Result<(), String> {
 }
 
 async fn serve(options: Options) -> Result<(), String> {
-    allow_connections();
-    let companion = Arc::new(Companion::new());
+    let most = most_connections(options.max_connections);
     let certified = options.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+    let companion = Arc::new(Companion::new(Access::new(certified, options.grants)));
     let tls = options.tls.map(Tls::load).transpose()?.map(Arc::new);
     let audit =
         options.audit.map(|audit| Audit::start(audit, certified, &companion)).transpose()?.map(Arc::new);
@@ -129,8 +138,7 @@ async fn serve(options: Options) -> Result<(), String> {
         Publisher::new(options.source, options.state, options.poll, Arc::clone(&companion));
     publisher.restore()?;
     let router = routes::all(Arc::clone(&companion), audit);
-    let mut listeners =
-        vec![bind(options.listen, router, options.max_connections, tls.clone(), &companion).await?];
+    let mut listeners = vec![bind(options.listen, router, most, tls.clone(), &companion).await?];
     if let Some(address) = options.admin {
         let router = routes::administration(Arc::clone(&companion));
         listeners.push(bind(address, router, MAX_ADMIN, None, &companion).await?);
@@ -179,11 +187,20 @@ async fn bind(
     Ok(Listener { socket, router, tls, room, companion })
 }
 
-/// As many files, and so connections, as the system lets us have; by default it is often 1024.
-fn allow_connections() {
+/// How many connections filters may have at once. As many files are taken as the system grants, and enough of them are left for those who look after
+/// the companion and for itself: filters that take the last one would hide that they do.
+fn most_connections(wanted: usize) -> usize {
     let limits = getrlimit(Resource::Nofile);
     // Where that is not allowed, fewer connections must do.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limits.maximum, maximum: limits.maximum });
+    let Some(files) = getrlimit(Resource::Nofile).current else { return wanted };
+    let files = usize::try_from(files).unwrap_or(usize::MAX);
+    // Of very few, half.
+    let most = wanted.min(files.saturating_sub(MAX_ADMIN + OWN_FILES).max(files / 2));
+    if most < wanted {
+        tracing::warn!(wanted, most, "fewer connections than asked for: the system grants few files");
+    }
+    most
 }
 
 /// Waits for the signal to stop.
@@ -200,10 +217,11 @@ async fn stop_signal() -> Result<(), String> {
 // === impl Companion ===
 
 impl Companion {
-    fn new() -> Self {
+    fn new(access: Access) -> Self {
         Self {
             published: watch::Sender::new(None),
             stopping: watch::Sender::new(false),
+            access,
             fleet: Fleet::default(),
             metrics: Metrics::default(),
             problems: Mutex::default(),

@@ -18,10 +18,12 @@ use crate::Audience;
 use crate::keys::{self, SecretKey};
 use crate::slice::slice;
 
-/// The most slices that are kept.
+/// The most slices of a kind that are kept.
 const MAX_SLICES: usize = 1024;
-/// The most bytes of slices that are kept, compressed ones not counted.
-const MAX_SLICE_BYTES: usize = 256 * 1024 * 1024;
+/// The most bytes of slices for audiences that the policy names, compressed ones not counted.
+const MAX_NAMED_BYTES: usize = 192 * 1024 * 1024;
+/// The most bytes of slices for all others: there is little in them, and anybody may make names up.
+const MAX_OTHER_BYTES: usize = 64 * 1024 * 1024;
 /// How many slices are made at once.
 const SLICING: usize = 2;
 /// Where the engine that a bundle needs stands in it.
@@ -56,15 +58,20 @@ struct Slicing {
     /// Whom each service is for, by its number.
     services: Vec<Vec<Audience>>,
     keys: Vec<SecretKey>,
-    kept: Mutex<Kept>,
+    /// For audiences that the policy names, and their namespaces.
+    named: Mutex<Kept>,
+    /// For others. They have room of their own, so that names that somebody makes up drive nothing out that is asked for every day.
+    others: Mutex<Kept>,
     workers: Arc<Semaphore>,
 }
 
 type Cell = Arc<OnceCell<Result<Arc<Served>, BundleError>>>;
 
 /// Slices by audience, with a number that says how long ago each was asked for.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Kept {
+    /// The most bytes of them.
+    room: usize,
     slices: HashMap<Audience, (Cell, u64)>,
     clock: u64,
 }
@@ -143,8 +150,10 @@ impl Publication {
         services: Vec<Vec<Audience>>,
         keys: Vec<SecretKey>,
     ) -> Self {
-        let (kept, workers) = (Mutex::default(), Arc::new(Semaphore::new(SLICING)));
-        let slicing = Slicing { policy, services, keys, kept, workers };
+        let room = |bytes| Mutex::new(Kept::new(bytes));
+        let (named, others) = (room(MAX_NAMED_BYTES), room(MAX_OTHER_BYTES));
+        let workers = Arc::new(Semaphore::new(SLICING));
+        let slicing = Slicing { policy, services, keys, named, others, workers };
         Self { bundles: BTreeMap::from([(String::new(), Arc::new(whole))]), slicing: Some(Arc::new(slicing)) }
     }
 
@@ -199,13 +208,19 @@ impl Publication {
 
 impl Slicing {
     async fn slice(self: &Arc<Self>, audience: &Audience) -> Result<Arc<Served>, BundleError> {
-        let cell = self.kept.lock().unwrap_or_else(PoisonError::into_inner).cell(audience);
+        let kept = if self.names(audience) { &self.named } else { &self.others };
+        let cell = kept.lock().unwrap_or_else(PoisonError::into_inner).cell(audience);
         let make = || async {
             let (this, audience) = (Arc::clone(self), audience.clone());
             let made = in_turn(&self.workers, move || this.make(&audience)).await;
             made.unwrap_or(Err(BundleError::Payload)).map(Arc::new)
         };
         cell.get_or_init(make).await.clone()
+    }
+
+    /// Whether some service is for this very audience, or for a workload of this namespace.
+    fn names(&self, audience: &Audience) -> bool {
+        self.services.iter().flatten().any(|one| audience.contains(one))
     }
 
     fn make(&self, audience: &Audience) -> Result<Served, BundleError> {
@@ -219,6 +234,10 @@ impl Slicing {
 // === impl Kept ===
 
 impl Kept {
+    fn new(room: usize) -> Self {
+        Self { room, slices: HashMap::new(), clock: 0 }
+    }
+
     /// The place of a slice, which is made there if it is not yet.
     fn cell(&mut self, audience: &Audience) -> Cell {
         self.clock += 1;
@@ -226,7 +245,7 @@ impl Kept {
             *used = self.clock;
             return Arc::clone(cell);
         }
-        while self.slices.len() >= MAX_SLICES || self.bytes() > MAX_SLICE_BYTES {
+        while self.slices.len() >= MAX_SLICES || self.bytes() > self.room {
             let oldest = self.slices.iter().min_by_key(|(_, (_, used))| *used).map(|(name, _)| name.clone());
             let Some(oldest) = oldest else { break };
             self.slices.remove(&oldest);
@@ -250,6 +269,7 @@ mod tests {
     use std::time::Duration;
 
     use flate2::read::GzDecoder;
+    use sallyport_engine::policy::PolicyParts;
     use tokio::time::timeout;
 
     use super::*;
@@ -260,7 +280,7 @@ mod tests {
 
     #[test]
     fn slices_are_kept_while_there_is_room_and_those_asked_for_last_stay() {
-        let mut kept = Kept::default();
+        let mut kept = Kept::new(MAX_OTHER_BYTES);
         let first = kept.cell(&audience(0));
         for number in 1..=MAX_SLICES {
             kept.cell(&audience(number));
@@ -268,6 +288,22 @@ mod tests {
         }
         assert_eq!(kept.slices.len(), MAX_SLICES);
         assert!(!kept.slices.contains_key(&audience(1)) && kept.slices.contains_key(&audience(2)));
+    }
+
+    #[test]
+    fn what_the_policy_names_has_room_of_its_own() {
+        let audience = |text| Audience::parse(text).unwrap();
+        let policy = Policy::new(PolicyParts::default()).unwrap();
+        let services = vec![vec![audience("tools/docs")], vec![audience("finance")], Vec::new()];
+        let whole = Served::new(sallyport_engine::bundle::encode(&policy).unwrap()).unwrap();
+        let publication = Publication::of_policy(whole, policy, services, Vec::new());
+        let slicing = publication.slicing.unwrap();
+        for named in ["tools", "tools/docs", "finance"] {
+            assert!(slicing.names(&audience(named)), "{named}");
+        }
+        for other in ["tools/made-up", "finance/made-up", "made-up", "docs"] {
+            assert!(!slicing.names(&audience(other)), "{other}");
+        }
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,14 +12,15 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use axum::routing::post;
-use sallyport_engine::identity::{SpiffeId, SpiffePattern};
+use sallyport_engine::identity::SpiffePattern;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::Companion;
+use super::access::Peer;
 use super::conditional::Asked;
 use super::problem::{Problem, cut};
-use super::routes::{JSON, Peer, answer, refuse};
+use super::routes::{JSON, answer, refuse};
 use crate::audit::exporter::{self, Sink};
 use crate::audit::{Answer, Batch, BatchError, Epoch, MAX_BODY, Outcome, Proxy, Settings, Told, Writer};
 
@@ -87,7 +88,7 @@ async fn records(
                     error,
                     why = message,
                     node,
-                    peer = peer.0.0.as_deref(),
+                    peer = peer.0.name(),
                     "records were refused"
                 );
             }
@@ -162,13 +163,12 @@ impl Audit {
                 .and_then(Proxy::unverified)
                 .ok_or_else(|| refusal(StatusCode::BAD_REQUEST, "node", wanted));
         }
-        let id = peer.0.as_deref().ok_or_else(|| forbidden("the certificate names no single SPIFFE ID"))?;
-        let parsed = SpiffeId::parse(id.as_bytes())
-            .map_err(|_| forbidden("the certificate's SPIFFE ID is not well-formed"))?;
-        if !self.senders.is_empty() && !self.senders.iter().any(|sender| sender.matches(&parsed)) {
+        let id = peer.id.as_deref().ok_or_else(|| forbidden("the certificate names no single SPIFFE ID"))?;
+        if !self.senders.is_empty() && !self.senders.iter().any(|sender| sender.matches(id)) {
             return Err(forbidden("this identity may not send records"));
         }
-        Proxy::verified(id).ok_or_else(|| forbidden("the certificate's SPIFFE ID is not well-formed"))
+        Proxy::verified(id.as_str())
+            .ok_or_else(|| forbidden("the certificate's SPIFFE ID is not well-formed"))
     }
 }
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Extension, Path, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, RETRY_AFTER, VARY,
 };
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
 use sallyport_engine::bundle::{BundleError, FORMAT};
@@ -17,6 +17,7 @@ use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
 use super::Companion;
+use super::access::Peer;
 use super::conditional::{Asked, etag};
 use super::publication::Served;
 use super::records::{self, Audit};
@@ -30,10 +31,6 @@ pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json"
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4");
 const SERIAL: HeaderName = HeaderName::from_static("x-sallyport-serial");
 const APPLIED: HeaderName = HeaderName::from_static("preference-applied");
-
-/// Who is at the other end of a connection, by its certificate.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Peer(pub(super) Option<Arc<str>>);
 
 /// What is answered to one who asks for a bundle, as things are.
 enum Answer {
@@ -106,56 +103,83 @@ async fn fleet(State(companion): State<Arc<Companion>>) -> Response {
 
 type Shared = State<Arc<Companion>>;
 
-async fn whole(companion: Shared, peer: Extension<Peer>, headers: HeaderMap) -> Response {
-    bundle(companion, &peer, "", &headers).await
+async fn whole(companion: Shared, peer: Extension<Peer>, method: Method, headers: HeaderMap) -> Response {
+    bundle(companion, &peer, &method, "", &headers).await
 }
 
 async fn of_namespace(
     companion: Shared,
     peer: Extension<Peer>,
     Path(name): Path<String>,
+    method: Method,
     headers: HeaderMap,
 ) -> Response {
-    bundle(companion, &peer, &name, &headers).await
+    bundle(companion, &peer, &method, &name, &headers).await
 }
 
 async fn of_workload(
     companion: Shared,
     peer: Extension<Peer>,
     Path((namespace, workload)): Path<(String, String)>,
+    method: Method,
     headers: HeaderMap,
 ) -> Response {
-    bundle(companion, &peer, &format!("{namespace}/{workload}"), &headers).await
+    bundle(companion, &peer, &method, &format!("{namespace}/{workload}"), &headers).await
 }
 
-async fn bundle(State(companion): Shared, peer: &Peer, name: &str, headers: &HeaderMap) -> Response {
+async fn bundle(
+    State(companion): Shared,
+    peer: &Peer,
+    method: &Method,
+    name: &str,
+    headers: &HeaderMap,
+) -> Response {
     let asked = Asked::of(headers);
     let response = match (name, Audience::parse(name)) {
-        ("", _) => wait(&companion, &asked, peer, None).await,
-        (_, Ok(audience)) => wait(&companion, &asked, peer, Some(audience)).await,
+        ("", _) => admit(&companion, &asked, peer, None).await,
+        (_, Ok(audience)) => admit(&companion, &asked, peer, Some(audience)).await,
         (_, Err(why)) => refuse(StatusCode::NOT_FOUND, "audience", &why.to_string(), None),
     };
     let status = response.status().as_u16();
     companion.metrics.answered(status);
+    // The head alone is sent where only that was asked for.
+    if response.status() == StatusCode::OK && *method != Method::HEAD {
+        let length = response.body().size_hint().exact().unwrap_or(0);
+        companion.metrics.sent_bytes.add(usize::try_from(length).unwrap_or(usize::MAX));
+    }
     tracing::debug!(
         status,
         audience = name,
         node = asked.node,
-        peer = peer.0.as_deref(),
+        peer = peer.name(),
         serial = asked.serial,
         "answered"
     );
     response
 }
 
+/// Answers those who may have what they ask for.
+async fn admit(companion: &Companion, asked: &Asked, peer: &Peer, audience: Option<Audience>) -> Response {
+    if companion.access.allows(peer, audience.as_ref()) {
+        return wait(companion, asked, peer, audience).await;
+    }
+    if companion.access.tells() {
+        let audience = audience.as_ref().map(ToString::to_string);
+        tracing::warn!(peer = peer.name(), audience, "somebody asks for a bundle that is not for it");
+    }
+    let message = "a certificate with one SPIFFE ID `spiffe://…/ns/NAMESPACE/sa/…` fetches the bundles for that namespace; \
+                   for others, the companion must be told with --authorize";
+    refuse(StatusCode::FORBIDDEN, "identity", message, None)
+}
+
 /// Answers when there is something new, or when the time is over that the client waits.
 async fn wait(companion: &Companion, asked: &Asked, peer: &Peer, audience: Option<Audience>) -> Response {
     let name = audience.as_ref().map(ToString::to_string).unwrap_or_default();
-    if companion.fleet.note(asked, &name, peer.0.as_ref()) {
+    if companion.fleet.note(asked, &name, peer.id.as_ref()) {
         tracing::warn!(
             node = asked.node,
             audience = name,
-            peer = peer.0.as_deref(),
+            peer = peer.name(),
             code = asked.refused,
             serial = asked.serial,
             "a filter refused what it was sent"
@@ -168,7 +192,7 @@ async fn wait(companion: &Companion, asked: &Asked, peer: &Peer, audience: Optio
         let answer = judge(asked, audience.as_ref(), &mut published).await;
         let waits = matches!(answer, Answer::Same(_) | Answer::Ahead(_) | Answer::Nothing);
         if !waits || *stopping.borrow() || Instant::now() >= deadline {
-            return respond(companion, asked, answer).await;
+            return respond(asked, answer).await;
         }
         let waiting = companion.wait();
         let change = async {
@@ -181,7 +205,7 @@ async fn wait(companion: &Companion, asked: &Asked, peer: &Peer, audience: Optio
         drop(waiting);
         if changed.is_err() {
             // It is still there.
-            companion.fleet.note(asked, &name, peer.0.as_ref());
+            companion.fleet.note(asked, &name, peer.id.as_ref());
         }
     }
 }
@@ -209,9 +233,9 @@ async fn judge(asked: &Asked, audience: Option<&Audience>, published: &mut super
     }
 }
 
-async fn respond(companion: &Companion, asked: &Asked, answer: Answer) -> Response {
+async fn respond(asked: &Asked, answer: Answer) -> Response {
     let response = match answer {
-        Answer::Fresh(served) => fresh(companion, asked, &served).await,
+        Answer::Fresh(served) => fresh(asked, &served).await,
         Answer::Same(served) => {
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -246,9 +270,8 @@ async fn respond(companion: &Companion, asked: &Asked, answer: Answer) -> Respon
     applied(response, asked)
 }
 
-async fn fresh(companion: &Companion, asked: &Asked, served: &Served) -> Response {
+async fn fresh(asked: &Asked, served: &Served) -> Response {
     let bytes = if asked.gzip { served.gzip().await } else { served.bytes.clone() };
-    companion.metrics.sent_bytes.add(bytes.len());
     let mut response = Response::new(Body::from(bytes));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, BUNDLE);

@@ -47,8 +47,16 @@ pub(super) struct Looked {
     pub(super) publication: Publication,
     /// Bundles that were refused; the others are published all the same.
     pub(super) problem: Option<Problem>,
-    /// When a bundle that waits for its time may be published, in seconds since 1970.
+    /// When a bundle that waits for its time may be published, or one expires, in seconds since 1970.
     pub(super) again: Option<u64>,
+}
+
+/// A bundle that may be published.
+struct Good {
+    audience: String,
+    served: Served,
+    /// The first second at which it may no longer be, since 1970.
+    expires: Option<u64>,
 }
 
 /// Why one bundle is not published.
@@ -57,6 +65,11 @@ enum Refusal {
     Bundle(BundleError),
     /// It may be at this time.
     Until(u64),
+    /// It no longer may be, which is nothing wrong if something newer took its place.
+    Expired {
+        audience: String,
+        serial: u64,
+    },
 }
 
 impl Store {
@@ -118,24 +131,35 @@ impl Signed {
     }
 
     /// Verifies what is there now. What was published stays where nothing newer takes its place, unless its file was taken away and
-    /// nothing is wrong with the others.
+    /// nothing is wrong with the others. It keeps older ones out only while the keys vouch for it.
     pub(super) fn build(&self, last: Option<&Publication>) -> Result<Looked, Problem> {
         let trust = self.trust()?;
         let there = self.store.bundles().map_err(|why| Problem::new("bundles", why))?;
         let nothing = there.is_empty();
-        let (mut found, mut details, mut again) = (BTreeMap::<_, Vec<_>>::new(), Vec::new(), None::<u64>);
+        let (mut found, mut details, mut expired) = (BTreeMap::<_, Vec<_>>::new(), Vec::new(), Vec::new());
+        let mut again = None::<u64>;
         for (place, bytes) in there {
             match bytes.map_err(Refusal::File).and_then(|bytes| judge(bytes, &trust)) {
-                Ok((audience, served)) => found.entry(audience).or_default().push((place, served)),
+                Ok(Good { audience, served, expires }) => {
+                    again = again.into_iter().chain(expires).min();
+                    found.entry(audience).or_default().push((place, served));
+                }
                 Err(Refusal::Until(time)) => again = Some(again.map_or(time, |known| known.min(time))),
+                Err(Refusal::Expired { audience, serial }) => expired.push((place, audience, serial)),
                 Err(refusal) => details.push(detail(&place, &refusal)),
             }
         }
         let mut best = BTreeMap::new();
         for (audience, candidates) in found {
-            let published = last.and_then(|last| last.bundles().get(&audience)).cloned();
-            if let Some(chosen) = choose(candidates, published.as_deref(), &mut details) {
+            let published = last.and_then(|last| last.bundles().get(&audience));
+            let published = published.filter(|served| vouched(&trust, &served.bytes));
+            if let Some(chosen) = choose(candidates, published.map(Arc::as_ref), &mut details) {
                 best.insert(audience, Arc::new(chosen));
+            }
+        }
+        for (place, audience, serial) in expired {
+            if best.get(&audience).is_none_or(|best| best.serial <= serial) {
+                details.push(detail(&place, &Refusal::Bundle(BundleError::Expired)));
             }
         }
         if let Some(last) = last
@@ -202,18 +226,27 @@ fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// A bundle that may be published, with whom it is for.
-fn judge(bytes: Vec<u8>, trust: &Trust) -> Result<(String, Served), Refusal> {
+/// Whether one of the keys that may sign signed it, whatever the time.
+fn vouched(trust: &Trust, bytes: &[u8]) -> bool {
+    let signer = |bundle: &Bundle<'_>| trust.keys.as_ref().and_then(|keys| keys.verify(bundle).ok());
+    Bundle::read(bytes).is_ok_and(|bundle| signer(&bundle).is_some())
+}
+
+/// A bundle that may be published now.
+fn judge(bytes: Vec<u8>, trust: &Trust) -> Result<Good, Refusal> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs());
     let bundle = Bundle::read(&bytes).map_err(Refusal::Bundle)?;
+    let audience = bundle.audience().to_owned();
     match trust.accept(None, &bundle, now) {
         Err(BundleError::NotYet) => return Err(Refusal::Until(bundle.valid().start)),
+        Err(BundleError::Expired) => return Err(Refusal::Expired { audience, serial: bundle.serial() }),
         judged => judged.map_err(Refusal::Bundle)?,
     };
-    let audience = bundle.audience().to_owned();
+    let expires = Some(bundle.valid().end).filter(|end| *end != u64::MAX);
     // A bundle is good only if all of it is.
     bundle.policy().map_err(Refusal::Bundle)?;
-    Served::new(bytes).map(|served| (audience, served)).map_err(Refusal::Bundle)
+    let served = Served::new(bytes).map_err(Refusal::Bundle)?;
+    Ok(Good { audience, served, expires })
 }
 
 /// The newest of those for one audience, if it may take the place of what is published: filters would take nothing older, and nothing
@@ -244,10 +277,12 @@ fn choose(
 }
 
 fn detail(place: &str, refusal: &Refusal) -> Detail {
+    let of = |why: &BundleError| (why.code(), why.to_string());
     let (id, message) = match refusal {
-        Refusal::Bundle(why) => (why.code(), why.to_string()),
+        Refusal::Bundle(why) => of(why),
         Refusal::File(why) => ("unreadable", why.clone()),
-        Refusal::Until(_) => ("not_yet", String::new()),
+        Refusal::Until(_) => of(&BundleError::NotYet),
+        Refusal::Expired { .. } => of(&BundleError::Expired),
     };
     Detail { id: id.to_owned(), place: place.to_owned(), message, help: None }
 }

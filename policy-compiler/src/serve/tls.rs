@@ -34,7 +34,15 @@ pub(crate) struct TlsFiles {
 #[derive(Debug)]
 pub(super) struct Tls {
     files: TlsFiles,
-    current: Mutex<Arc<ServerConfig>>,
+    current: Mutex<Arc<Loaded>>,
+}
+
+/// What the files hold.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) config: Arc<ServerConfig>,
+    /// The trust domain of our own certificate, if that has a SPIFFE ID.
+    pub(super) home: Option<String>,
 }
 
 impl Tls {
@@ -45,7 +53,7 @@ impl Tls {
     }
 
     /// What to make a connection with that begins now.
-    pub(super) fn current(&self) -> Arc<ServerConfig> {
+    pub(super) fn current(&self) -> Arc<Loaded> {
         Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -58,11 +66,13 @@ impl Tls {
             ticks.tick().await;
             let stamps = self.files.stamps();
             if stamps == loaded {
+                // What is in use was put back in the place of files that could not be used.
+                companion.problem("tls", None);
                 continue;
             }
             match self.files.load() {
-                Ok(config) => {
-                    *self.current.lock().unwrap_or_else(PoisonError::into_inner) = config;
+                Ok(fresh) => {
+                    *self.current.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
                     companion.metrics.certificates_loaded.add(1);
                     companion.problem("tls", None);
                     tracing::info!("the certificate was read anew");
@@ -82,7 +92,7 @@ impl TlsFiles {
         stamps
     }
 
-    fn load(&self) -> Result<Arc<ServerConfig>, String> {
+    fn load(&self) -> Result<Arc<Loaded>, String> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
         let builder = builder.with_safe_default_protocol_versions().map_err(|why| why.to_string())?;
@@ -96,12 +106,13 @@ impl TlsFiles {
         };
         let key = PrivateKeyDer::from_pem_file(&self.key).map_err(|why| told(&self.key, &why))?;
         let chain = certificates(&self.certificate)?;
+        let home = chain.first().and_then(spiffe_id).map(|id| id.trust_domain().to_owned());
         let mut config = builder.with_single_cert(chain, key).map_err(|why| told(&self.certificate, &why))?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         // A session that is resumed would outlive the certificate that it began with.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
-        Ok(Arc::new(config))
+        Ok(Arc::new(Loaded { config: Arc::new(config), home }))
     }
 }
 
@@ -125,11 +136,10 @@ fn told(path: &Path, why: &dyn std::fmt::Display) -> String {
     format!("`{}` can not be used: {why}", path.display())
 }
 
-/// The SPIFFE ID of a certificate that was verified; `None` if it has none, or more than one name.
-pub(super) fn spiffe_id(certificate: &CertificateDer<'_>) -> Option<Arc<str>> {
+/// The SPIFFE ID of a certificate, of which the signatures are looked at elsewhere; `None` if it has none, or more than one name.
+pub(super) fn spiffe_id(certificate: &CertificateDer<'_>) -> Option<SpiffeId> {
     let pem =
         format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", STANDARD.encode(certificate));
     let [name] = uri_sans(pem.as_bytes())?.try_into().ok()?;
-    let id = SpiffeId::parse(&name).ok()?;
-    Some(id.as_str().into())
+    SpiffeId::parse(&name).ok()
 }

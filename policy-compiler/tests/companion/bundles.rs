@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::common::{Companion, Project, run, until};
+use super::common::{Companion, Project, replace, run, until};
 
 struct Signed {
     project: Project,
@@ -37,6 +37,12 @@ impl Signed {
         let (folder, key) = (self.project.name("bundles"), self.project.name("key.pub"));
         Companion::start(&[&["serve", "--bundles", &folder, "--key", &key], more].concat())
     }
+}
+
+/// A moment some seconds from now, as the command line has it.
+fn soon(seconds: i64) -> String {
+    let soon = time::OffsetDateTime::now_utc() + time::Duration::seconds(seconds);
+    soon.format(&time::format_description::well_known::Rfc3339).unwrap()
 }
 
 /// The ids of what is wrong, when there is as much of it.
@@ -150,13 +156,50 @@ fn retired_keys_sign_no_more() {
 fn a_bundle_that_waits_for_its_time_is_published_then() {
     let signed = Signed::new();
     signed.put("now", 1, &[]);
-    let soon = time::OffsetDateTime::now_utc() + time::Duration::seconds(4);
-    let soon = soon.format(&time::format_description::well_known::Rfc3339).unwrap();
-    signed.put("soon", 2, &["--not-before", &soon]);
+    signed.put("soon", 2, &["--not-before", &soon(4)]);
     let companion = signed.serve(&["--poll", "1"]);
     let first = companion.bundle();
     assert_eq!(first.serial(), 1);
     assert_eq!(companion.next(first.etag()).serial(), 2);
+}
+
+#[test]
+fn a_bundle_that_expires_while_it_is_published_shows() {
+    let signed = Signed::new();
+    signed.put("short", 2, &["--not-after", &soon(4)]);
+    let companion = signed.serve(&["--poll", "1"]);
+    let first = companion.bundle();
+    assert_eq!(companion.get("/readyz", &[]).json()["status"], "ready");
+    assert_eq!(problems(&companion, 1), ["expired"]);
+    let ready = companion.get("/readyz", &[]);
+    assert_eq!((ready.status, &ready.json()["status"]), (200, &"degraded".into()));
+    assert_eq!(companion.bundle().body, first.body, "who has it hears that there is nothing newer");
+    signed.put("long", 3, &[]);
+    assert_eq!(companion.next(first.etag()).serial(), 3);
+    // That an old one expired is nothing wrong.
+    until("all well", || (companion.get("/readyz", &[]).json()["status"] == "ready").then_some(()));
+}
+
+#[test]
+fn what_a_withdrawn_key_signed_keeps_nothing_out() {
+    let signed = Signed::new();
+    run(&["keygen", "-o", &signed.project.name("stolen")]);
+    fs::copy(signed.project.path("stolen.pub"), signed.project.path("second.pub")).unwrap();
+    signed.put_by("stolen", "far", 900, &[]);
+    signed.put("good", 3, &[]);
+    let second = signed.project.name("second.pub");
+    let companion = signed.serve(&["--key", &second, "--poll", "1"]);
+    assert_eq!(companion.bundle().serial(), 900);
+    // The same file now holds another key: the stolen one is known no more.
+    run(&["keygen", "-o", &signed.project.name("next")]);
+    replace(
+        &signed.project.path("second.pub"),
+        &fs::read_to_string(signed.project.path("next.pub")).unwrap(),
+    );
+    until("the newest that the keys vouch for", || (companion.bundle().serial() == 3).then_some(()));
+    assert_eq!(problems(&companion, 1), ["unknown_key"]);
+    signed.put("newer", 4, &[]);
+    until("the next one", || (companion.bundle().serial() == 4).then_some(()));
 }
 
 #[test]

@@ -1,14 +1,13 @@
 //! A project to publish, and a companion that publishes it.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use sallyport_playground::companion;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -60,10 +59,9 @@ pub(crate) struct Project {
 
 /// A running companion. It ends when this is dropped.
 pub(crate) struct Companion {
-    child: Child,
+    process: companion::Companion,
     pub(crate) address: SocketAddr,
     pub(crate) admin: Option<SocketAddr>,
-    lines: Arc<Mutex<Vec<Value>>>,
 }
 
 /// Runs the program to its end, which must be a good one.
@@ -168,35 +166,16 @@ impl Companion {
     }
 
     /// Starts it by a command of its own.
-    pub(crate) fn spawn(mut command: Command, admin: bool) -> Self {
-        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let (kept, stderr) = (Arc::clone(&lines), child.stderr.take().unwrap());
-        thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                let json = serde_json::from_str(&line).unwrap_or(Value::String(line));
-                kept.lock().unwrap().push(json);
-            }
-        });
-        let mut this = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), admin: None, lines };
-        this.address = this.announced("serving");
-        this.admin = admin.then(|| this.announced("administration"));
-        this
-    }
-
-    fn announced(&mut self, message: &str) -> SocketAddr {
-        until(message, || {
-            let ended = self.child.try_wait().unwrap();
-            assert!(ended.is_none(), "the companion ended: {:?}", self.log());
-            let lines = self.log();
-            let line = lines.iter().find(|line| line["message"] == message)?;
-            line["address"].as_str().unwrap().parse().ok()
-        })
+    pub(crate) fn spawn(command: Command, admin: bool) -> Self {
+        let mut process = companion::Companion::spawn(command).unwrap();
+        let address = process.announced("serving").unwrap();
+        let admin = admin.then(|| process.announced("administration").unwrap());
+        Self { process, address, admin }
     }
 
     /// What it logged.
     pub(crate) fn log(&self) -> Vec<Value> {
-        self.lines.lock().unwrap().clone()
+        self.process.log()
     }
 
     /// The lines with this message.
@@ -233,23 +212,16 @@ impl Companion {
     }
 
     pub(crate) fn id(&self) -> u32 {
-        self.child.id()
+        self.process.id()
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
+        let id = self.process.id().to_string();
         assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
     }
 
     /// Waits for its end; the exit code.
     pub(crate) fn ended(&mut self) -> Option<i32> {
-        until("the end", || self.child.try_wait().unwrap()).code()
-    }
-}
-
-impl Drop for Companion {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        until("the end", || self.process.ended().unwrap()).code()
     }
 }

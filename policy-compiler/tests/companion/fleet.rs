@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use sallyport_engine::bundle::FORMAT;
+
 use super::common::{PROGRAM, Project};
 
 #[test]
@@ -10,12 +12,13 @@ fn the_fleet_is_listed_as_it_says_of_itself() {
     let companion = project.serve(&[]);
     let serial = companion.bundle().serial();
     let (now, old) = (serial.to_string(), (serial - 1).to_string());
+    let format = FORMAT.to_string();
     let says = |node, serial, more: &[(&str, &str)]| {
         let words = [
             ("x-sallyport-node", node),
             ("x-sallyport-serial", serial),
             ("x-sallyport-engine", "1"),
-            ("x-sallyport-format", "3"),
+            ("x-sallyport-format", &format),
             ("x-sallyport-module", "0.1.0"),
         ];
         companion.get("/v1/bundle/tools/docs", &[&words[..], more].concat()).status
@@ -36,7 +39,7 @@ fn the_fleet_is_listed_as_it_says_of_itself() {
     assert_eq!((&first["audience"], &first["serial"]), (&"tools/docs".into(), &serial.into()));
     assert_eq!(
         (&first["engine"], &first["format"], &first["module"]),
-        (&1.into(), &3.into(), &"0.1.0".into())
+        (&1.into(), &FORMAT.into(), &"0.1.0".into())
     );
     assert_eq!((&first["spiffeId"], &first["refused"]), (&().into(), &().into()));
     assert!(first["since"].as_str().unwrap().ends_with('Z') && first["lastSeen"].is_string());
@@ -52,6 +55,10 @@ fn the_fleet_is_listed_as_it_says_of_itself() {
     assert_eq!((metric("fleet_refusing"), metric("publications_total{result=\"published\"}")), (1.0, 1.0));
     assert!(metric("bundle_requests_total{code=\"200\"}") >= 6.0 && metric("sent_bytes_total") > 1000.0);
     assert_eq!(metric("bundle_serial") as u64, serial);
+    let before = metric("sent_bytes_total");
+    let head = companion.client().ask(hyper::Method::HEAD, "/v1/bundle", &[]).unwrap();
+    assert!(head.status == 200 && head.header("content-length").parse::<u64>().unwrap() > 100);
+    assert_eq!(metric("sent_bytes_total"), before, "nothing was sent");
 
     let url = format!("http://{}", companion.address);
     let status = |args: &[&str]| {

@@ -2,10 +2,11 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::common::{Project, until};
+use super::common::{Companion, PROGRAM, Project, until};
 use super::http::Client;
 
 /// How long it takes until the other side ends the connection.
@@ -110,6 +111,47 @@ fn there_are_only_so_many_connections() {
             .ok()
             .filter(|answer| answer.status == 200)
     });
+}
+
+#[test]
+fn where_files_are_few_the_admin_listener_has_some_of_its_own() {
+    let project = Project::new();
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 600; exec \"$0\" \"$@\"", PROGRAM]).args(project.args());
+    command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    let companion = Companion::spawn(command, true);
+    let admin = Client::new(companion.admin.unwrap());
+    until("it is ready", || (admin.get("/readyz", &[]).status == 200).then_some(()));
+    let held: Vec<_> = (0..700).map(|_| TcpStream::connect(companion.address).unwrap()).collect();
+    until("it is full", || {
+        (companion.metric("sallyport_companion_connections_ended_total{why=\"limit\"}") >= 1.0).then_some(())
+    });
+    assert_eq!(admin.get("/healthz", &[]).status, 200);
+    // And for files: what is edited is read and published.
+    let before = companion.metric("sallyport_companion_bundle_serial");
+    project.edit("another");
+    until("the edit", || (companion.metric("sallyport_companion_bundle_serial") > before).then_some(()));
+    assert_eq!(companion.logged("a connection can not be taken").len(), 0);
+    assert_eq!(companion.logged("fewer connections than asked for: the system grants few files").len(), 1);
+    drop(held);
+}
+
+#[test]
+fn an_idle_connection_of_http_1_stays_for_longer_than_half_a_minute() {
+    let project = Project::new();
+    let companion = project.serve(&[]);
+    companion.bundle();
+    let mut stream = TcpStream::connect(companion.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let mut ask = || {
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: c\r\n\r\n").unwrap();
+        let mut head = [0; 512];
+        let length = stream.read(&mut head).unwrap();
+        String::from_utf8_lossy(&head[..length]).into_owned()
+    };
+    assert!(ask().starts_with("HTTP/1.1 200"));
+    thread::sleep(Duration::from_secs(35));
+    assert!(ask().starts_with("HTTP/1.1 200"));
 }
 
 #[test]

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use flate2::read::GzDecoder;
 use hyper::Method;
 
+use sallyport_engine::bundle::FORMAT;
+
 use super::common::{Project, until};
 use super::http::Client;
 
@@ -127,6 +129,8 @@ fn a_filter_that_could_not_use_it_is_told_to_upgrade() {
         assert_eq!(answer.status, 409, "{header}");
         assert!(answer.json()["upgrade"].as_str().unwrap().contains("module"));
     }
-    let good = [("x-sallyport-engine", "1"), ("x-sallyport-format", "3"), ("x-sallyport-module", "0.1.0")];
+    let format = FORMAT.to_string();
+    let good =
+        [("x-sallyport-engine", "1"), ("x-sallyport-format", &format), ("x-sallyport-module", "0.1.0")];
     assert_eq!(companion.get("/v1/bundle", &good).status, 200);
 }

@@ -172,6 +172,21 @@ fn a_serial_may_come_from_a_file() {
     assert_eq!(companion.bundle().body, next.body);
 }
 
+#[test]
+fn after_the_last_serial_there_is_none() {
+    let project = Project::new();
+    let (file, state) = (project.name("serial"), project.name("state"));
+    fs::write(&file, u64::MAX.to_string()).unwrap();
+    let last = project.serve(&["--serial-file", &file, "--state", &state]).bundle();
+    assert_eq!(last.serial(), u64::MAX);
+    let companion = project.serve(&["--state", &state]);
+    assert_eq!(companion.bundle().body, last.body);
+    project.edit("one");
+    let problem = until("a problem", || companion.get("/readyz", &[]).json()["problems"].get(0).cloned());
+    assert_eq!(problem["kind"], "serial");
+    assert_eq!(companion.bundle().body, last.body, "and not one that begins anew");
+}
+
 /// As Kubernetes mounts a ConfigMap: files are links into a folder behind a link that is swapped.
 #[test]
 fn a_mount_whose_links_are_swapped_is_followed() {

@@ -35,18 +35,11 @@ impl Mesh {
         ca.mint_server(SERVER).unwrap().write(folder, "server").unwrap();
     }
 
-    fn serve(&self) -> Companion {
+    fn serve(&self, more: &[&str]) -> Companion {
         let name = |name: &str| self.project.name(name);
-        self.project.serve(&[
-            "--tls-cert",
-            &name("server.pem"),
-            "--tls-key",
-            &name("server.key"),
-            "--tls-client-ca",
-            &name("ca.pem"),
-            "--admin",
-            "127.0.0.1:0",
-        ])
+        let (cert, key, ca) = (name("server.pem"), name("server.key"), name("ca.pem"));
+        let tls = ["--tls-cert", &cert, "--tls-key", &key, "--tls-client-ca", &ca, "--admin", "127.0.0.1:0"];
+        self.project.serve(&[&tls[..], more].concat())
     }
 }
 
@@ -75,9 +68,13 @@ fn speaking(client: &Client, http2: bool) -> Client {
 }
 
 fn asks(client: &Client) -> Result<u16, String> {
-    client
-        .ask(hyper::Method::GET, "/v1/bundle", &[("x-sallyport-node", "sidecar~1")])
-        .map(|answer| answer.status)
+    asks_for(client, "agents/research")
+}
+
+fn asks_for(client: &Client, audience: &str) -> Result<u16, String> {
+    let path = format!("/v1/bundle{}{audience}", if audience.is_empty() { "" } else { "/" });
+    let answer = client.ask(hyper::Method::GET, &path, &[("x-sallyport-node", "sidecar~1")]);
+    answer.map(|answer| answer.status)
 }
 
 fn ready(companion: &Companion) {
@@ -88,7 +85,7 @@ fn ready(companion: &Companion) {
 #[test]
 fn only_who_shows_a_certificate_is_served_and_is_listed_with_it() {
     let mesh = Mesh::new();
-    let companion = mesh.serve();
+    let companion = mesh.serve(&[]);
     ready(&companion);
     let svid = mesh.ca.mint(&[PROXY]).unwrap();
     let good = client(&companion, &mesh.ca, Some(&svid));
@@ -111,19 +108,60 @@ fn only_who_shows_a_certificate_is_served_and_is_listed_with_it() {
 
     // Two names are no identity.
     let two = mesh.ca.mint(&[PROXY, SERVER]).unwrap();
-    assert_eq!(asks(&speaking(&client(&companion, &mesh.ca, Some(&two)), false)), Ok(200));
+    assert_eq!(asks(&speaking(&client(&companion, &mesh.ca, Some(&two)), false)), Ok(403));
     let admin = Client::new(companion.admin.unwrap());
     let fleet = admin.get("/v1/fleet", &[]).json();
     let identities: Vec<_> =
         fleet["nodes"].as_array().unwrap().iter().map(|node| &node["spiffeId"]).collect();
-    assert_eq!(identities, [&serde_json::Value::Null, &PROXY.into()]);
+    assert_eq!(identities, [PROXY], "who is refused is not listed");
     assert_eq!(admin.get("/v1/bundle", &[]).status, 404, "bundles are for those with certificates");
+}
+
+#[test]
+fn bundles_are_for_the_namespace_of_who_asks_and_whom_they_are_granted_to() {
+    let mesh = Mesh::new();
+    let companion = mesh.serve(&[
+        "--authorize",
+        "spiffe://acme.internal/ns/edge/sa/gateway=tools",
+        "--authorize",
+        "spiffe://acme.internal/ns/istio-system/sa/*=*",
+    ]);
+    ready(&companion);
+    let of = |ids: &[&str]| speaking(&client(&companion, &mesh.ca, Some(&mesh.ca.mint(ids).unwrap())), true);
+    let docs = of(&["spiffe://acme.internal/ns/tools/sa/docs"]);
+    let gateway = of(&["spiffe://acme.internal/ns/edge/sa/gateway"]);
+    let mesh_wide = of(&["spiffe://acme.internal/ns/istio-system/sa/ingress"]);
+    let partner = of(&["spiffe://partner.example/ns/tools/sa/docs"]);
+    let elsewhere = of(&["spiffe://acme.internal/workloads/tools"]);
+    type May = fn(&str) -> bool;
+    let may: [(_, May); 5] = [
+        (&docs, |audience| audience.starts_with("tools")),
+        (&gateway, |audience| audience.starts_with("tools") || audience == "edge/gateway"),
+        (&mesh_wide, |_| true),
+        (&partner, |_| false),
+        (&elsewhere, |_| false),
+    ];
+    for (number, (client, may)) in may.into_iter().enumerate() {
+        for audience in
+            ["", "tools", "tools/docs", "tools/other", "finance", "finance/ledger", "edge/gateway"]
+        {
+            let wanted = if may(audience) { 200 } else { 403 };
+            assert_eq!(asks_for(client, audience), Ok(wanted), "{number} asks for `{audience}`");
+        }
+    }
+    let refused = companion.metric("sallyport_companion_bundle_requests_total{code=\"403\"}");
+    assert!(refused >= 20.0, "{refused}");
+    let told = companion.logged("somebody asks for a bundle that is not for it");
+    assert!((1..10).contains(&told.len()), "not each time: {}", told.len());
+    let admin = Client::new(companion.admin.unwrap());
+    let fleet = admin.get("/v1/fleet", &[]).json();
+    assert!(!fleet.to_string().contains("partner.example"), "who may have nothing is not listed");
 }
 
 #[test]
 fn certificates_that_change_on_the_disk_are_taken_up() {
     let mesh = Mesh::new();
-    let companion = mesh.serve();
+    let companion = mesh.serve(&[]);
     ready(&companion);
     let next = Ca::new("acme.internal").unwrap();
     let of = |ca: &Ca| speaking(&client(&companion, ca, Some(&ca.mint(&[PROXY]).unwrap())), false);
@@ -151,9 +189,34 @@ fn certificates_that_change_on_the_disk_are_taken_up() {
 }
 
 #[test]
+fn a_pair_that_is_put_back_is_nothing_wrong() {
+    let mesh = Mesh::new();
+    let folder = mesh.project.folder.path();
+    // As mounts do it: what is there under the name is a link, and the link is swapped.
+    let link = |to: &str| {
+        let _ = fs::remove_file(folder.join("next"));
+        std::os::unix::fs::symlink(folder.join(to), folder.join("next")).unwrap();
+        fs::rename(folder.join("next"), folder.join("server.key")).unwrap();
+    };
+    fs::rename(folder.join("server.key"), folder.join("good.key")).unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let files = mesh.ca.mint_server(SERVER).unwrap().write(other.path(), "server").unwrap();
+    fs::rename(files.key, folder.join("other.key")).unwrap();
+    link("good.key");
+    let companion = mesh.serve(&[]);
+    ready(&companion);
+    let admin = Client::new(companion.admin.unwrap());
+    let problems = || admin.get("/readyz", &[]).json()["problems"].clone();
+    link("other.key");
+    until("a problem", || (problems()[0]["kind"] == "tls").then_some(()));
+    link("good.key");
+    until("all well", || problems().as_array().unwrap().is_empty().then_some(()));
+}
+
+#[test]
 fn status_speaks_tls() {
     let mesh = Mesh::new();
-    let companion = mesh.serve();
+    let companion = mesh.serve(&[]);
     ready(&companion);
     let folder = mesh.project.folder.path();
     mesh.ca.mint(&[PROXY]).unwrap().write(folder, "own").unwrap();

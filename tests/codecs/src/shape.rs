@@ -18,7 +18,7 @@ shape! { struct PolicyParts {
     limits: Limits,
     settings: Settings,
 } }
-shape! { struct Service { name: String, hosts: Vec<Text>, ports: Vec<u16>, routes: Vec<Route>, profile: Option<u16> } }
+shape! { struct Service { name: String, hosts: Vec<Text>, ports: Vec<u16>, routes: Vec<Route>, profile: Option<u16>, tools: Vec<Text> } }
 shape! { struct Route { path: Text, protocol: Protocol, opaque_bodies: bool, batches: bool, opaque_numbers: bool } }
 shape! { enum Protocol { Http, Mcp, A2a, Grpc, Llm } }
 shape! { struct Agent { name: String, missions: Vec<u16>, profile: u16, mode: Mode } }
@@ -105,10 +105,10 @@ shape! { struct TextMatch { one_of: Vec<String>, min_chars: u32, max_chars: Opti
 shape! { struct TextPattern { classes: Vec<u8>, width: u16, next: Vec<u16>, accepts: Vec<bool> } }
 shape! { struct UrlMatch { schemes: Vec<String>, hosts: Vec<Text>, ports: Vec<u16>, private: bool } }
 
-shape! { struct Profile { treatments: Vec<Treatment> } }
+shape! { struct Profile { treatments: Vec<Treatment>, allow: Vec<u16> } }
 shape! { struct Treatment { request: Action, response: Action, tools: Action, redaction: Redaction } }
 shape! { enum Action { Off, Alert, Redact, Block } }
-shape! { enum Redaction { Label, Mask { first: u8, last: u8 } } }
+shape! { enum Redaction { Label, Hash, Mask { first: u8, last: u8 } } }
 
 shape! { struct Catalogue {
     detectors: Vec<Detector>,
@@ -117,10 +117,15 @@ shape! { struct Catalogue {
     triggers: Triggers,
     digits: Vec<u16>,
     shapes: Vec<u128>,
+    exceptions: Vec<Exception>,
+    key: Vec<u8>,
 } }
+shape! { struct Exception { detectors: Vec<u16>, value: Known, at: Option<Vec<String>>, tool: Option<Text> } }
+shape! { enum Known { Anything, Digest { salt: String, digest: Vec<u8> }, Pattern(of: Dfa) } }
 shape! { struct Detector { id: String, severity: Severity, threat: bool, finder: Finder } }
 shape! { enum Severity { Low, Medium, High, Critical } }
-shape! { enum Finder { Pattern(of: Pattern), Structural(of: Structural) } }
+shape! { enum Finder { Pattern(of: Pattern), Structural(of: Structural), Values(of: Values) } }
+shape! { struct Values { set: u8, lengths: Vec<u8>, salt: String, digests: Vec<u8> } }
 shape! { enum Structural {
     MetadataHost, PrivateHost, DangerousScheme, OperatorKey, SecretField, ToolChanged, ToolCollision, ToolLookalike,
     ScanTruncated, ScanBudget
@@ -143,11 +148,10 @@ shape! { struct Triggers {
     ranges: Vec<(u8, u8)>,
     children: Vec<u8>,
     labels: Vec<u8>,
-    fails: Vec<u16>,
     words: Vec<(u16, Word)>,
 } }
 shape! { struct Word { meaning: Meaning, length: u8 } }
-shape! { enum Meaning { Anchor(of: u16), Context(of: u8), Digit, Escape, Host } }
+shape! { enum Meaning { Anchor(of: u16), Context(of: u8), Digit, Escape, Url, Address } }
 shape! { enum Check {
     Luhn, PaymentCard, CardTrack, Iban, Aba, SwiftBic, Ssn, Itin, Npi, Dea, CaSin, PhoneNanp, Nhs, Nino, EsNif,
     ItFiscalCode, DeTaxId, FrNir, PlPesel, NlBsn, SePersonnummer, FiHetu, Verhoeff, Aadhaar, InPan, AuTfn, AuAbn,

@@ -1,8 +1,9 @@
-//! Metrics: ids per definition, values per name, as in Envoy's stats.
+//! Metrics: ids per definition, values per name, as in Envoy's stats, which all VMs of a process share.
 
 use std::collections::BTreeMap;
 
 use super::abi::{Answer, Status};
+use super::shared::Shared;
 
 /// How ids of one kind are apart; what is left over names the kind.
 const ID_STEP: u32 = 4;
@@ -25,12 +26,16 @@ pub enum Metric {
 
 #[derive(Debug, Default)]
 pub(super) struct Metrics {
-    values: BTreeMap<String, Metric>,
+    values: Shared,
     names: BTreeMap<u32, String>,
     defined: [u32; 3],
 }
 
 impl Metrics {
+    pub(super) fn of(values: Shared) -> Self {
+        Self { values, ..Self::default() }
+    }
+
     pub(super) fn define(&mut self, kind: u32, name: &[u8]) -> Answer<u32> {
         let fresh = match kind {
             0 => Metric::Counter(0),
@@ -39,7 +44,7 @@ impl Metrics {
             _ => return Err(Status::BadArgument.into()),
         };
         let name = String::from_utf8_lossy(name).into_owned();
-        self.values.entry(name.clone()).or_insert(fresh);
+        self.values.with_metrics(|values| values.entry(name.clone()).or_insert(fresh).to_owned());
         let defined = self.defined.get_mut(kind as usize).ok_or(Status::BadArgument)?;
         *defined += 1;
         let id = *defined * ID_STEP + kind;
@@ -48,39 +53,44 @@ impl Metrics {
     }
 
     pub(super) fn increment(&mut self, id: u32, offset: i64) -> Answer {
-        match (id % ID_STEP, self.of(id)) {
-            (0, Some(Metric::Counter(value))) if offset > 0 => *value += offset.unsigned_abs(),
-            (1, Some(Metric::Gauge(value))) => *value = value.saturating_add_signed(offset),
-            (0 | 1, None) => return Err(Status::NotFound.into()),
-            _ => return Err(Status::BadArgument.into()),
-        }
-        Ok(())
+        self.change(id, |metric| {
+            match (id % ID_STEP, metric) {
+                (0, Some(Metric::Counter(value))) if offset > 0 => *value += offset.unsigned_abs(),
+                (1, Some(Metric::Gauge(value))) => *value = value.saturating_add_signed(offset),
+                (0 | 1, None) => return Err(Status::NotFound.into()),
+                _ => return Err(Status::BadArgument.into()),
+            }
+            Ok(())
+        })
     }
 
     pub(super) fn record(&mut self, id: u32, recorded: u64) -> Answer {
-        match self.of(id) {
-            Some(Metric::Counter(value)) => *value += recorded,
-            Some(Metric::Gauge(value)) => *value = recorded,
-            Some(Metric::Histogram { count, sum }) => (*count, *sum) = (*count + 1, *sum + recorded),
-            None => return Err(Status::NotFound.into()),
-        }
-        Ok(())
+        self.change(id, |metric| {
+            match metric {
+                Some(Metric::Counter(value)) => *value += recorded,
+                Some(Metric::Gauge(value)) => *value = recorded,
+                Some(Metric::Histogram { count, sum }) => (*count, *sum) = (*count + 1, *sum + recorded),
+                None => return Err(Status::NotFound.into()),
+            }
+            Ok(())
+        })
     }
 
     pub(super) fn get(&mut self, id: u32) -> Answer<u64> {
-        match (id % ID_STEP, self.of(id)) {
+        self.change(id, |metric| match (id % ID_STEP, metric) {
             (_, Some(Metric::Counter(value) | Metric::Gauge(value))) => Ok(*value),
             (0 | 1, None) => Err(Status::NotFound.into()),
             _ => Err(Status::BadArgument.into()),
-        }
+        })
     }
 
-    pub(super) fn all(&self) -> &BTreeMap<String, Metric> {
-        &self.values
+    pub(super) fn all(&self) -> BTreeMap<String, Metric> {
+        self.values.with_metrics(|values| values.clone())
     }
 
-    fn of(&mut self, id: u32) -> Option<&mut Metric> {
-        self.values.get_mut(self.names.get(&id)?)
+    fn change<T>(&self, id: u32, work: impl FnOnce(Option<&mut Metric>) -> T) -> T {
+        let name = self.names.get(&id);
+        self.values.with_metrics(|values| work(name.and_then(|name| values.get_mut(name))))
     }
 }
 

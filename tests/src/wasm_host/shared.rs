@@ -1,9 +1,10 @@
-//! What the VMs of one Envoy share: keyed data with compare-and-swap, and queues.
+//! What the VMs of one Envoy share: keyed data with compare-and-swap, queues, and the values of metrics.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::abi::{Answer, Status};
+use super::metrics::Metric;
 
 /// The shared memory of one process. Clones are the same memory; give one to every VM that should see it.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +15,7 @@ struct State {
     data: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
     last_cas: u32,
     queues: Vec<Queue>,
+    metrics: BTreeMap<String, Metric>,
 }
 
 #[derive(Debug)]
@@ -28,6 +30,11 @@ impl Shared {
     /// Forgets all data; queues stay.
     pub(super) fn clear(&self) {
         self.state().data.clear();
+    }
+
+    /// Does something with the values of all metrics, by name.
+    pub(super) fn with_metrics<T>(&self, work: impl FnOnce(&mut BTreeMap<String, Metric>) -> T) -> T {
+        work(&mut self.state().metrics)
     }
 
     /// The value under a key and its version.

@@ -78,7 +78,7 @@ impl Vm {
             memory: None,
             allocate: None,
             log: Vec::new(),
-            metrics: Metrics::default(),
+            metrics: Metrics::of(options.shared.clone()),
             shared: options.shared.clone(),
             tick_period_ms: 0,
             streams: BTreeMap::new(),
@@ -158,8 +158,8 @@ impl Vm {
         self.store.data().memory.map_or(0, |memory| memory.data_size(&self.store))
     }
 
-    /// Metrics by name, without Envoy's `wasmcustom.` before it.
-    pub fn metrics(&self) -> &BTreeMap<String, Metric> {
+    /// Metrics by name, without Envoy's `wasmcustom.` before it: those of all VMs that share something.
+    pub fn metrics(&self) -> BTreeMap<String, Metric> {
         self.store.data().metrics.all()
     }
 

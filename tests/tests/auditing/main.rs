@@ -11,6 +11,8 @@ mod faults;
 mod gate;
 mod marks;
 mod monitoring;
+#[path = "../support/gate.rs"]
+mod support;
 mod trap;
 #[path = "../following/trapping.rs"]
 mod trapping;

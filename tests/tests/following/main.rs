@@ -10,6 +10,8 @@ mod keys;
 mod scripted;
 mod served;
 mod start;
+#[path = "../support/gate.rs"]
+mod support;
 mod swaps;
 mod trap;
 mod trapping;

@@ -95,7 +95,7 @@ fn the_gate_outlives_its_companion_and_finds_it_again() {
     let open = |path: &str| (0..20).all(|_| gate.status(path) == 200);
     gate.wait_until("the first policy is enforced", || open("/odd"));
     let serial = gate.serial();
-    companion.kill().unwrap();
+    drop(companion);
     gate.wait_until("the companion is missed", || gate.fetched("status") + gate.fetched("unreachable") > 1);
     assert!(open("/odd"), "the policy stays");
     // What was edited meanwhile is served by the one that comes after.
@@ -105,7 +105,7 @@ fn the_gate_outlives_its_companion_and_finds_it_again() {
     assert!(gate.serial() > serial, "{:?} after {serial:?}", gate.serial());
     // One that is started again without an edit serves what there is.
     let serial = gate.serial();
-    companion.kill().unwrap();
+    drop(companion);
     let unchanged = gate.fetched("unchanged");
     let _companion = project.serve(&address.to_string());
     gate.wait_until("it is confirmed", || gate.fetched("unchanged") > unchanged);

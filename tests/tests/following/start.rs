@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
+use sallyport_engine::bundle::{ENGINE, FORMAT};
 use sallyport_engine::policy::{Otherwise, Staleness};
 
 use crate::gate::{Gate, PATIENCE, Publisher, inline};
@@ -66,7 +67,7 @@ fn one_worker_asks_for_all_and_tells_what_runs() {
     let header = |name| calls[0].header(name).unwrap_or_default().to_owned();
     assert_eq!(
         [header("x-sallyport-serial"), header("x-sallyport-engine"), header("x-sallyport-format")],
-        ["2", "1", "3"]
+        ["2".to_owned(), ENGINE.to_string(), FORMAT.to_string()]
     );
     assert_eq!((header("prefer"), header("accept-encoding")), ("wait=15".to_owned(), "gzip".to_owned()));
     assert!(calls[0].head.starts_with("get /v1/bundle http/1.1"), "{}", calls[0].head);
@@ -114,6 +115,25 @@ fn older_proxies_show_the_first_name_alone() {
             gate.caller_of(names).send(&sallyport_playground::Request::new("GET", crate::gate::HOST, "/odd"));
         assert_eq!(answer.unwrap().status, status, "{source} of {names:?}");
     }
+}
+
+#[test]
+fn policy_that_goes_stale_soon_is_confirmed_sooner() {
+    let publisher = Publisher::new();
+    let staleness = Some(Staleness { after: 7, then: Otherwise::Deny });
+    let companion =
+        Scripted::start(Act::Serve(publisher.bundle_with(1, |parts| parts.settings.staleness = staleness)));
+    let gate = Gate::start(companion.address(), &publisher.configuration(), 2);
+    gate.wait_for_serial(1);
+    gate.wait_until("all workers have it", || gate.stat("sallyport_policy_loads_total") == Some(3));
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < Duration::from_secs(18) {
+        assert_eq!(gate.status("/odd"), 200, "after {:?}, and the companion is well", begun.elapsed());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let calls = companion.calls(0);
+    let waits: Vec<_> = calls.iter().filter_map(|call| call.header("prefer")).collect();
+    assert!((5..18).contains(&waits.len()) && waits.iter().all(|wait| *wait == "wait=1"), "{waits:?}");
 }
 
 #[test]

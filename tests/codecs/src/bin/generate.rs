@@ -1,11 +1,13 @@
-//! Writes the policies that are measured, as each codec has them: `generate DIRECTORY TABLES`.
+//! Writes the policies that are measured, as each codec has them: `generate DIRECTORY TABLES BUNDLE`.
 
 use codecs::shape::*;
 use codecs::*;
 use std::{env, fs, path::Path};
 
 fn main() {
-    let [directory, tables] = [1, 2].map(|at| env::args().nth(at).expect("generate DIRECTORY TABLES"));
+    let [directory, tables, bundle] =
+        [1, 2, 3].map(|at| env::args().nth(at).expect("generate DIRECTORY TABLES BUNDLE"));
+    check(&fs::read(bundle).expect("a bundle"));
     let tables = fs::read(tables).expect("the compiled detectors");
     let (catalogue, _) =
         postcard::take_from_bytes::<Catalogue>(&tables).expect("the shapes are the engine's");
@@ -23,6 +25,14 @@ fn main() {
     let nobody = Agent { name: String::new(), missions: Vec::new(), profile: 0, mode: Mode::Enforce };
     hollow.agents = vec![nobody; 60_000];
     write(Path::new(&directory), "hollow", &hollow);
+}
+
+/// Holds the shapes against a bundle that the engine reads: what is measured is to be what it carries.
+fn check(bundle: &[u8]) {
+    let policy = sallyport_engine::bundle::decode(bundle).expect("a bundle of this engine");
+    let bytes = postcard::to_allocvec(policy.parts()).unwrap();
+    let parts = postcard::from_bytes::<PolicyParts>(&bytes).expect("the shapes are the engine's");
+    assert!(bytes == postcard::to_allocvec(&parts).unwrap(), "the shapes are not the engine's");
 }
 
 fn write(directory: &Path, name: &str, parts: &PolicyParts) {
@@ -65,6 +75,7 @@ fn policy(agents: u32, missions: u32, catalogue: &Catalogue) -> PolicyParts {
             opaque_numbers: false,
         }],
         profile: None,
+        tools: Vec::new(),
     };
     let treatment = Treatment {
         request: Action::Block,
@@ -100,7 +111,7 @@ fn policy(agents: u32, missions: u32, catalogue: &Catalogue) -> PolicyParts {
                 rules: (0..20).map(|number| rule(mission, number)).collect(),
             })
             .collect(),
-        profiles: vec![Profile { treatments: vec![treatment; catalogue.detectors.len()] }],
+        profiles: vec![Profile { treatments: vec![treatment; catalogue.detectors.len()], allow: Vec::new() }],
         catalogue: catalogue.clone(),
         limits: Limits { max_body_bytes: 1 << 20 },
         settings: Settings {
