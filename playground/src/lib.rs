@@ -13,10 +13,12 @@
 //! Limits: a body is at most [`MAX_MESSAGE_BYTES`] in the client and the upstream; every wait has a deadline.
 
 pub mod client;
+pub mod companion;
 pub mod envoy;
 mod message;
 pub mod pki;
 pub mod postgres;
+mod process;
 pub mod upstream;
 
 pub use message::{Body, Framing, Headers, Request, Response};

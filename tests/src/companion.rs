@@ -2,25 +2,15 @@
 
 use std::error::Error;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use serde_json::Value;
+use sallyport_playground::companion;
 
-/// How long the companion may take to listen.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A running companion. It is killed when this is dropped.
+/// A running companion. It is stopped when this is dropped.
 #[derive(Debug)]
-pub struct Companion {
-    child: Child,
-    address: SocketAddr,
-}
+pub struct Companion(companion::Companion);
 
 impl Companion {
     /// Starts `policy-compiler serve` with these arguments, on a port that the system chooses.
@@ -32,41 +22,17 @@ impl Companion {
     pub fn start_on(address: &str, arguments: &[&str]) -> Result<Self, Box<dyn Error>> {
         let mut command = Command::new(program()?);
         command.arg("serve").args(arguments).args(["--listen", address]);
-        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn()?;
-        let stderr = child.stderr.take().ok_or("no log")?;
-        let (send, lines) = channel();
-        // The log is read to its end, lest the companion waits for a reader.
-        thread::spawn(move || {
-            BufReader::new(stderr).lines().map_while(Result::ok).for_each(|line| drop(send.send(line)))
-        });
-        match announced(&lines) {
-            Ok(address) => Ok(Self { child, address }),
-            Err(error) => {
-                child.kill()?;
-                child.wait()?;
-                Err(error)
-            }
-        }
+        Ok(Self(companion::Companion::start(command, None)?))
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.0.address()
     }
 
     /// Kills it without a chance to end in order.
-    pub fn kill(mut self) -> Result<(), Box<dyn Error>> {
-        self.child.kill()?;
-        self.child.wait()?;
-        Ok(())
-    }
-}
-
-impl Drop for Companion {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        drop(self.child.kill());
-        drop(self.child.wait());
+    pub fn kill(self) -> Result<(), Box<dyn Error>> {
+        Ok(self.0.kill()?)
     }
 }
 
@@ -77,22 +43,8 @@ pub fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     fs::rename(beside, path)
 }
 
-fn announced(lines: &Receiver<String>) -> Result<SocketAddr, Box<dyn Error>> {
-    let begun = Instant::now();
-    let mut seen = String::new();
-    while let Some(left) = PATIENCE.checked_sub(begun.elapsed()) {
-        let Ok(line) = lines.recv_timeout(left) else { break };
-        let json: Value = serde_json::from_str(&line).unwrap_or_default();
-        if json["message"] == "serving" {
-            return Ok(json["address"].as_str().ok_or("no address")?.parse()?);
-        }
-        seen.push_str(&format!("\n  {line}"));
-    }
-    Err(format!("the companion does not listen; its log:{seen}").into())
-}
-
-/// The program beside the one that runs.
-fn program() -> Result<PathBuf, Box<dyn Error>> {
+/// The `policy-compiler` beside the program that runs.
+pub fn program() -> Result<PathBuf, Box<dyn Error>> {
     let here = std::env::current_exe()?;
     let found = here
         .ancestors()

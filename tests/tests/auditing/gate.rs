@@ -81,7 +81,7 @@ impl Gate {
         let upstream = Upstream::start(Answer::Echo).unwrap();
         let server = ca.mint_server("spiffe://acme.internal/gate").unwrap();
         let mut config = Config::new(Program::find(None).unwrap(), server, &ca, upstream.address());
-        config.companion = Some(companion);
+        config.companion = Some(companion.into());
         config.concurrency = workers;
         config.wasm = Some(Wasm::new(module, configuration.to_string()));
         let envoy = Envoy::start(&config).unwrap();
