@@ -11,7 +11,7 @@ use sallyport_engine::Policy;
 use sallyport_engine::bundle::{Terms, decode, encode_under};
 use sallyport_engine::policy::{Audit, Overflow};
 use sallyport_playground::client::{Client, Protocol};
-use sallyport_playground::envoy::{Config, Envoy, Program, Wasm};
+use sallyport_playground::envoy::{Companion, Config, Envoy, Program, Wasm};
 use sallyport_playground::pki::Ca;
 use sallyport_playground::upstream::{Answer, Upstream};
 use sallyport_playground::{Request, Response};
@@ -40,6 +40,11 @@ impl Publisher {
         parts.settings.audit = audit;
         let bundle = encode_under(&Policy::new(parts).unwrap(), &Terms::default()).unwrap();
         keys::sign(&bundle, std::slice::from_ref(&self.0)).unwrap()
+    }
+
+    /// The key that bundles are verified by, in PEM.
+    pub fn public_pem(&self) -> String {
+        keys::public_pem(&self.0.public().unwrap())
     }
 
     /// A plugin configuration that begins with a bundle, and follows a companion.
@@ -78,10 +83,21 @@ impl Gate {
         module: &Path,
     ) -> Self {
         let ca = Ca::new("acme.internal").unwrap();
+        Self::start_before(ca, companion.into(), configuration, workers, module)
+    }
+
+    /// The same with a CA of our own, and a companion that may want certificates of it.
+    pub fn start_before(
+        ca: Ca,
+        companion: Companion,
+        configuration: &serde_json::Value,
+        workers: u32,
+        module: &Path,
+    ) -> Self {
         let upstream = Upstream::start(Answer::Echo).unwrap();
         let server = ca.mint_server("spiffe://acme.internal/gate").unwrap();
         let mut config = Config::new(Program::find(None).unwrap(), server, &ca, upstream.address());
-        config.companion = Some(companion.into());
+        config.companion = Some(companion);
         config.concurrency = workers;
         config.wasm = Some(Wasm::new(module, configuration.to_string()));
         let envoy = Envoy::start(&config).unwrap();

@@ -9,6 +9,7 @@ mod archive;
 mod counts;
 mod faults;
 mod gate;
+mod kept;
 mod marks;
 mod monitoring;
 mod trap;
