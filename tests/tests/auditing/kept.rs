@@ -20,20 +20,20 @@ use tempfile::TempDir;
 
 use crate::gate::{Gate, Publisher, audit};
 
-const COMPANION: &str = "spiffe://acme.internal/ns/sallyport/sa/companion";
-const GATE: &str = "spiffe://acme.internal/ns/tools/sa/tool-api";
+pub const COMPANION: &str = "spiffe://acme.internal/ns/sallyport/sa/companion";
+pub const GATE: &str = "spiffe://acme.internal/ns/tools/sa/tool-api";
 
 /// A folder with all that a companion is started with, and its store.
-struct Home {
+pub struct Home {
     folder: TempDir,
-    ca: Ca,
+    pub ca: Ca,
     publisher: Publisher,
     bundle: Vec<u8>,
     server: Option<Postgres>,
 }
 
 impl Home {
-    fn new(server: Option<Postgres>) -> Self {
+    pub fn new(server: Option<Postgres>) -> Self {
         let (folder, ca, publisher) =
             (tempfile::tempdir().unwrap(), Ca::new("acme.internal").unwrap(), Publisher::new());
         let bundle = publisher.bundle(audit(Overflow::DropOldest, 4096));
@@ -58,7 +58,7 @@ impl Home {
     }
 
     /// Serves at an address, and takes records from whom this pattern covers.
-    fn serve(&self, address: &str, from: &str) -> Companion {
+    pub fn serve(&self, address: &str, from: &str) -> Companion {
         let (store, bundles, public) = (self.store(), self.name("bundles"), self.name("policy.pub"));
         let (key, ca) = (self.name("audit.key"), self.name("ca.pem"));
         let (cert, cert_key) = (self.name("server.pem"), self.name("server.key"));
@@ -69,7 +69,7 @@ impl Home {
     }
 
     /// A gate that shows the companion a certificate of `signer` for [`GATE`], and wants one for `expected` of it.
-    fn gate(&self, companion: SocketAddr, signer: &Ca, expected: &str) -> Gate {
+    pub fn gate(&self, companion: SocketAddr, signer: &Ca, expected: &str) -> Gate {
         let tls = CompanionTls {
             own: signer.mint(&[GATE]).unwrap(),
             trusted_pem: self.ca.certificate_pem(),
@@ -88,14 +88,14 @@ impl Home {
     }
 
     /// Every record that the store has.
-    fn records(&self) -> Vec<Value> {
+    pub fn records(&self) -> Vec<Value> {
         let output = self.audit(&["export"]);
         let lines = String::from_utf8(output.stdout).unwrap();
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// That these are all, each once, in one chain that verifies and lacks nothing.
-    fn holds(&self, requests: usize) {
+    pub fn holds(&self, requests: usize) {
         let records = self.records();
         let number = |one: &Value| (one["epoch"].to_string(), one["record"]["seq"].as_u64().unwrap());
         let numbers: BTreeSet<_> = records.iter().map(number).collect();

@@ -12,6 +12,7 @@ mod gate;
 mod kept;
 mod marks;
 mod monitoring;
+mod plot;
 mod trap;
 #[path = "../following/trapping.rs"]
 mod trapping;
