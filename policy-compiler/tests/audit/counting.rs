@@ -15,8 +15,7 @@ on_both!(what_is_counted_is_what_was_stored);
 
 /// The points of a metric.
 fn points<'m>(metrics: &'m [Value], name: &str) -> &'m [Value] {
-    let found = metrics.iter().find(|metric| metric["name"] == name);
-    let found = found.unwrap_or_else(|| panic!("no {name} in {metrics:?}"));
+    let found = metrics.iter().find(|metric| metric["name"] == name).unwrap();
     let kind = ["sum", "gauge", "histogram"].iter().find(|kind| !found[**kind].is_null()).unwrap();
     found[*kind]["dataPoints"].as_array().unwrap()
 }
