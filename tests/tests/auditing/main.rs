@@ -11,6 +11,7 @@ mod faults;
 mod gate;
 mod kept;
 mod marks;
+mod memory;
 mod monitoring;
 mod plot;
 mod trap;
