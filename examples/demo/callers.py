@@ -14,7 +14,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ class Reply:
     """What a caller saw of its call.
 
     `verdict` is `allow`, `deny`, `refused by TLS`, or `failed` with the cause in `detail`; `seen_as` is every identity
-    that the server said it was told.
+    that the server said it was told; `answers` is how many answers there were to its requests, those around the call too.
     """
 
     verdict: str
@@ -75,6 +75,7 @@ class Reply:
     milliseconds: float = 0.0
     seen_as: tuple[str, ...] = ()
     detail: str = ""
+    answers: int = 0
 
 
 @dataclass
@@ -139,12 +140,17 @@ class Tap:
         return next(reversed(calls or self.exchanges), None)
 
 
+def request_id(case: str) -> str:
+    """The `x-request-id` of everything that belongs to `case`."""
+    return f"00000000-0000-4000-8000-{int(case):012d}"
+
+
 def client(gate: Gate, identity: Identity | None, case: str, headers: Headers, tap: Tap) -> httpx2.AsyncClient:
     """An HTTP client that presents `identity` and marks its requests as belonging to `case`."""
     return httpx2.AsyncClient(
         transport=ToGate(gate, identity),
         trust_env=False,
-        headers=[(CASE_HEADER, case), *headers],
+        headers=[(CASE_HEADER, case), ("x-request-id", request_id(case)), *headers],
         timeout=CALL_SECONDS,
         event_hooks=tap.hooks(),
     )
@@ -170,9 +176,11 @@ async def call_tool(
     exchange = tap.deciding()
     if exchange is None:
         return Reply("failed", detail=f"no answer: {failure!r}")
+    answers = len(tap.exchanges)
     # A refused call must be told to the SDK's caller; who is turned away before any call is told by HTTP alone.
     told = reason_of_error(failure) if exchange.is_tool_call else reason_in(exchange.body)
-    return judged(exchange.status, told, exchange.milliseconds, seen_as, "" if failure is None else str(failure))
+    detail = "" if failure is None else str(failure)
+    return replace(judged(exchange.status, told, exchange.milliseconds, seen_as, detail), answers=answers)
 
 
 async def get(gate: Gate, identity: Identity | None, case: str, target: str, headers: Headers) -> Reply:
@@ -186,7 +194,8 @@ async def get(gate: Gate, identity: Identity | None, case: str, target: str, hea
     body = as_json(response)
     seen_as = tuple(body.get("caller", ())) if isinstance(body, dict) else ()
     detail = "" if response.is_success else response.text[:200]
-    return judged(response.status_code, reason_in(body), tap.exchanges[-1].milliseconds, seen_as, detail)
+    took = tap.exchanges[-1].milliseconds
+    return replace(judged(response.status_code, reason_in(body), took, seen_as, detail), answers=len(tap.exchanges))
 
 
 async def shake_hands(gate: Gate, identity: Identity) -> Reply:

@@ -108,6 +108,8 @@ class Playground:
     gate: Gate
     identities: dict[str, Identity]
     process: asyncio.subprocess.Process
+    audit_key: Path
+    """What the records of the gate are verified by."""
 
 
 @asynccontextmanager
@@ -134,17 +136,22 @@ async def playground(command: list[str], state: Path, say: Say) -> AsyncIterator
     log = state / LOG
     with log.open("wb") as output:
         async with running("policy-compiler dev", command, stdout=output, stderr=output) as process:
-            gate, identities = await patiently(described_by(state / "playground.json", process, log), "the gate", say)
-            yield Playground(gate, identities, process)
+            described = await patiently(described_by(state / "playground.json", process, log), "the gate", say)
+            yield read(described, process)
 
 
-async def described_by(file: Path, process: asyncio.subprocess.Process, log: Path) -> tuple[Gate, dict[str, Identity]]:
+async def described_by(file: Path, process: asyncio.subprocess.Process, log: Path) -> dict[str, Any]:
     """Waits for the playground's own description of itself, which it writes once it is ready."""
     while not file.exists():
         if process.returncode is not None:
             raise StartError(f"policy-compiler dev exited with {process.returncode}:\n{tail(log)}")
         await asyncio.sleep(POLL_SECONDS)
-    described = json.loads(file.read_text())
+    described: dict[str, Any] = json.loads(file.read_text())
+    return described
+
+
+def read(described: dict[str, Any], process: asyncio.subprocess.Process) -> Playground:
+    """The playground that is described."""
     url = urlsplit(described["url"])
     if url.hostname is None or url.port is None:
         raise StartError(f"policy-compiler dev says it listens on `{described['url']}`, which names no host and port")
@@ -153,7 +160,7 @@ async def described_by(file: Path, process: asyncio.subprocess.Process, log: Pat
         name: Identity(name, it["spiffe_id"], Path(it["cert"]), Path(it["key"]))
         for name, it in described["identities"].items()
     }
-    return gate, identities
+    return Playground(gate, identities, process, Path(described["audit"]["key"]))
 
 
 @asynccontextmanager

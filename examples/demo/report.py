@@ -89,12 +89,21 @@ class Table:
         return f"{mark or ' '} {'  '.join(padded)}".rstrip()
 
 
-def summary(outcomes: Sequence[Outcome], stray: Sequence[str]) -> bool:
+def trace(table: str, words: str, whole: bool) -> None:
+    """What the companion kept, and whether it is as it was received."""
+    head, _, rows = table.partition("\n")
+    print(f"\nWhat the companion kept of it:\n\n{colour(head, DIM)}\n{rows.rstrip()}\n")
+    print(words.rstrip() if whole else colour(words.rstrip(), RED), flush=True)
+
+
+def summary(outcomes: Sequence[Outcome], stray: Sequence[str], records: int) -> bool:
     """The last words; whether all went as policy says."""
     right = sum(not outcome.differences for outcome in outcomes)
     refused = [outcome for outcome in outcomes if outcome.scenario.expect.verdict != "allow"]
     leaked = sum(outcome.reached not in ("nothing", "session") for outcome in refused)
     print(f"\n{len(refused) - leaked} of {len(refused)} refused calls never reached the server.")
+    answers = sum(outcome.reply.answers for outcome in outcomes)
+    print(f"{records} records of {answers} answers are in the store.")
     for operation in stray:
         print(colour(f"the server got `{operation}`, which nobody in the demo asked for", RED))
     good = right == len(outcomes) and not stray

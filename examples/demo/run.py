@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """The demo: real agents, real mTLS identities, a real MCP server, and a real Envoy that runs the filter between them.
 
-It starts the tool server and the gate, lets every agent of `scenarios.py` try its luck, prints a line for each, and
-exits with 0 only if every one went as policy says (1: something differs; 2: something did not start).
+It starts the tool server, the gate and the companion that keeps the gate's records, lets every agent of `scenarios.py`
+try its luck, prints a line for each, then what the companion kept of it. It exits with 0 only if every one went as policy
+says and left its records (1: something differs; 2: something did not start).
 
 Everything listens on 127.0.0.1 only, and everything that was started is stopped at the end, also on Ctrl-C.
 """
@@ -20,12 +21,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from callers import CALL_SECONDS, Gate, Identity, Reply, call_tool, get, shake_hands
-from processes import LOG, Server, StartError, playground, tail, tool_server
-from report import DIM, RED, Outcome, Table, colour, summary
+from callers import CALL_SECONDS, Gate, Identity, Reply, call_tool, get, request_id, shake_hands
+from processes import LOG, Playground, Server, StartError, playground, tail, tool_server
+from records import Store, missing
+from report import DIM, RED, Outcome, Table, colour, summary, trace
 from scenarios import SCENARIOS, Get, Handshake, Scenario, Tool
 
 POLICY = Path(__file__).resolve().parent.parent / "tool-api" / "policy"
+RECORDS = "records.db"
+"""Where, in the state folder, the companion keeps records."""
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 DIFFERS, CANNOT_START, INTERRUPTED = 1, 2, 130
 WITHOUT_CERTIFICATE = "nobody"
@@ -81,8 +86,9 @@ def compare(scenario: Scenario, reply: Reply, reached: str, spiffe_id: str | Non
     return Outcome(scenario, reply, reached, tuple(differences))
 
 
-async def play(gate: Gate, identities: dict[str, Identity], server: Server) -> bool:
-    """Every scenario in turn, a line for each, and the summary."""
+async def play(started: Playground, server: Server, store: Store) -> bool:
+    """Every scenario in turn, a line for each; then its records, and the summary."""
+    gate, identities = started.gate, started.identities
     table = Table(SCENARIOS)
     table.heading()
     outcomes = []
@@ -94,21 +100,24 @@ async def play(gate: Gate, identities: dict[str, Identity], server: Server) -> b
         outcome = compare(scenario, reply, server.reached(case), identity.spiffe_id if identity else None)
         table.row(outcome)
         outcomes.append(outcome)
-    return summary(recounted(outcomes, server), server.stray({str(n) for n in range(1, len(SCENARIOS) + 1)}))
-
-
-def recounted(outcomes: list[Outcome], server: Server) -> list[Outcome]:
-    """The outcomes with what reached the server counted again at the end, in case something came late."""
+    records = await store.arrived({request_id(str(n)): it.reply.answers for n, it in enumerate(outcomes, start=1)})
+    whole, words = await store.verified()
+    trace(await store.table(), words, whole)
     final = []
     for number, outcome in enumerate(outcomes, start=1):
-        reached = server.reached(str(number))
-        if reached == outcome.reached:
-            final.append(outcome)
-            continue
-        late = f"reached the server late: {reached!r} after {outcome.reached!r}"
-        print(colour(f"✗ {outcome.scenario.title}: {late}", RED))
-        final.append(Outcome(outcome.scenario, outcome.reply, reached, (*outcome.differences, late)))
-    return final
+        identity = identities.get(outcome.scenario.caller)
+        lacks = missing(str(number), outcome.reply, identity.spiffe_id if identity else None, records)
+        final.append(recounted(outcome, server.reached(str(number)), lacks))
+    stray = server.stray({str(n) for n in range(1, len(SCENARIOS) + 1)})
+    return summary(final, stray, sum(map(len, records.values()))) and whole
+
+
+def recounted(outcome: Outcome, reached: str, lacks: list[str]) -> Outcome:
+    """The outcome with what is known only at the end: what reached the server late, and what left no record."""
+    late = [] if reached == outcome.reached else [f"reached the server late: {reached!r} after {outcome.reached!r}"]
+    for difference in (*late, *lacks):
+        print(colour(f"✗ {outcome.scenario.title}: {difference}", RED))
+    return Outcome(outcome.scenario, outcome.reply, reached, (*outcome.differences, *late, *lacks))
 
 
 def things_to_try(gate: Gate, identities: dict[str, Identity]) -> None:
@@ -158,14 +167,17 @@ async def demo(options: argparse.Namespace) -> int:
         command = [
             options.policy_compiler, "dev", "--until-stdin-closes", "--policy", str(POLICY),
             "--upstream", f"127.0.0.1:{server.port}", "--module", options.module, "--state-dir", str(state),
+            "--audit", str(state / RECORDS),
         ]  # fmt: skip
         if options.envoy is not None:
             command += ["--envoy", options.envoy]
         started = await stack.enter_async_context(playground(command, state, say))
-        good = await play(started.gate, started.identities, server)
+        store = Store(options.policy_compiler, state / RECORDS, started.audit_key)
+        good = await play(started, server, store)
         if options.keep:
             things_to_try(started.gate, started.identities)
-            print(f"\nThe gate's decisions, as they are made:\n  tail -f {state / LOG}", flush=True)
+            print(f"\nThe gate's decisions, as they are made:\n  tail -f {state / LOG}")
+            print(f"Its records, as they arrive:\n  {store.program} audit tail --store {store.path}", flush=True)
             # Here an interruption is how the user says that it is enough, so the verdict stands.
             with contextlib.suppress(asyncio.CancelledError):
                 await started.process.wait()

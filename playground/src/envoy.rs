@@ -7,7 +7,6 @@ mod admin;
 mod bootstrap;
 mod config;
 mod log;
-mod process;
 mod program;
 
 use std::collections::BTreeMap;
@@ -23,7 +22,8 @@ use tempfile::TempDir;
 
 pub use admin::AdminError;
 pub use config::{
-    AuthzService, ClientCertificates, Config, ExtAuthz, Hold, MAX_HELD_BYTES, UpstreamProtocol, Wasm,
+    AuthzService, ClientCertificates, Companion, CompanionTls, Config, ExtAuthz, Hold, MAX_HELD_BYTES,
+    UpstreamProtocol, Wasm,
 };
 pub use log::LogLine;
 pub use program::{NotFound, PINNED_VERSION, Program};
@@ -31,9 +31,9 @@ pub use program::{NotFound, PINNED_VERSION, Program};
 use admin::Admin;
 use bootstrap::{Files, bootstrap, discovery};
 use log::Log;
-use process::Process;
 
-use crate::pki::PkiError;
+use crate::pki::{PkiError, SvidFiles};
+use crate::process::Process;
 
 /// How often a starting Envoy is asked whether it is ready.
 const POLL: Duration = Duration::from_millis(20);
@@ -102,7 +102,7 @@ impl Envoy {
         let files = tempfile::Builder::new().prefix("sallyport-envoy-").tempdir()?;
         let command = command(config, files.path(), module.as_deref())?;
         let run = |source| StartError::Run { program: config.program.clone(), source };
-        let (process, stderr) = Process::start(command, files.path()).map_err(run)?;
+        let (process, stderr) = Process::start(command, Some(files.path())).map_err(run)?;
         let log = Arc::new(Log::default());
         let shared = log.clone();
         let reader = std::thread::Builder::new().name("envoy-log".to_owned());
@@ -232,6 +232,7 @@ fn command(config: &Config, files: &Path, module: Option<&Path>) -> Result<Comma
     if let (Some(wasm), Some(module)) = (&mut config.wasm, module) {
         wasm.module = module.to_owned();
     }
+    let companion = companion_files(config.companion.as_ref(), files)?;
     let document = files.join("bootstrap.json");
     let discovered = discovered_file(files);
     if let Some(wasm) = &config.wasm {
@@ -242,6 +243,7 @@ fn command(config: &Config, files: &Path, module: Option<&Path>) -> Result<Comma
         key: &server.key,
         trusted: &trusted,
         discovered: &discovered,
+        companion: companion.as_ref(),
     };
     std::fs::write(&document, bootstrap(&config, &named).to_string())?;
     let wasm_level =
@@ -257,6 +259,17 @@ fn command(config: &Config, files: &Path, module: Option<&Path>) -> Result<Comma
         .args(["--concurrency", &config.concurrency.max(1).to_string()])
         .args(["--log-level", "warning", "--component-log-level", wasm_level, "--log-format", log::FORMAT]);
     Ok(command)
+}
+
+/// Writes what Envoy shows to the companion, and what it trusts there.
+fn companion_files(
+    companion: Option<&Companion>,
+    files: &Path,
+) -> Result<Option<(SvidFiles, PathBuf)>, StartError> {
+    let Some(tls) = companion.and_then(|companion| companion.tls.as_ref()) else { return Ok(None) };
+    let trusted = files.join("companion-trusted.pem");
+    std::fs::write(&trusted, &tls.trusted_pem)?;
+    Ok(Some((tls.own.write(files, "companion-own")?, trusted)))
 }
 
 /// The absolute path of a file that can be opened.

@@ -18,6 +18,7 @@ pub mod envoy;
 mod message;
 pub mod pki;
 pub mod postgres;
+mod process;
 pub mod upstream;
 
 pub use message::{Body, Framing, Headers, Request, Response};

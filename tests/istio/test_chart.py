@@ -26,7 +26,10 @@ HELM, VALIDATE, CRDS = (os.environ[name] for name in ("HELM", "KUBECTL_VALIDATE"
 COMPILER = os.environ["POLICY_COMPILER"]
 VALUES = {path.stem: path for path in sorted((HERE / "values").glob("*.yaml"))}
 MODES = ("plain", "buffered", "headers")
-SIZES = {"minimal": 4, "everything": 15, "companion-tls": 8, "shared-companion": 5, "waypoint": 2, "client": 1, "companion-registry": 9}
+SIZES = {
+    "minimal": 4, "everything": 15, "companion-tls": 8, "shared-companion": 5, "waypoint": 2, "client": 1, "companion-registry": 9,
+    "companion-audit": 8,
+}
 """How many resources come of values as they are: a template that renders nothing would go unnoticed."""
 
 
@@ -246,7 +249,7 @@ class Content(unittest.TestCase):
         self.assertEqual(plugin_config(render("shared-companion"))["companion"]["path"], "/bundles")
 
     def test_the_companion_may_do_little(self) -> None:
-        for values in ("everything", "companion-tls", "companion-registry"):
+        for values in ("everything", "companion-tls", "companion-registry", "companion-audit"):
             pod = of_kind(render(values), "Deployment")["spec"]["template"]["spec"]
             (container,) = pod["containers"]
             self.assertTrue(pod["securityContext"]["runAsNonRoot"])
@@ -268,6 +271,42 @@ class Content(unittest.TestCase):
         (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "registry"]
         self.assertEqual(volume["secret"]["items"], [{"key": ".dockerconfigjson", "path": "config.json"}])
         self.assertNotIn("policy", [volume["name"] for volume in pod["volumes"]])
+
+    def test_records_are_kept_in_a_file_by_one_replica(self) -> None:
+        documents = render("companion-audit")
+        deployment = of_kind(documents, "Deployment")["spec"]
+        self.assertEqual((deployment["replicas"], deployment["strategy"]), (1, {"type": "Recreate"}))
+        pod = deployment["template"]["spec"]
+        (container,) = pod["containers"]
+        args = [
+            "--tls-client-ca=/client-ca/root-cert.pem", "--audit=/audit/records.db", "--audit-key=/audit-key/audit.key",
+            "--audit-from=spiffe://cluster.local/ns/*/sa/*", "--audit-keep-days=90", "--audit-keep-mib=8000",
+        ]
+        self.assertEqual(container["args"][-len(args):], args)
+        self.assertNotIn("env", container)
+        claim = of_kind(documents, "PersistentVolumeClaim")
+        self.assertEqual(claim["spec"]["resources"]["requests"], {"storage": "20Gi"})
+        self.assertEqual(claim["metadata"]["annotations"], {"helm.sh/resource-policy": "keep"})
+        volumes = {volume["name"]: volume for volume in pod["volumes"]}
+        self.assertEqual(volumes["audit"]["persistentVolumeClaim"]["claimName"], claim["metadata"]["name"])
+        self.assertEqual(volumes["audit-key"]["secret"]["items"], [{"key": "audit.key", "path": "audit.key"}])
+        own = render("companion-audit", 'companion.audit.volume.existingClaim="mine"')
+        self.assertNotIn("PersistentVolumeClaim", [document["kind"] for document in own])
+
+    def test_records_are_kept_in_a_database_by_several(self) -> None:
+        documents = render("everything")
+        deployment = of_kind(documents, "Deployment")["spec"]
+        self.assertEqual((deployment["replicas"], "rollingUpdate" in deployment["strategy"]), (3, True))
+        (container,) = deployment["template"]["spec"]["containers"]
+        self.assertEqual(container["args"][-2:], ["--audit-key=/audit-key/audit.key", "--audit-otlp=http://collector.monitoring:4318"])
+        self.assertEqual(
+            container["env"],
+            [
+                {"name": "SALLYPORT_AUDIT_STORE", "valueFrom": {"secretKeyRef": {"name": "audit-store", "key": "url"}}},
+                {"name": "SSL_CERT_FILE", "value": "/audit-ca/ca.crt"},
+            ],
+        )
+        self.assertNotIn("audit", [volume["name"] for volume in deployment["template"]["spec"]["volumes"]])
 
     def test_selectors_find_the_companion(self) -> None:
         documents = render("everything")
@@ -305,6 +344,10 @@ class Refusals(unittest.TestCase):
             ("bodylimit", "gate.bodylimit=1"), ("gate/bodyLimit", "gate.bodyLimit=16777217"),
             ("companion/replicas", "companion.replicas=0"), ("gate/keys", 'gate.keys=["x"]'),
             ("gate/selector/app", 'gate.selector={"app":"tool api"}'),
+            ("companion/audit/store", 'companion.audit.store="mysql"'),
+            ("companion/audit/from/0", 'companion.audit.from=["cluster.local"]'),
+            ("companion/audit/volume/size", 'companion.audit.volume.size="10 GB"'),
+            ("companion/audit/retention/days", "companion.audit.retention.days=-1"),
         ):
             with self.subTest(pair):
                 self.refused(word, "minimal", pair)
@@ -336,6 +379,12 @@ class Refusals(unittest.TestCase):
             ("companion.keyCopyImage", "everything", 'companion.keyCopyImage=""'),
             ("companion.casesVolume", "companion-tls", 'companion.casesVolume={"emptyDir":{}}'),
             ("companion.tls.client", "companion-tls", "companion.tls.client=null"),
+            ("companion.audit.keySecret", "companion-audit", 'companion.audit.keySecret=""'),
+            ("companion.audit.store sqlite", "companion-audit", "companion.replicas=2"),
+            ("companion.audit.postgres.urlSecret", "everything", 'companion.audit.postgres.urlSecret=""'),
+            ("companion.audit.from", "companion-audit", 'companion.tls.clientCa.configMap=""'),
+            ("companion.audit.from", "everything", 'companion.audit.from=["spiffe://a.b/c"]'),
+            ("companion.tls.clientCa", "everything", 'companion.tls.clientCa.configMap="x"'),
             ("companion.tls.secretName", "companion-tls", "companion.tls.certManager.enabled=false"),
         ):
             with self.subTest(word):

@@ -25,7 +25,7 @@ impl Companion {
     pub fn start_on(address: &str, arguments: &[&str]) -> Result<Self, Box<dyn Error>> {
         let mut command = Command::new(program()?);
         command.arg("serve").args(arguments).args(["--listen", address]);
-        let mut process = companion::Companion::spawn(command)?;
+        let mut process = companion::Companion::spawn(command, None)?;
         let address = process.announced("serving")?;
         Ok(Self { _process: process, address })
     }
@@ -43,8 +43,8 @@ pub fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     fs::rename(beside, path)
 }
 
-/// The program beside the one that runs.
-fn program() -> Result<PathBuf, Box<dyn Error>> {
+/// The `policy-compiler` beside the program that runs.
+pub fn program() -> Result<PathBuf, Box<dyn Error>> {
     let here = std::env::current_exe()?;
     let found = here
         .ancestors()

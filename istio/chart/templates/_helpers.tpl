@@ -196,6 +196,21 @@ workloadSelector:
 {{- if and (eq .transport "tls") (not .tls.client) }}
 {{- fail "companion.transport tls needs companion.tls.client: how sidecars call it" }}
 {{- end }}
+{{- if and .tls.clientCa.configMap (ne .transport "tls") }}
+{{- fail "companion.tls.clientCa goes with companion.transport tls: in the mesh the sidecar asks for certificates" }}
+{{- end }}
+{{- if .audit.enabled }}
+{{- if not .audit.keySecret }}{{ fail "companion.audit.keySecret is empty: name a Secret with the key `audit.key`, of `policy-compiler keygen`" }}{{ end }}
+{{- if and (eq .audit.store "sqlite") (ne (int64 .replicas) 1) }}
+{{- fail "companion.audit.store sqlite is for one replica: set companion.replicas to 1, or take postgres" }}
+{{- end }}
+{{- if and (eq .audit.store "postgres") (not .audit.postgres.urlSecret) }}
+{{- fail "companion.audit.postgres.urlSecret is empty: name a Secret with the key `url`" }}
+{{- end }}
+{{- if and .audit.from (or (ne .transport "tls") (not .tls.clientCa.configMap)) }}
+{{- fail "companion.audit.from goes with companion.transport tls and companion.tls.clientCa: only then are senders known" }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

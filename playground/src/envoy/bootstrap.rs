@@ -4,14 +4,16 @@
 //! are not normalised, headers of Envoy's own are suppressed where it lets them be.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::config::{
-    AuthzService, ClientCertificates, Config, ExtAuthz, Hold, MAX_HELD_BYTES, UpstreamProtocol, Wasm,
+    AuthzService, ClientCertificates, Companion, Config, ExtAuthz, Hold, MAX_HELD_BYTES, UpstreamProtocol,
+    Wasm,
 };
+use crate::pki::SvidFiles;
 
 /// The listener's name.
 pub(super) const LISTENER: &str = "gate";
@@ -42,14 +44,15 @@ pub(super) struct Files<'a> {
     pub(super) trusted: &'a Path,
     /// The module's configuration, where it is discovered.
     pub(super) discovered: &'a Path,
+    /// What Envoy shows to the companion, and the CAs that it trusts there, where that is spoken to over TLS.
+    pub(super) companion: Option<&'a (SvidFiles, PathBuf)>,
 }
 
 /// The whole document.
 pub(super) fn bootstrap(config: &Config, files: &Files<'_>) -> Value {
     let mut clusters = vec![upstream_cluster(config)];
     clusters.extend(config.ext_authz.as_ref().map(authorizer_cluster));
-    let http1 = || json!({"explicit_http_config": {"http_protocol_options": {}}});
-    clusters.extend(config.companion.map(|companion| cluster("companion", companion, http1())));
+    clusters.extend(config.companion.as_ref().map(|companion| companion_cluster(companion, files)));
     let connections = typed(
         "extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
         json!({"max_active_downstream_connections": MAX_CONNECTIONS}),
@@ -245,6 +248,29 @@ fn authorizer_cluster(authz: &ExtAuthz) -> Value {
     cluster("authorizer", authz.authorizer, json!({"explicit_http_config": protocol}))
 }
 
+fn companion_cluster(companion: &Companion, files: &Files<'_>) -> Value {
+    let http1 = json!({"explicit_http_config": {"http_protocol_options": {}}});
+    let mut cluster = cluster("companion", companion.address, http1);
+    if let (Some(tls), Some((own, trusted)), Some(fields)) =
+        (&companion.tls, files.companion, cluster.as_object_mut())
+    {
+        let name = json!({"san_type": "URI", "matcher": {"exact": tls.spiffe_id}});
+        let context = json!({
+            "common_tls_context": {
+                "tls_certificates": [{"certificate_chain": file(&own.certificate), "private_key": file(&own.key)}],
+                "validation_context": {
+                    "trusted_ca": file(trusted),
+                    "match_typed_subject_alt_names": [name],
+                },
+            },
+        });
+        let context = typed("extensions.transport_sockets.tls.v3.UpstreamTlsContext", context);
+        let socket = json!({"name": "envoy.transport_sockets.tls", "typed_config": context});
+        fields.insert("transport_socket".to_owned(), socket);
+    }
+    cluster
+}
+
 fn cluster(name: &str, endpoint: SocketAddr, mut options: Value) -> Value {
     if let Some(fields) = options.as_object_mut() {
         let any = json!("type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions");
@@ -301,7 +327,10 @@ mod tests {
 
     fn build(config: &Config) -> Value {
         let path = Path::new("/x");
-        bootstrap(config, &Files { certificate: path, key: path, trusted: path, discovered: path })
+        bootstrap(
+            config,
+            &Files { certificate: path, key: path, trusted: path, discovered: path, companion: None },
+        )
     }
 
     fn filters(config: &Config) -> Vec<String> {

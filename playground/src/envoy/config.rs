@@ -27,8 +27,8 @@ pub struct Config {
     pub upstream: SocketAddr,
     /// How Envoy talks to the upstream.
     pub upstream_protocol: UpstreamProtocol,
-    /// Where policy is served, if it is: cluster `companion`.
-    pub companion: Option<SocketAddr>,
+    /// Who serves policy and takes records, if anybody does: cluster `companion`.
+    pub companion: Option<Companion>,
     /// The module under test, if any.
     pub wasm: Option<Wasm>,
     /// An external authorizer, if any: what the module is compared with.
@@ -41,6 +41,32 @@ pub struct Config {
     pub stream_idle_timeout: Duration,
     /// How long the start may take; compiling a large module takes V8 seconds.
     pub start_timeout: Duration,
+}
+
+/// A companion of the gate's.
+#[derive(Clone, Debug)]
+pub struct Companion {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// How it is spoken to, if not in the clear.
+    pub tls: Option<CompanionTls>,
+}
+
+/// Mutual TLS towards a companion.
+#[derive(Clone, Debug)]
+pub struct CompanionTls {
+    /// What Envoy shows.
+    pub own: Svid,
+    /// The CA certificates that the companion's is checked against, PEM.
+    pub trusted_pem: String,
+    /// The SPIFFE ID that the companion must have.
+    pub spiffe_id: String,
+}
+
+impl From<SocketAddr> for Companion {
+    fn from(address: SocketAddr) -> Self {
+        Self { address, tls: None }
+    }
 }
 
 /// Whether a caller must show a certificate. One that is shown is always verified: a certificate of a CA that is not

@@ -4,7 +4,7 @@ use std::fmt;
 
 use sallyport_engine::json::{Document, Kind as JsonKind};
 
-use super::record::{MAX_NUMBER, Record};
+use super::record::{MAX_NUMBER, Record, Verdict};
 
 /// The longest body, in bytes.
 pub(crate) const MAX_BODY: usize = 256 * 1024;
@@ -28,6 +28,8 @@ pub(crate) struct Epoch(pub(crate) [u8; 16]);
 pub(crate) struct Line {
     pub(crate) seq: u64,
     pub(crate) time: u64,
+    pub(crate) verdict: Verdict,
+    pub(crate) reason: String,
     pub(crate) raw: String,
 }
 
@@ -170,7 +172,8 @@ impl Line {
         if record.seq > MAX_NUMBER || record.time > MAX_NUMBER {
             return Err(wrong("`seq` or `time` is too large"));
         }
-        Ok(Self { seq: record.seq, time: record.time, raw: text.to_owned() })
+        let Record { seq, time, verdict, reason, .. } = record;
+        Ok(Self { seq, time, verdict, reason, raw: text.to_owned() })
     }
 }
 

@@ -44,6 +44,9 @@ pub(crate) struct Dialect {
     pub(crate) lock: &'static str,
     /// What keeps others from making the tables at the same time, in the transaction that does.
     pub(crate) alone: Option<&'static str>,
+    /// Where several companions share a store: asks whether it is this connection's turn to do what is named by `$1`. It is until the
+    /// connection ends.
+    pub(crate) turn: Option<&'static str>,
 }
 
 /// A database.

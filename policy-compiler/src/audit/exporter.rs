@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::database::{Cells, Purpose, StoreError, Value, int};
 use super::filter::{Found, Names};
 use super::store::Store;
+use super::totals::Collector;
 use super::{otlp, print};
 use crate::serve::{ClientFiles, post};
 
@@ -59,6 +60,9 @@ fn look(name: &str, open: &mut Option<Store>, sink: &Sink) -> Result<(), String>
         Some(store) => store,
         None => open.insert(Store::named(name, true).map_err(|why| why.to_string())?),
     };
+    if !store.has_turn(sink.word()).map_err(|why| why.to_string())? {
+        return Ok(());
+    }
     let mut names = Names::default();
     for chain in store.chains().map_err(|why| why.to_string())? {
         let mut read = store.handed_on(sink.word(), chain.id).map_err(|why| why.to_string())?;
@@ -76,8 +80,16 @@ fn look(name: &str, open: &mut Option<Store>, sink: &Sink) -> Result<(), String>
 }
 
 impl Sink {
+    /// The collector, which takes metrics, too.
+    pub(crate) fn collector(&self) -> Option<Collector> {
+        match self {
+            Self::File(_) => None,
+            Self::Otlp(base, ca) => Some((base.clone(), ca.clone())),
+        }
+    }
+
     /// What it is called in the store.
-    fn word(&self) -> &'static str {
+    pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::File(_) => "file",
             Self::Otlp(..) => "otlp",
@@ -103,6 +115,14 @@ impl Sink {
 }
 
 impl Store {
+    /// Whether it is ours to hand records on there: of several companions over one store, it is one's, until its connection ends.
+    fn has_turn(&mut self, to: &str) -> Result<bool, StoreError> {
+        let Some(statement) = self.database().dialect().turn else { return Ok(true) };
+        let rows = self.database().query(statement, &[Value::Text(to)])?;
+        let said = rows.into_iter().next().map(|row| Cells::new(row).text()).transpose()?;
+        Ok(said.as_deref() == Some("true"))
+    }
+
     fn handed_on(&mut self, to: &str, chain: u64) -> Result<u64, StoreError> {
         let statement = "SELECT place FROM audit_exports WHERE name = $1 AND chain = $2";
         let rows = self.database().query(statement, &[Value::Text(to), Value::Int(int(chain))])?;

@@ -4,7 +4,8 @@
 //!  body ─► batch (parsed, bounded) ─► writer (thread, group commit) ─► store ─► database: sqlite | postgres
 //!                                                                       │ chain (hashes, signed heads)
 //!            verify, query, tail, export ◄──────── pages ◄──────────────┤
-//!            exporter (thread: file, OTLP) ◄───────────────────────────┘
+//!            exporter (thread: file, OTLP logs) ◄─────────────────────┤
+//!            totals (thread: gauges, OTLP metrics) ◄───────────────────┘
 //! ```
 //!
 //! The store's rules are written once, over [`Database`]; the two databases only run statements.
@@ -15,6 +16,8 @@ mod database;
 pub(crate) mod exporter;
 mod filter;
 mod otlp;
+mod otlp_metrics;
+mod parquet;
 mod postgres;
 mod postgres_tls;
 pub(crate) mod print;
@@ -24,6 +27,8 @@ mod rows;
 mod sqlite;
 mod store;
 mod tail;
+mod tally;
+pub(crate) mod totals;
 mod verify;
 mod writer;
 
@@ -31,9 +36,11 @@ pub(crate) use batch::{Batch, BatchError, Epoch, MAX_BODY, Proxy};
 pub(crate) use chain::{Head, Signed};
 pub(crate) use database::StoreError;
 pub(crate) use filter::{Filter, Found};
+pub(crate) use parquet::Parquet;
 pub(crate) use record::{FIELDS, Field, Kind, Record, Verdict};
 pub(crate) use retention::Keep;
 pub(crate) use store::{Outcome, Store};
 pub(crate) use tail::Tail;
+pub(crate) use tally::{BOUNDS, Recorded, Tally};
 pub(crate) use verify::{Checked, Report, verify};
 pub(crate) use writer::{Answer, Settings, Told, Writer};

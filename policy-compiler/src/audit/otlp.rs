@@ -22,7 +22,7 @@ struct Answer {
 #[serde(rename_all = "camelCase")]
 struct Partial {
     /// A number of 64 bits: a text in OTLP's JSON, and a number of some.
-    #[serde(default)]
+    #[serde(default, alias = "rejectedDataPoints")]
     rejected_log_records: Value,
 }
 
@@ -111,7 +111,7 @@ fn findings(value: &Value) -> Value {
     lines.collect::<Vec<_>>().into()
 }
 
-fn attribute(key: &str, value: &Value) -> Value {
+pub(super) fn attribute(key: &str, value: &Value) -> Value {
     json!({ "key": key, "value": any(value) })
 }
 

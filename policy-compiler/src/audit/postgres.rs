@@ -18,6 +18,8 @@ const SETTINGS: &str = "SET synchronous_commit = on; SET statement_timeout = '30
      SET idle_in_transaction_session_timeout = '60s'";
 /// What serialises the making of tables; the number means this store.
 const ALONE: &str = "SELECT pg_advisory_xact_lock(7310593858020254331)::text";
+/// Whose turn it is to hand records on; the first number means this store.
+const TURN: &str = "SELECT pg_try_advisory_lock(1702130283, hashtext($1))::text";
 /// The most statements that are kept prepared.
 const MAX_PREPARED: usize = 64;
 
@@ -74,7 +76,7 @@ impl Postgres {
 
 impl Database for Postgres {
     fn dialect(&self) -> Dialect {
-        Dialect { bytes: "BYTEA", lock: " FOR UPDATE", alone: Some(ALONE) }
+        Dialect { bytes: "BYTEA", lock: " FOR UPDATE", alone: Some(ALONE), turn: Some(TURN) }
     }
 
     fn begin(&mut self, purpose: Purpose) -> Result<(), StoreError> {

@@ -177,7 +177,7 @@ pub(crate) struct Record {
 }
 
 /// What became of an exchange.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Verdict {
     Allow,

@@ -45,7 +45,7 @@ impl Sqlite {
 
 impl Database for Sqlite {
     fn dialect(&self) -> Dialect {
-        Dialect { bytes: "BLOB", lock: "", alone: None }
+        Dialect { bytes: "BLOB", lock: "", alone: None, turn: None }
     }
 
     fn begin(&mut self, purpose: Purpose) -> Result<(), StoreError> {

@@ -20,10 +20,10 @@ pub(crate) struct Store {
 }
 
 /// What became of a batch.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Outcome {
-    /// All of it is durable; so many of its records were new.
-    Stored(usize),
+    /// All of it is durable; these of its records were new.
+    Stored(Vec<usize>),
     /// A record of this number is there with other bytes, and nothing of the batch was stored.
     Conflict(u64),
     /// There is no room for the chain of another proxy.
@@ -87,7 +87,7 @@ impl Store {
         let mut order: Vec<usize> = (0..batches.len()).collect();
         order.sort_by_key(|at| batches.get(*at).map(|batch| &batch.proxy));
         self.within(Purpose::Write, |store| {
-            let mut outcomes = vec![Outcome::Stored(0); batches.len()];
+            let mut outcomes = vec![Outcome::Stored(Vec::new()); batches.len()];
             let mut touched = Touched::default();
             for at in order {
                 if let (Some(batch), Some(outcome)) = (batches.get(at), outcomes.get_mut(at)) {
@@ -111,11 +111,14 @@ impl Store {
             Some(queue) => Some(queue.clone()),
             None => self.queue(chain.id, batch.epoch)?,
         };
-        let mut fresh = Vec::with_capacity(batch.lines.len());
-        for line in &batch.lines {
+        let (mut fresh, mut places) = (Vec::with_capacity(batch.lines.len()), Vec::new());
+        for (at, line) in batch.lines.iter().enumerate() {
             let known = queue.as_ref().is_some_and(|queue| line.seq <= queue.highest);
             match if known { self.kept(chain.id, batch.epoch, line.seq)? } else { None } {
-                None => fresh.push(line),
+                None => {
+                    fresh.push(line);
+                    places.push(at);
+                }
                 Some(raw) if raw == line.raw.as_bytes() => {}
                 Some(_) => return Ok(Outcome::Conflict(line.seq)),
             }
@@ -123,7 +126,7 @@ impl Store {
         let (chain, queue) = self.extend(chain, queue, batch, &fresh, now)?;
         touched.queues.insert((chain.id, batch.epoch), queue);
         touched.chains.insert(batch.proxy.clone(), chain);
-        Ok(Outcome::Stored(fresh.len()))
+        Ok(Outcome::Stored(places))
     }
 
     /// Puts new records behind a chain.

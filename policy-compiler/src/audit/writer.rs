@@ -1,6 +1,7 @@
 //! The one thread that writes: it takes what has come in together, and commits it together.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -11,6 +12,7 @@ use super::batch::Batch;
 use super::database::StoreError;
 use super::retention::{Clock, Keep};
 use super::store::{Outcome, Store};
+use super::tally::Tally;
 use crate::keys::SecretKey;
 
 /// The most batches that wait; each is of at most 256 KiB.
@@ -43,17 +45,16 @@ struct Job {
 }
 
 /// What became of a batch.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Answer {
     Done(Outcome),
     /// The store cannot write now, or too much waits for it.
     Unavailable,
 }
 
-/// What the thread says of itself: what is wrong, or that nothing is any more; how many records it retired.
+/// What the thread says of itself: what is wrong, or that nothing is any more.
 pub(crate) trait Told: Send {
     fn problem(&self, why: Option<String>);
-    fn retired(&self, records: u64);
 }
 
 struct Worker {
@@ -66,11 +67,12 @@ struct Worker {
     began: Instant,
     looked: Option<Instant>,
     told: Box<dyn Told>,
+    tally: Arc<Tally>,
 }
 
 impl Writer {
     /// Starts the thread. A store that cannot be opened is tried again and again; a key that cannot be read is an error.
-    pub(crate) fn start(settings: Settings, told: Box<dyn Told>) -> Result<Self, String> {
+    pub(crate) fn start(settings: Settings, told: Box<dyn Told>, tally: Arc<Tally>) -> Result<Self, String> {
         let key = SecretKey::read(&settings.key);
         let key = key.map_err(|why| format!("`{}`: {why}", settings.key.display()))?;
         let (sender, receiver) = sync_channel(MAX_WAITING);
@@ -83,6 +85,7 @@ impl Writer {
             began: Instant::now(),
             looked: None,
             told,
+            tally,
         };
         let run = move || worker.run(&receiver);
         thread::Builder::new().name("audit".to_owned()).spawn(run).map_err(|why| why.to_string())?;
@@ -119,7 +122,7 @@ impl Worker {
 
     fn commit(&mut self, jobs: Vec<Job>) {
         let batches: Vec<_> = jobs.iter().map(|job| &job.batch).collect();
-        let now = now();
+        let (now, began) = (now(), Instant::now());
         let done = match self.store.as_mut() {
             Some(store) => store.append(&batches, now, &self.key),
             None => Err(StoreError::new("it is not open")),
@@ -127,6 +130,12 @@ impl Worker {
         let outcomes = match done {
             Ok(outcomes) => {
                 self.told.problem(None);
+                self.tally.committed(began.elapsed());
+                for (batch, outcome) in batches.iter().zip(&outcomes) {
+                    if let Outcome::Stored(fresh) = outcome {
+                        self.tally.stored(batch, fresh);
+                    }
+                }
                 outcomes.into_iter().map(Answer::Done).collect()
             }
             Err(why) => {
@@ -165,7 +174,10 @@ impl Worker {
         }
         match self.settings.keep.apply(store, now(), self.clock.is_trusted(), &self.key) {
             Ok(0) => {}
-            Ok(records) => self.told.retired(records),
+            Ok(records) => {
+                tracing::info!(records, "records were retired");
+                self.tally.retired(records);
+            }
             Err(why) => self.told.problem(Some(why.to_string())),
         }
     }

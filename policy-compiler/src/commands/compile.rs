@@ -67,7 +67,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         return exit::OK.into();
     }
     let audience = args.audience.as_ref().map(ToString::to_string);
-    print(&(plugin_config_for(&bytes, &keys, audience) + "\n"))
+    print(&(plugin_config_for(&bytes, &keys, audience, None) + "\n"))
 }
 
 /// The policy as a bundle with the terms and signatures that are asked for, and the keys that signed it.
@@ -105,19 +105,37 @@ fn terms(args: &Args) -> Terms {
 
 /// The configuration that the filter takes, with a bundle inline that need not be signed.
 pub(super) fn plugin_config(bundle: &[u8]) -> String {
-    plugin_config_for(bundle, &[], None)
+    plugin_config_for(bundle, &[], None, None)
 }
 
-fn plugin_config_for(bundle: &[u8], keys: &[PublicKey], audience: Option<String>) -> String {
+/// The same with a signed bundle, for a filter that follows the companion behind a cluster of that name.
+pub(super) fn following_config(bundle: &[u8], key: PublicKey, cluster: &str) -> String {
+    plugin_config_for(bundle, &[key], None, Some(cluster))
+}
+
+fn plugin_config_for(
+    bundle: &[u8],
+    keys: &[PublicKey],
+    audience: Option<String>,
+    companion: Option<&str>,
+) -> String {
     #[derive(Serialize)]
-    struct PluginConfig {
+    struct Companion<'a> {
+        cluster: &'a str,
+        authority: &'a str,
+    }
+    #[derive(Serialize)]
+    struct PluginConfig<'a> {
         bundle: String,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         keys: Vec<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         audience: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        companion: Option<Companion<'a>>,
     }
+    let companion = companion.map(|cluster| Companion { cluster, authority: cluster });
     let keys = keys.iter().map(|key| STANDARD.encode(key.to_bytes())).collect();
-    serde_json::to_string(&PluginConfig { bundle: STANDARD.encode(bundle), keys, audience })
+    serde_json::to_string(&PluginConfig { bundle: STANDARD.encode(bundle), keys, audience, companion })
         .unwrap_or_default()
 }

@@ -107,7 +107,7 @@ pub(super) struct Args {
     /// Append every record to this file, as a JSON object a line, for log shippers
     #[arg(long, value_name = "FILE", requires = "audit")]
     audit_file: Option<PathBuf>,
-    /// Send every record to this collector of OpenTelemetry, as logs: `http://host:4318`; to `/v1/logs` there
+    /// Send every record to this collector of OpenTelemetry, as logs, and what is counted of records, as metrics: `http://host:4318`; to `/v1/logs` and `/v1/metrics` there
     #[arg(long, value_name = "URL", requires = "audit")]
     audit_otlp: Option<String>,
     /// The CAs that the collector's certificate must be from, for `https`

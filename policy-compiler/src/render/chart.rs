@@ -25,6 +25,7 @@ templates! {
     // First: it says what does not go together.
     "gate.yaml",
     "access-log.yaml",
+    "companion/audit.yaml",
     "companion/certificate.yaml",
     "companion/deployment.yaml",
     "companion/mesh.yaml",

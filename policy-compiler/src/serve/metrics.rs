@@ -1,11 +1,14 @@
-//! What monitoring sees, in Prometheus' text format: few series, none of whose labels come from outside.
+//! What monitoring sees, in Prometheus' text format: few series. The only labels that come from outside are reasons of records, whose
+//! form and number [`Tally`] bounds.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::fleet::Counts;
 use super::problem::Problem;
+use crate::audit::{BOUNDS, Recorded, Tally};
 
 /// The statuses that requests for bundles are answered with; others are counted together.
 const STATUSES: [u16; 8] = [200, 304, 400, 403, 404, 409, 500, 503];
@@ -32,10 +35,8 @@ pub(super) struct Metrics {
     pub(super) cut_connections: Number,
     pub(super) handshakes_failed: Number,
     pub(super) certificates_loaded: Number,
-    pub(super) records_stored: Number,
-    pub(super) records_repeated: Number,
-    pub(super) records_retired: Number,
-    pub(super) records_refused: Number,
+    /// What is counted of records.
+    pub(super) audit: Arc<Tally>,
 }
 
 impl Number {
@@ -146,23 +147,7 @@ impl Metrics {
             "How often the server's certificate was read anew.",
             self.certificates_loaded.get(),
         );
-        page.many(
-            "audit_records_total",
-            "counter",
-            "Records that were stored, that had been before, and that were retired.",
-            "what",
-            &[
-                ("stored", self.records_stored.get()),
-                ("repeated", self.records_repeated.get()),
-                ("retired", self.records_retired.get()),
-            ],
-        );
-        page.one(
-            "audit_refused_total",
-            "counter",
-            "Requests with records that were not acknowledged.",
-            self.records_refused.get(),
-        );
+        page.records(&self.audit.counts());
         page.many(
             "fleet_nodes",
             "gauge",
@@ -207,6 +192,49 @@ impl Page {
         self.head(name, "gauge", help);
         let (whole, rest) = (micros / 1_000_000, micros % 1_000_000);
         let _ = writeln!(self.0, "sallyport_companion_{name} {whole}.{rest:06}");
+    }
+
+    /// What is counted of records.
+    fn records(&mut self, counts: &Recorded) {
+        let what = [("stored", counts.stored), ("repeated", counts.repeated), ("retired", counts.retired)];
+        let help = "Records that were stored, that had been before, and that were retired.";
+        self.many("audit_records_total", "counter", help, "what", &what);
+        self.head("audit_decisions_total", "counter", "Records that were stored, by what they say.");
+        for ((verdict, reason), count) in &counts.decided {
+            let verdict = verdict.as_str();
+            let labels = format!("{{verdict=\"{verdict}\",reason=\"{reason}\"}}");
+            let _ = writeln!(self.0, "sallyport_companion_audit_decisions_total{labels} {count}");
+        }
+        self.one(
+            "audit_batches_total",
+            "counter",
+            "Bodies of records that were acknowledged.",
+            counts.batches,
+        );
+        let help = "Requests with records that were not acknowledged.";
+        self.one("audit_refused_total", "counter", help, counts.refused);
+        if let Some(totals) = counts.totals {
+            self.one("audit_proxies", "gauge", "Proxies that the store has records of.", totals.proxies);
+            self.one("audit_missing", "gauge", "Numbers of records that never came.", totals.missing);
+            self.one("audit_dropped", "gauge", "Records that proxies say they dropped.", totals.dropped);
+        }
+        self.head("audit_commit_seconds", "histogram", "How long it took to make records durable.");
+        let (mut below, commits) = (0, &counts.commits);
+        for (bound, count) in BOUNDS.iter().zip(commits.buckets) {
+            below += count;
+            let seconds = *bound as f64 / 1e6;
+            let _ = writeln!(
+                self.0,
+                "sallyport_companion_audit_commit_seconds_bucket{{le=\"{seconds}\"}} {below}"
+            );
+        }
+        let (all, seconds) = (commits.count(), commits.seconds());
+        let _ = writeln!(
+            self.0,
+            "sallyport_companion_audit_commit_seconds_bucket{{le=\"+Inf\"}} {all}\n\
+             sallyport_companion_audit_commit_seconds_sum {seconds}\n\
+             sallyport_companion_audit_commit_seconds_count {all}"
+        );
     }
 
     fn many(&mut self, name: &str, kind: &str, help: &str, label: &str, values: &[(&str, u64)]) {

@@ -2,7 +2,8 @@
 //!
 //! A batch is acknowledged when it is durable, and only then. Whom it is from is said by the certificate, where there are any.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -22,7 +23,9 @@ use super::conditional::Asked;
 use super::problem::{Problem, cut};
 use super::routes::{JSON, answer, refuse};
 use crate::audit::exporter::{self, Sink};
-use crate::audit::{Answer, Batch, BatchError, Epoch, MAX_BODY, Outcome, Proxy, Settings, Told, Writer};
+use crate::audit::{
+    Answer, Batch, BatchError, Epoch, MAX_BODY, Outcome, Proxy, Settings, Told, Writer, totals,
+};
 
 /// How long a body may take to come in.
 const BODY_PATIENCE: Duration = Duration::from_secs(10);
@@ -54,6 +57,12 @@ pub(super) struct Audit {
 /// How the writer's thread reaches the companion.
 struct Voice(Arc<Companion>);
 
+/// What is wrong with those who hand records on, by their names: one that is well does not hide another that is not.
+struct Faults {
+    companion: Arc<Companion>,
+    of: Mutex<BTreeMap<&'static str, String>>,
+}
+
 /// An answer that is no acknowledgement.
 struct Refusal {
     status: StatusCode,
@@ -74,11 +83,11 @@ async fn records(
     body: Body,
 ) -> Response {
     let node = Asked::of(&headers).node;
-    match audit.take(&companion, &peer, node.as_deref(), &headers, body).await {
+    match audit.take(&peer, node.as_deref(), &headers, body).await {
         Ok(last) => answer(StatusCode::OK, JSON, format!("{{\"acknowledged\":{last}}}")),
         Err(refusal) => {
             let Refusal { status, error, message } = refusal;
-            companion.metrics.records_refused.add(1);
+            companion.metrics.audit.refused();
             let status_code = status.as_u16();
             if status == StatusCode::SERVICE_UNAVAILABLE {
                 tracing::debug!(status = status_code, error, "records can not be taken now");
@@ -108,19 +117,21 @@ impl Audit {
         certified: bool,
         companion: &Arc<Companion>,
     ) -> Result<Self, String> {
+        let store = &options.settings.store;
+        let faults = Arc::new(Faults { companion: Arc::clone(companion), of: Mutex::default() });
+        let collector = options.sinks.iter().find_map(Sink::collector);
         for sink in options.sinks {
-            let told = Voice(Arc::clone(companion));
-            let problem = move |why: Option<String>| told.say("export", why);
-            exporter::start(options.settings.store.clone(), sink, Box::new(problem))?;
+            exporter::start(store.clone(), sink.clone(), faults.voice(sink.word()))?;
         }
-        let writer = Writer::start(options.settings, Box::new(Voice(Arc::clone(companion))))?;
+        let tally = Arc::clone(&companion.metrics.audit);
+        totals::start(store.clone(), Arc::clone(&tally), collector, faults.voice("metrics"))?;
+        let writer = Writer::start(options.settings, Box::new(Voice(Arc::clone(companion))), tally)?;
         Ok(Self { writer, senders: options.senders, certified, room: Semaphore::new(MAX_BODIES) })
     }
 
     /// Takes a batch in; the number up to which everything in it is durable.
     async fn take(
         &self,
-        companion: &Companion,
         peer: &Peer,
         node: Option<&str>,
         headers: &HeaderMap,
@@ -138,13 +149,9 @@ impl Audit {
         let node = node.unwrap_or_default().to_owned();
         let batch =
             Batch::parse(proxy, node, said.epoch, said.first, said.dropped, &bytes).map_err(malformed)?;
-        let (last, count) = (batch.last(), batch.len());
+        let last = batch.last();
         match self.writer.store(batch).await {
-            Answer::Done(Outcome::Stored(new)) => {
-                companion.metrics.records_stored.add(new);
-                companion.metrics.records_repeated.add(count - new);
-                Ok(last)
-            }
+            Answer::Done(Outcome::Stored(_)) => Ok(last),
             Answer::Done(Outcome::Conflict(seq)) => {
                 let message = format!("record {seq} of this epoch was stored with other bytes");
                 Err(refusal(StatusCode::CONFLICT, "conflict", message))
@@ -211,20 +218,27 @@ impl Said {
     }
 }
 
-impl Voice {
-    fn say(&self, with: &'static str, why: Option<String>) {
-        self.0.problem(with, why.map(|why| Problem::new(with, cut(&why))));
+impl Faults {
+    /// What one of those who hand on says what is wrong with.
+    fn voice(self: &Arc<Self>, whose: &'static str) -> exporter::Problem {
+        let faults = Arc::clone(self);
+        Box::new(move |why| faults.say(whose, why))
+    }
+
+    fn say(&self, whose: &'static str, why: Option<String>) {
+        let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        match why {
+            Some(why) => drop(of.insert(whose, why)),
+            None => drop(of.remove(whose)),
+        }
+        let first = of.iter().next().map(|(whose, why)| format!("{whose}: {why}"));
+        self.companion.problem("export", first.map(|why| Problem::new("export", cut(&why))));
     }
 }
 
 impl Told for Voice {
     fn problem(&self, why: Option<String>) {
-        self.say("audit", why);
-    }
-
-    fn retired(&self, records: u64) {
-        tracing::info!(records, "records were retired");
-        self.0.metrics.records_retired.add(usize::try_from(records).unwrap_or(usize::MAX));
+        self.0.problem("audit", why.map(|why| Problem::new("audit", cut(&why))));
     }
 }
 

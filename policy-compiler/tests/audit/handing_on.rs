@@ -13,15 +13,15 @@ use super::setup::{Kind, Proxy, Setup, record, text};
 on_both!(a_collector_gets_every_record, a_file_gets_every_record_and_may_be_renamed);
 
 /// `tests/otlp/collector.py`, stopped when it is dropped.
-struct Collector {
+pub(crate) struct Collector {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Collector {
     /// One that fails so many times first.
-    fn start(failures: u32) -> Self {
+    pub(crate) fn start(failures: u32) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let made = Command::new(root.join("scripts/python-env"))
             .arg(root.join("tests/otlp/requirements.txt"))
@@ -36,10 +36,28 @@ impl Collector {
         Self { child, lines, port }
     }
 
-    /// The log records of the next request, and the name of their service.
-    fn next(&mut self) -> Vec<(Value, Value)> {
-        let request: Value = serde_json::from_str(&self.lines.next().unwrap().unwrap()).unwrap();
-        assert!(request["refused"].is_null(), "{request}");
+    /// The next request of a kind; others before it are passed over.
+    fn request(&mut self, kind: &str) -> Value {
+        loop {
+            let request: Value = serde_json::from_str(&self.lines.next().unwrap().unwrap()).unwrap();
+            assert!(request["refused"].is_null(), "{request}");
+            if !request[kind].is_null() {
+                return request;
+            }
+        }
+    }
+
+    /// The metrics of the next request with such, and whose they are.
+    pub(crate) fn metrics(&mut self) -> (Value, Vec<Value>) {
+        let request = self.request("resourceMetrics");
+        let of = &request["resourceMetrics"][0];
+        let metrics = of["scopeMetrics"][0]["metrics"].as_array().unwrap();
+        (of["resource"].clone(), metrics.clone())
+    }
+
+    /// The log records of the next request with such, and the name of their service.
+    pub(crate) fn next(&mut self) -> Vec<(Value, Value)> {
+        let request = self.request("resourceLogs");
         let mut all = Vec::new();
         for resource in request["resourceLogs"].as_array().unwrap() {
             let service = &resource["resource"]["attributes"][0]["value"]["stringValue"];
@@ -58,7 +76,7 @@ impl Drop for Collector {
     }
 }
 
-fn attribute<'l>(log: &'l Value, key: &str) -> &'l Value {
+pub(crate) fn attribute<'l>(log: &'l Value, key: &str) -> &'l Value {
     let all = log["attributes"].as_array().unwrap();
     all.iter().find(|one| one["key"] == key).map_or(&Value::Null, |one| &one["value"])
 }

@@ -24,6 +24,8 @@ macro_rules! on_both {
     };
 }
 
+mod columns;
+mod counting;
 mod faults;
 mod handing_on;
 mod hostile;

@@ -124,3 +124,12 @@ fn replicas_share_a_store(kind: Kind) {
     assert_eq!(setup.all().len(), 2 * 15 * 7, "each once");
     setup.verified();
 }
+
+#[test]
+fn a_companion_without_a_store_takes_no_records() {
+    let setup = Setup::new(Kind::Sqlite);
+    let companion = setup.project.serve(&[]);
+    let mut proxy = Proxy::new("a");
+    let (first, body) = proxy.body(1);
+    assert_eq!(proxy.send(&companion.client(), first, &body).unwrap().status, 404);
+}

@@ -167,7 +167,7 @@ impl Companion {
 
     /// Starts it by a command of its own.
     pub(crate) fn spawn(command: Command, admin: bool) -> Self {
-        let mut process = companion::Companion::spawn(command).unwrap();
+        let mut process = companion::Companion::spawn(command, None).unwrap();
         let address = process.announced("serving").unwrap();
         let admin = admin.then(|| process.announced("administration").unwrap());
         Self { process, address, admin }

@@ -82,6 +82,13 @@ fn ready(companion: &Companion) {
     until("it is ready", || (admin.get("/readyz", &[]).status == 200).then_some(()));
 }
 
+/// The same client, as a sidecar of Istio with `ISTIO_MUTUAL`.
+fn as_sidecar(client: &Client) -> Client {
+    let mut config = client.tls.as_deref().unwrap().clone();
+    config.alpn_protocols = vec![b"istio-peer-exchange".to_vec(), b"istio".to_vec()];
+    Client { http2: false, tls: Some(Arc::new(config)), ..client.clone() }
+}
+
 #[test]
 fn only_who_shows_a_certificate_is_served_and_is_listed_with_it() {
     let mesh = Mesh::new();
@@ -92,6 +99,7 @@ fn only_who_shows_a_certificate_is_served_and_is_listed_with_it() {
     for http2 in [false, true] {
         assert_eq!(asks(&speaking(&good, http2)), Ok(200), "by ALPN, HTTP/2: {http2}");
     }
+    assert_eq!(asks(&as_sidecar(&good)), Ok(200), "as Istio's sidecars name it");
     let foreign = Ca::new("acme.internal").unwrap();
     let foreign_svid = foreign.mint(&[PROXY]).unwrap();
     assert!(asks(&speaking(&client(&companion, &mesh.ca, None), false)).is_err());

@@ -45,7 +45,7 @@ impl Installed {
         let server = ca.mint(&["spiffe://acme.internal/ns/tools/sa/docs"]).unwrap();
         let mut config = Config::new(Program::find(None).unwrap(), server, &ca, upstream.address());
         config.client_certificates = certificates;
-        config.companion = companion;
+        config.companion = companion.map(Into::into);
         config.wasm = configuration.map(|text| Wasm::new(module(), text.to_string()));
         let envoy = Envoy::start(&config).unwrap();
         let files = tempfile::tempdir().unwrap();

@@ -113,7 +113,7 @@ impl Publisher {
             "keys": [STANDARD.encode(public)],
             "companion": {"cluster": "companion", "authority": "companion.test"},
         });
-        config.companion = Some(self.companion.address());
+        config.companion = Some(self.companion.address().into());
         config.concurrency = workers;
         config.wasm =
             Some(Wasm { info_log: false, ..Wasm::new(Module::default_path(), configuration.to_string()) });

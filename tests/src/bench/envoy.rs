@@ -108,7 +108,7 @@ fn contenders(
     }
     let module = Wasm { info_log: false, ..Wasm::new(Module::default_path(), configuration) };
     let recording = Wasm { info_log: false, ..Wasm::new(Module::default_path(), recorded.to_string()) };
-    let companion = Some(taker::start()?);
+    let companion = Some(taker::start()?.into());
     let noop = Wasm { info_log: false, ..Wasm::new(noop, "") };
     let authorizer = Authorizer::start()?;
     let authz = ExtAuthz {

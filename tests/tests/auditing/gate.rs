@@ -12,7 +12,8 @@ use sallyport_engine::Policy;
 use sallyport_engine::bundle::{Terms, encode_under};
 use sallyport_engine::policy::{Audit, Overflow};
 use sallyport_playground::Request;
-use sallyport_playground::envoy::Wasm;
+use sallyport_playground::envoy::{Companion, Wasm};
+use sallyport_playground::pki::Ca;
 use sallyport_tests::wasm_host::Module;
 
 use crate::support::{self, compiled};
@@ -20,7 +21,7 @@ use crate::support::{self, compiled};
 pub use crate::support::HOST;
 
 /// Who calls.
-const AGENT: &str = "reader";
+pub const AGENT: &str = "reader";
 
 /// Signs policy that lets agents read and write at the service.
 pub struct Publisher(SecretKey);
@@ -37,6 +38,11 @@ impl Publisher {
         parts.settings.audit = audit;
         let bundle = encode_under(&Policy::new(parts).unwrap(), &Terms::default()).unwrap();
         keys::sign(&bundle, std::slice::from_ref(&self.0)).unwrap()
+    }
+
+    /// The key that bundles are verified by, in PEM.
+    pub fn public_pem(&self) -> String {
+        keys::public_pem(&self.0.public().unwrap())
     }
 
     /// A plugin configuration that begins with a bundle, and follows a companion.
@@ -77,8 +83,20 @@ impl Gate {
         workers: u32,
         module: &Path,
     ) -> Self {
+        let ca = Ca::new("acme.internal").unwrap();
+        Self::start_before(ca, companion.into(), configuration, workers, module)
+    }
+
+    /// The same with a CA of our own, and a companion that may want certificates of it.
+    pub fn start_before(
+        ca: Ca,
+        companion: Companion,
+        configuration: &serde_json::Value,
+        workers: u32,
+        module: &Path,
+    ) -> Self {
         let wasm = Wasm::new(module, configuration.to_string());
-        Self(support::Gate::start(companion, wasm, workers, AGENT))
+        Self(support::Gate::start_before(ca, companion, wasm, workers, AGENT))
     }
 
     /// Sends so many requests, from four callers at once; how many got each status.

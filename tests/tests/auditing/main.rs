@@ -9,8 +9,11 @@ mod archive;
 mod counts;
 mod faults;
 mod gate;
+mod kept;
 mod marks;
+mod memory;
 mod monitoring;
+mod plot;
 #[path = "../support/gate.rs"]
 mod support;
 mod trap;

@@ -17,14 +17,14 @@ use crate::gate::{Gate, HOST, Publisher, audit};
 const METRICS: [&str; 2] = ["sallyport_", "envoy_wasm_sallyport_"];
 
 /// A Prometheus that runs until it is dropped.
-struct Prometheus {
+pub struct Prometheus {
     process: Child,
     address: SocketAddr,
     _folder: tempfile::TempDir,
 }
 
 impl Prometheus {
-    fn start(target: SocketAddr, rules: &Path) -> Self {
+    pub fn start(target: SocketAddr, rules: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
         let config = serde_json::json!({
@@ -59,9 +59,18 @@ impl Prometheus {
     }
 
     /// The series that a query gives.
-    fn query(&self, query: &str) -> Vec<Value> {
+    pub fn query(&self, query: &str) -> Vec<Value> {
+        self.asked("query", query, "")
+    }
+
+    /// The same over a time, a value for each second of it.
+    pub fn range(&self, query: &str, start: u64, end: u64) -> Vec<Value> {
+        self.asked("query_range", query, &format!("&start={start}&end={end}&step=1"))
+    }
+
+    fn asked(&self, how: &str, query: &str, more: &str) -> Vec<Value> {
         let escaped: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        let answer = self.get(&format!("/api/v1/query?query={escaped}")).unwrap_or_default();
+        let answer = self.get(&format!("/api/v1/{how}?query={escaped}{more}")).unwrap_or_default();
         assert!(answer.is_null() || answer["status"] == "success", "{query}: {answer}");
         answer["data"]["result"].as_array().cloned().unwrap_or_default()
     }
@@ -74,7 +83,7 @@ impl Drop for Prometheus {
     }
 }
 
-fn shipped(name: &str) -> PathBuf {
+pub fn shipped(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../istio/monitoring").join(name)
 }
 

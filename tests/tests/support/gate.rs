@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use sallyport_engine::bundle::decode;
 use sallyport_engine::policy::PolicyParts;
 use sallyport_playground::client::{Client, Protocol};
-use sallyport_playground::envoy::{Config, Envoy, Program, Wasm};
+use sallyport_playground::envoy::{Companion, Config, Envoy, Program, Wasm};
 use sallyport_playground::pki::Ca;
 use sallyport_playground::upstream::{Answer, Upstream};
 use sallyport_playground::{Request, Response};
@@ -28,7 +28,11 @@ pub struct Gate {
 impl Gate {
     /// An Envoy with so many workers, which finds a companion at an address; `agent` is who calls.
     pub fn start(companion: SocketAddr, wasm: Wasm, workers: u32, agent: &str) -> Self {
-        let ca = Ca::new("acme.internal").unwrap();
+        Self::start_before(Ca::new("acme.internal").unwrap(), companion.into(), wasm, workers, agent)
+    }
+
+    /// The same with a CA of our own, and a companion that may want certificates of it.
+    pub fn start_before(ca: Ca, companion: Companion, wasm: Wasm, workers: u32, agent: &str) -> Self {
         let upstream = Upstream::start(Answer::Echo).unwrap();
         let server = ca.mint_server("spiffe://acme.internal/gate").unwrap();
         let mut config = Config::new(Program::find(None).unwrap(), server, &ca, upstream.address());

@@ -1,11 +1,12 @@
 //! `audit export`.
 
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{Lines, Named, told};
-use crate::audit::{Filter, print};
+use crate::audit::{Filter, Parquet, print};
 use crate::exit;
 
 #[derive(Debug, clap::Args)]
@@ -14,7 +15,7 @@ pub(super) struct Args {
     named: Named,
     #[command(flatten)]
     filter: Filter,
-    /// The file; standard output if not given. It appears whole or not at all
+    /// The file; standard output if not given, except for Parquet. It appears whole or not at all
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// What is written
@@ -29,10 +30,15 @@ enum Shape {
     Jsonl,
     /// Comma-separated values
     Csv,
+    /// Parquet: columns with types, compressed
+    Parquet,
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
     let Some(path) = &args.output else {
+        if args.format == Shape::Parquet {
+            return Err("Parquet is written into a file: name it with `--output`".to_owned());
+        }
         let mut out = Lines(BufWriter::new(io::stdout().lock()));
         write(args, &mut out)?;
         return out.end();
@@ -41,13 +47,22 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let file = tempfile::Builder::new().tempfile_in(folder.unwrap_or(std::path::Path::new(".")));
     let mut file = file.map_err(|why| told(&why))?;
-    let mut out = Lines(BufWriter::new(file.as_file_mut()));
-    write(args, &mut out)?;
-    out.0.flush().map_err(|why| told(&why))?;
-    drop(out);
+    if args.format == Shape::Parquet {
+        columns(args, file.as_file_mut())?;
+    } else {
+        let mut out = Lines(BufWriter::new(file.as_file_mut()));
+        write(args, &mut out)?;
+        out.0.flush().map_err(|why| told(&why))?;
+    }
     file.as_file().sync_all().map_err(|why| told(&why))?;
     file.persist(path).map_err(|why| told(&why))?;
     Ok(exit::OK.into())
+}
+
+fn columns(args: &Args, file: &mut File) -> Result<(), String> {
+    let mut store = args.named.open()?;
+    let mut out = Parquet::new(file).map_err(told)?;
+    args.filter.each(&mut store, |found| out.add(&found)).and_then(|()| out.end()).map_err(told)
 }
 
 fn write<W: Write>(args: &Args, out: &mut Lines<W>) -> Result<(), String> {
@@ -58,8 +73,8 @@ fn write<W: Write>(args: &Args, out: &mut Lines<W>) -> Result<(), String> {
     let shape = args.format;
     let each = args.filter.each(&mut store, |found| {
         out.line(&match shape {
-            Shape::Jsonl => print::json(&found),
             Shape::Csv => print::csv(&found),
+            Shape::Jsonl | Shape::Parquet => print::json(&found),
         })
     });
     each.map_err(told)

@@ -33,6 +33,8 @@ pub(super) struct Identities {
     pub(super) ca: PathBuf,
     /// The CA certificates of all trust domains, for the gate to trust.
     pub(super) trusted_pem: String,
+    /// The trust domain of the playground's own workloads.
+    home: String,
 }
 
 /// One caller's identity.
@@ -86,12 +88,18 @@ impl Identities {
         write(&Ca::new(claimed.trust_domain())?, free_name(FOREIGN, &taken), claimed)?;
 
         let trusted_pem = cas.values().map(Ca::certificate_pem).collect();
-        let server_ca = cas.remove(home).ok_or("the first trust domain has no CA")?;
+        let home = home.to_owned();
+        let server_ca = cas.remove(home.as_str()).ok_or("the first trust domain has no CA")?;
         server_ca.write_certificate(&ca)?;
-        let server = server_ca.mint_server(&format!("spiffe://{home}/ns/playground/sa/gate"))?;
-        let identities = Self { callers, server, server_ca, ca, trusted_pem };
+        let server = server_ca.mint_server(&workload(&home, "gate"))?;
+        let identities = Self { callers, server, server_ca, ca, trusted_pem, home };
         identities.write_curl_files(directory)?;
         Ok(identities)
+    }
+
+    /// The SPIFFE ID of a workload of the playground itself.
+    pub(super) fn id_of(&self, workload_name: &str) -> String {
+        workload(&self.home, workload_name)
     }
 
     /// Leaves a file `<name>.curl` for each caller, and one for nobody, so that commands are short: `curl -K <file>`.
@@ -105,6 +113,10 @@ impl Identities {
         }
         Ok(())
     }
+}
+
+fn workload(home: &str, name: &str) -> String {
+    format!("spiffe://{home}/ns/playground/sa/{name}")
 }
 
 /// An identity of each agent that has one, by the agent's name: its first exact one, or one that its first pattern covers.

@@ -4,6 +4,7 @@
 //! Everything listens on 127.0.0.1 and ends with this process.
 
 mod identities;
+mod keeper;
 mod records;
 mod tries;
 
@@ -22,17 +23,20 @@ use sallyport_playground::envoy::{ClientCertificates, Config, Envoy, Program, Up
 use sallyport_playground::upstream::{Answer, Upstream};
 use serde::Serialize;
 
-use super::compile::plugin_config;
+use super::compile::{following_config, plugin_config};
 use super::{fail, show};
 use crate::exit;
 use crate::files::write_atomically;
 use crate::report::Colour;
 use identities::Identities;
+use keeper::{Keeper, Kept};
 
 /// What the description of a running playground is called in the state directory.
 const DESCRIPTION: &str = "playground.json";
 /// Where `make module` leaves the module.
 const MODULE: &str = "target/sallyport.wasm";
+/// The cluster of the playground's companion.
+const COMPANION: &str = "companion";
 /// How long one wait for a record lasts, and so how long it takes to notice that we shall stop.
 const WAIT: Duration = Duration::from_millis(200);
 /// How long a stream may be silent: MCP's event streams wait for as long as a session does.
@@ -55,6 +59,9 @@ pub(super) struct Args {
     /// Where certificates, keys and playground.json are left; without it, in a folder that goes at the end
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
+    /// Keep the records of exchanges in this file: a companion takes them over mutual TLS, as `serve --audit` does
+    #[arg(long, value_name = "FILE")]
+    audit: Option<PathBuf>,
     /// The port to listen on; 0 lets the system choose
     #[arg(long, value_name = "N", default_value_t = 0)]
     port: u16,
@@ -72,6 +79,8 @@ struct Description<'a> {
     ca: &'a Path,
     server_name: &'static str,
     identities: &'a Identities,
+    /// Where records are kept, if they are.
+    audit: Option<&'a Kept>,
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
@@ -92,12 +101,19 @@ fn play(args: &Args, policy: &Policy) -> Result<(), Box<dyn Error>> {
     remove_if_there(&description)?;
     let identities = Identities::mint(policy, &directory)?;
     let (upstream, _echo) = upstream(args.upstream.as_deref())?;
-    let mut envoy = Envoy::start(&config(args, policy, &identities, upstream)?)?;
+    let keep = |store: &PathBuf| Keeper::start(policy, &identities, store, &directory);
+    let mut keeper = args.audit.as_ref().map(keep).transpose()?;
+    let mut envoy = Envoy::start(&config(args, policy, &identities, upstream, keeper.as_ref())?)?;
 
-    let described = describe(&envoy, &identities);
+    let kept = keeper.as_ref().map(|keeper| &keeper.kept);
+    let described = describe(&envoy, &identities, kept);
     write_atomically(&description, serde_json::to_string_pretty(&described)?.as_bytes())?;
     let mut out = io::stdout().lock();
     tries::print(&mut out, policy, &identities, envoy.address(), &directory)?;
+    if let Some(Kept { store, key }) = kept {
+        let (store, key) = (store.display(), key.display());
+        writeln!(out, "\nRecords are kept in {store}; {key} verifies them (`audit query`, `audit verify`).")?;
+    }
     writeln!(out, "\nDecisions, as they are made (Ctrl-C ends the playground):")?;
     out.flush()?;
 
@@ -108,7 +124,12 @@ fn play(args: &Args, policy: &Policy) -> Result<(), Box<dyn Error>> {
             out.flush()?;
         } else if !envoy.is_running() {
             return Err("Envoy has ended; was it stopped by somebody else?".into());
+        } else if keeper.as_mut().is_some_and(|keeper| !keeper.is_running()) {
+            return Err("the companion has ended; companion.log beside playground.json may say why".into());
         }
+    }
+    if let Some(keeper) = &keeper {
+        keeper.settle(&envoy);
     }
     drop(envoy);
     Ok(remove_if_there(&description)?)
@@ -170,6 +191,7 @@ fn config(
     policy: &Policy,
     identities: &Identities,
     upstream: SocketAddr,
+    keeper: Option<&Keeper>,
 ) -> Result<Config, Box<dyn Error>> {
     if !args.module.is_file() {
         let module = args.module.display();
@@ -185,12 +207,17 @@ fn config(
     // So that a caller without a certificate hears from the gate what is missing.
     config.client_certificates = ClientCertificates::Requested;
     config.upstream_protocol = UpstreamProtocol::Http1;
-    config.wasm = Some(Wasm::new(args.module.canonicalize()?, plugin_config(&bundle::encode(policy)?)));
+    let configuration = match keeper {
+        Some(keeper) => following_config(&keeper.bundle, keeper.public()?, COMPANION),
+        None => plugin_config(&bundle::encode(policy)?),
+    };
+    config.companion = keeper.map(Keeper::place);
+    config.wasm = Some(Wasm::new(args.module.canonicalize()?, configuration));
     config.stream_idle_timeout = STREAM_IDLE;
     Ok(config)
 }
 
-fn describe<'a>(envoy: &Envoy, identities: &'a Identities) -> Description<'a> {
+fn describe<'a>(envoy: &Envoy, identities: &'a Identities, audit: Option<&'a Kept>) -> Description<'a> {
     let admin = format!("http://{}", envoy.admin());
     Description {
         url: format!("https://{}", envoy.address()),
@@ -199,5 +226,6 @@ fn describe<'a>(envoy: &Envoy, identities: &'a Identities) -> Description<'a> {
         ca: &identities.ca,
         server_name: identities::SERVER_NAME,
         identities,
+        audit,
     }
 }

@@ -1,9 +1,9 @@
-//! The Envoy process: started, watched, stopped.
+//! A process of the playground, Envoy or a companion: started, watched, stopped.
 //!
-//! Envoy must not outlive us, even when we are killed outright and no destructor runs. The kernel's parent-death signal
+//! It must not outlive us, even when we are killed outright and no destructor runs. The kernel's parent-death signal
 //! needs unsafe code, and follows the starting *thread*; so a small shell stands by instead. It waits on a pipe whose other end
-//! only we hold: when we go, the pipe ends, and the shell stops Envoy and removes its folder. Both are in process
-//! groups of their own, so that Ctrl-C reaches us alone and we stop Envoy in our own time.
+//! only we hold: when we go, the pipe ends, and the shell stops the process and removes its folder. Both are in process
+//! groups of their own, so that Ctrl-C reaches us alone and we stop the process in our own time.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -13,22 +13,22 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How long Envoy may take to end after SIGTERM, before SIGKILL.
+/// How long it may take to end after SIGTERM, before SIGKILL.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What the shell does once the pipe ends; `$1` is Envoy's process, `$2` its folder.
+/// What the shell does once the pipe ends; `$1` is the process, `$2` its folder, if it has one.
 const WATCH: &str = r#"
 read -r _
 kill -TERM "$1" 2>/dev/null
 left=50
 while [ "$left" -gt 0 ] && kill -0 "$1" 2>/dev/null; do sleep 0.1; left=$((left - 1)); done
 kill -KILL "$1" 2>/dev/null
-rm -rf -- "$2"
+[ -z "$2" ] || rm -rf -- "$2"
 "#;
 
 /// A child that ends with its value, or with this process.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     watch: Child,
 }
@@ -36,14 +36,14 @@ pub(super) struct Process {
 // === impl Process ===
 
 impl Process {
-    /// Starts `command`; its standard error is returned, the rest is closed. `files` is removed if we are killed.
-    pub(super) fn start(mut command: Command, files: &Path) -> io::Result<(Self, ChildStderr)> {
+    /// Starts `command`; its standard error is returned, the rest is closed. `files`, if any, is removed if we are killed.
+    pub(crate) fn start(mut command: Command, files: Option<&Path>) -> io::Result<(Self, ChildStderr)> {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
         let mut child = command.spawn()?;
         let watch = Command::new("/bin/sh")
             .args(["-c", WATCH, "sallyport-watch"])
             .arg(child.id().to_string())
-            .arg(files)
+            .arg(files.unwrap_or(Path::new("")))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -58,17 +58,17 @@ impl Process {
         }
     }
 
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// How it ended, if it has.
-    pub(super) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+    pub(crate) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
         self.child.try_wait()
     }
 
     /// SIGTERM, then SIGKILL after five seconds; returns when it is gone.
-    pub(super) fn stop(&mut self) -> io::Result<ExitStatus> {
+    pub(crate) fn stop(&mut self) -> io::Result<ExitStatus> {
         self.dismiss_watch();
         // Until we have waited for it the number is still its own, so no stranger gets the signal.
         if let Some(status) = self.child.try_wait()? {
@@ -87,7 +87,14 @@ impl Process {
         self.child.wait()
     }
 
-    /// From here on Envoy's process number may become another's: the shell must not act on it any more.
+    /// SIGKILL at once; returns when it is gone.
+    pub(crate) fn kill(&mut self) -> io::Result<ExitStatus> {
+        self.dismiss_watch();
+        self.child.kill()?;
+        self.child.wait()
+    }
+
+    /// From here on the process number may become another's: the shell must not act on it any more.
     fn dismiss_watch(&mut self) {
         // Both fail only when it is gone, which is what is wanted.
         let _gone = self.watch.kill();
@@ -128,11 +135,9 @@ mod tests {
 
     #[test]
     fn stopping_asks_first_and_leaves_nothing() {
-        let (mut process, stderr) = Process::start(
-            shell("trap 'exit 7' TERM; echo up >&2; while :; do sleep 0.01; done"),
-            Path::new("/nowhere"),
-        )
-        .unwrap();
+        let (mut process, stderr) =
+            Process::start(shell("trap 'exit 7' TERM; echo up >&2; while :; do sleep 0.01; done"), None)
+                .unwrap();
         BufReader::new(stderr).read_line(&mut String::new()).unwrap();
         let watch = process.watch.id();
         assert!(process.ended().unwrap().is_none() && alive(watch));
@@ -143,7 +148,7 @@ mod tests {
     #[test]
     fn the_watch_stops_an_orphan_and_removes_its_folder() {
         let files = tempfile::tempdir().unwrap();
-        let (mut process, _stderr) = Process::start(shell("sleep 60"), files.path()).unwrap();
+        let (mut process, _stderr) = Process::start(shell("sleep 60"), Some(files.path())).unwrap();
         // What the death of this process would do: close the pipe.
         drop(process.watch.stdin.take());
         let deadline = Instant::now() + Duration::from_secs(8);
@@ -156,6 +161,6 @@ mod tests {
 
     #[test]
     fn a_program_that_is_not_there_is_an_error() {
-        assert!(Process::start(Command::new("/nowhere/envoy"), Path::new("/nowhere")).is_err());
+        assert!(Process::start(Command::new("/nowhere/envoy"), None).is_err());
     }
 }
