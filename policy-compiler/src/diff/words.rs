@@ -22,6 +22,9 @@ pub(super) fn sentence(operation: &Operation, before: &State, after: &State) -> 
             format!("is no longer forbidden to {what}, and no rule allows it")
         }
         Verdict::Nothing => format!("may no longer {what}"),
+        Verdict::Held if was == Verdict::Conditional => {
+            format!("may now {what} only with approval; before without it if {}", asks(&before.allowed))
+        }
         Verdict::Held if was.permits() > 1 => format!("may now {what} only with approval"),
         Verdict::Held => format!("may now {what} with approval"),
         Verdict::Conditional => conditional(&what, was, before, after),
@@ -70,7 +73,7 @@ fn conditional(what: &str, was: Verdict, before: &State, after: &State) -> Strin
 /// What holds beside a change of what is allowed: refusals under conditions, and limits.
 fn exceptions(before: &State, after: &State) -> String {
     let mut words = String::new();
-    if matches!(after.verdict(), Verdict::Conditional | Verdict::Allowed) {
+    if matches!(after.verdict(), Verdict::Conditional | Verdict::Noted | Verdict::Allowed) {
         if !after.denied.is_empty() {
             words += &format!(", but not if {}", asks(&after.denied));
         }
