@@ -71,7 +71,10 @@ impl State {
         if is_always(&held) {
             return Self { held, denied, ..Self::default() };
         }
-        let limited = covering(Effect::Allow);
+        // A limit counts whatever a server could take for what its rule covers.
+        let limited = grants
+            .iter()
+            .filter(|grant| grant.effect == Effect::Allow && grant.operation.covers(operation, Effect::Deny));
         let limits = limited.filter_map(|grant| Some((grant.limit.clone()?, grant.asks.clone())));
         Self { limits: limits.collect(), allowed: of(Effect::Allow), held, denied, noted, on_trial: false }
     }
