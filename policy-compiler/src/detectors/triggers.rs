@@ -46,7 +46,7 @@ pub(super) fn build(words: &Words) -> Option<Triggers> {
     Some(triggers)
 }
 
-/// The words of a trie, in lower case, with what they mean: what [`build`] was given.
+/// The words of a trie, in lower case, with what they mean: what `build` was given.
 pub fn words_of(triggers: &Triggers) -> Vec<(Vec<u8>, Meaning)> {
     let mut letters = BTreeMap::new();
     let ends = triggers.ranges.iter().skip(1).map(|(from, _)| from.saturating_sub(1)).chain([u8::MAX]);
