@@ -4,8 +4,9 @@
 //! where a grant only carries the request along, as any grant of a tool carries `tools/list`. What nothing is expected of proves
 //! nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use sallyport_engine::glob::Glob;
 use sallyport_engine::policy::{LlmApi, Operations, PolicyParts};
 use serde::Serialize;
 
@@ -41,6 +42,9 @@ pub struct Rule {
     pub name: String,
     /// `allow`, `hold` or `deny`.
     pub effect: &'static str,
+    /// What it covers, of a rule that names capabilities: each operation of these counts as a rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
     /// How many cases hit it.
     pub cases: usize,
 }
@@ -57,7 +61,8 @@ pub struct Agent {
 /// Counts hits, case by case.
 #[derive(Debug, Default)]
 pub struct Counter {
-    rules: BTreeMap<(String, String), usize>,
+    /// By mission and rule: what was hit, and how often. A rule that names capabilities is several.
+    rules: BTreeMap<(String, String), Vec<(Operations, usize)>>,
     agents: BTreeMap<String, usize>,
 }
 
@@ -65,9 +70,17 @@ impl Counter {
     /// Counts one case that expected something: the agent that it called as, and the rules that covered it.
     pub fn count(&mut self, record: &Record, covering: &[Heard]) {
         let hits = covering.iter().filter(|heard| heard.outcome.is_ok() && !is_carried(heard));
-        let rules: BTreeSet<_> = hits.map(|heard| (&heard.mission, &heard.rule.name)).collect();
-        for (mission, rule) in rules {
-            *self.rules.entry((mission.clone(), rule.clone())).or_default() += 1;
+        let mut seen: Vec<(&str, &sallyport_engine::policy::Rule)> = Vec::new();
+        for Heard { mission, rule, .. } in hits {
+            if seen.contains(&(mission, rule)) {
+                continue;
+            }
+            seen.push((mission, rule));
+            let parts = self.rules.entry((mission.clone(), rule.name.clone())).or_default();
+            match parts.iter_mut().find(|(operations, _)| *operations == rule.operations) {
+                Some((_, cases)) => *cases += 1,
+                None => parts.push((rule.operations.clone(), 1)),
+            }
         }
         if let Some(agent) = &record.agent {
             *self.agents.entry(agent.clone()).or_default() += 1;
@@ -76,20 +89,22 @@ impl Counter {
 
     /// What was hit of a policy.
     pub fn of(&self, parts: &PolicyParts) -> Coverage {
-        let cases = |mission: &str, rule: &str| {
-            self.rules.get(&(mission.to_owned(), rule.to_owned())).copied().unwrap_or(0)
+        let cases = |mission: &Mission, rule: &sallyport_engine::policy::Rule| {
+            let parts = self.rules.get(&(mission.name.clone(), rule.name.clone()));
+            let part = parts.into_iter().flatten().find(|(operations, _)| *operations == rule.operations);
+            part.map_or(0, |(_, cases)| *cases)
         };
-        let rule = |mission: &str, rule: &sallyport_engine::policy::Rule| Rule {
-            name: rule.name.clone(),
-            effect: rule.effect.name(),
-            cases: cases(mission, &rule.name),
+        let read = |mission: &sallyport_engine::policy::Mission| {
+            let named = |name: &str| mission.rules.iter().filter(|rule| rule.name == name).count();
+            let mut read = Mission { name: mission.name.clone(), rules: Vec::new() };
+            for rule in &mission.rules {
+                let operation = (named(&rule.name) > 1).then(|| operation(rule, parts));
+                let (name, effect) = (rule.name.clone(), rule.effect.name());
+                read.rules.push(Rule { name, effect, operation, cases: cases(&read, rule) });
+            }
+            read
         };
-        let missions: Vec<_> = (parts.missions.iter())
-            .map(|mission| Mission {
-                name: mission.name.clone(),
-                rules: mission.rules.iter().map(|one| rule(&mission.name, one)).collect(),
-            })
-            .collect();
+        let missions: Vec<_> = parts.missions.iter().map(read).collect();
         let agents = parts.agents.iter().map(|agent| Agent {
             name: agent.name.clone(),
             cases: self.agents.get(&agent.name).copied().unwrap_or(0),
@@ -110,6 +125,29 @@ impl Coverage {
     pub fn permille(&self) -> usize {
         (self.hit * 1000).checked_div(self.rules).unwrap_or(1000)
     }
+}
+
+/// What a rule covers, in short: "mcp at tool-api: search, list_*".
+fn operation(rule: &sallyport_engine::policy::Rule, parts: &PolicyParts) -> String {
+    let globs = |globs: &[&Vec<Glob>]| {
+        globs.iter().flat_map(|globs| globs.iter()).map(|glob| glob.as_str().to_owned()).collect()
+    };
+    let (protocol, names): (_, Vec<String>) = match &rule.operations {
+        Operations::Http(http) => (
+            "http",
+            http.methods
+                .iter()
+                .cloned()
+                .chain(http.paths.iter().map(|path| path.as_str().to_owned()))
+                .collect(),
+        ),
+        Operations::Mcp(mcp) => ("mcp", globs(&[&mcp.tools, &mcp.resources, &mcp.prompts, &mcp.methods])),
+        Operations::A2a(a2a) => ("a2a", a2a.methods.iter().map(|method| method.name().to_owned()).collect()),
+        Operations::Grpc(grpc) => ("grpc", globs(&[&grpc.methods])),
+        Operations::Llm(llm) => ("llm", globs(&[&llm.models])),
+    };
+    let service = parts.services.get(usize::from(rule.service.0)).map_or("", |service| &service.name);
+    format!("{protocol} at {service}: {}", names.join(", "))
 }
 
 /// Whether a rule covers a request only because any grant of the protocol does.

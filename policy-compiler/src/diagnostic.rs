@@ -163,10 +163,12 @@ ids! {
     BroadWildcard = "broad-wildcard", Warning;
     /// A rule, or a part of one, that no request can ever fit.
     NeverMatches = "never-matches", Warning;
-    /// An `allow` rule that a `deny` rule covers whole, so that it allows nothing.
+    /// An `allow` rule that `deny` or `hold` rules cover whole, so that it allows nothing.
     Shadowed = "shadowed", Warning;
     /// An `allow` rule that another one of the same Mission covers whole, so that it adds nothing.
     Redundant = "redundant", Warning;
+    /// A rule that refuses by arguments names tools by a pattern: it refuses those that have no such arguments as well.
+    LooseArguments = "loose-arguments", Warning;
     /// Two names that differ only by case, or look alike.
     SimilarNames = "similar-names", Warning;
     /// The table of a pattern, or of all of them together, is large.
@@ -179,6 +181,8 @@ ids! {
     PackOff = "pack-off", Warning;
     /// A setting of the Gate lets pass what is not judged.
     OpenSetting = "open-setting", Warning;
+    /// Policy counts as too old sooner than a proxy can be sure to hear that it still holds.
+    ShortStaleness = "short-staleness", Warning;
     /// A waiver that nothing had to be waived for.
     UnusedWaiver = "unused-waiver", Warning;
 }

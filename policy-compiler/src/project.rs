@@ -35,16 +35,14 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<Project>, String> {
 }
 
 fn project_of(path: &Path) -> Result<Project, String> {
-    if let Some(policy) = policy_in(path) {
-        let cases = cases_in(path)
-            .map_err(|error| format!("`{}` can not be read: {error}", path.display()))?
-            .ok_or_else(|| {
-                format!(
-                    "`{}` has a policy and no cases: write some into `{}`",
-                    path.display(),
-                    path.join(CASES).display()
-                )
-            })?;
+    if let Some(policy) = policy_in(path)? {
+        let cases = cases_in(path)?.ok_or_else(|| {
+            format!(
+                "`{}` has a policy and no cases: write some into `{}`",
+                path.display(),
+                path.join(CASES).display()
+            )
+        })?;
         return Ok(Project { policy, cases });
     }
     if let Err(error) = path.metadata() {
@@ -54,14 +52,15 @@ fn project_of(path: &Path) -> Result<Project, String> {
         true => Path::new("."),
         false => folder,
     });
-    let (folder, policy) =
-        above.into_iter().find_map(|folder| Some((folder, policy_in(folder)?))).ok_or_else(|| {
-            format!(
-                "`{}` is no project: that is a folder with `policy/` and `cases/` in it; say where they are with \
+    let policy_of = |folder| Some((folder, policy_in(folder).transpose()?));
+    let (folder, policy) = above.into_iter().find_map(policy_of).ok_or_else(|| {
+        format!(
+            "`{}` is no project: that is a folder with `policy/` and `cases/` in it; say where they are with \
                  `--policy` and `--cases`",
-                path.display()
-            )
-        })?;
+            path.display()
+        )
+    })?;
+    let policy = policy?;
     // `./policy` and `policy` are one place.
     let plain = |path: &Path| path.strip_prefix(".").unwrap_or(path).to_owned();
     if plain(path).starts_with(plain(&policy)) {
@@ -74,16 +73,34 @@ fn project_of(path: &Path) -> Result<Project, String> {
     Ok(Project { policy, cases: vec![path.to_owned()] })
 }
 
-fn policy_in(folder: &Path) -> Option<PathBuf> {
-    POLICIES.iter().map(|name| folder.join(name)).find(|path| path.exists())
+/// The policy of a folder. Of several none is passed over in silence.
+fn policy_in(folder: &Path) -> Result<Option<PathBuf>, String> {
+    let mut found = POLICIES.iter().map(|name| folder.join(name)).filter(|path| path.exists());
+    match (found.next(), found.next()) {
+        (Some(one), Some(other)) => Err(both(&one, &other, "policies")),
+        (found, _) => Ok(found),
+    }
+}
+
+fn both(one: &Path, other: &Path, what: &str) -> String {
+    let (one, other) = (one.display(), other.display());
+    format!("there are two {what} here, `{one}` and `{other}`: move what is in one of them into the other")
 }
 
 /// The folder of cases, or the case files that stand beside the policy; `None` if there are neither.
-fn cases_in(folder: &Path) -> io::Result<Option<Vec<PathBuf>>> {
+fn cases_in(folder: &Path) -> Result<Option<Vec<PathBuf>>, String> {
     let own = folder.join(CASES);
-    if own.is_dir() {
-        return Ok(Some(vec![own]));
+    let files =
+        files_in(folder).map_err(|error| format!("`{}` can not be read: {error}", folder.display()))?;
+    match (own.is_dir(), files.first()) {
+        (true, Some(file)) => Err(both(&own, file, "places for cases")),
+        (true, None) => Ok(Some(vec![own])),
+        (false, _) => Ok((!files.is_empty()).then_some(files)),
     }
+}
+
+/// The case files that stand in a folder itself.
+fn files_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = folder.read_dir()?.collect::<io::Result<Vec<_>>>()?;
     let mut files: Vec<_> = entries.into_iter().map(|entry| entry.path()).collect();
     files.retain(|path| {
@@ -92,7 +109,7 @@ fn cases_in(folder: &Path) -> io::Result<Option<Vec<PathBuf>>> {
             .is_some_and(|name| !name.starts_with('.') && CASE_ENDINGS.iter().any(|end| name.ends_with(end)))
     });
     files.sort();
-    Ok((!files.is_empty()).then_some(files))
+    Ok(files)
 }
 
 #[cfg(test)]
@@ -129,6 +146,32 @@ mod tests {
         let [found] = find(&[root.to_owned()]).unwrap().try_into().unwrap();
         assert_eq!(found.policy, root.join("policy.yaml"));
         assert_eq!(found.cases, [root.join("a.cases.json"), root.join("b.cases.yaml")]);
+    }
+
+    #[test]
+    fn nothing_is_passed_over_where_there_are_two() {
+        let folder = folder(&[
+            "a/policy/x.yaml",
+            "a/policy.yaml",
+            "a/cases/c.yaml",
+            "b/policy.yaml",
+            "b/cases/c.yaml",
+            "b/d.cases.yaml",
+        ]);
+        let error = |path: &str| find(&[folder.path().join(path)]).unwrap_err();
+        for path in ["a", "a/cases"] {
+            assert!(
+                error(path).contains("a/policy` and `") && error(path).contains("a/policy.yaml`"),
+                "{}",
+                error(path)
+            );
+        }
+        assert!(
+            error("b").contains("b/cases` and `") && error("b").contains("b/d.cases.yaml`"),
+            "{}",
+            error("b")
+        );
+        assert_eq!(find(&[folder.path().join("b/cases")]).unwrap().len(), 1, "one is named");
     }
 
     #[test]

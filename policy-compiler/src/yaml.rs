@@ -231,20 +231,23 @@ impl<'s> Builder<'s, '_> {
         let span = Span::new(self.file, start, start);
         let next = self.text.get(start..).and_then(|rest| rest.chars().next());
         let info = error.info();
-        let help =
-            if info.contains("unknown anchor") || (info.contains("anchor or alias") && next == Some('*')) {
-                "text that begins with `*` must stand in quotes, as in \"*.example.com\""
-            } else if next == Some('{') && info.contains("flow sequence") {
-                "inside `[ ]`, text that holds `{` must stand in quotes, as in [\"/docs/{id}\"]"
-            } else if info.contains("tab") {
-                "indent with spaces; YAML does not accept tabs"
-            } else if info.contains("mapping values are not allowed") {
-                "check the indentation, and quote text that holds `: `"
-            } else if info.contains("escape code") {
-                "use single quotes, where a backslash is a backslash"
-            } else {
-                "mend this place; the rest of the file was not read"
-            };
+        let help = if info.contains("unknown anchor")
+            || (info.contains("anchor or alias") && next == Some('*'))
+        {
+            "text that begins with `*` must stand in quotes, as in \"*.example.com\""
+        } else if next == Some('{') && info.contains("flow sequence") {
+            "inside `[ ]`, text that holds `{` must stand in quotes, as in [\"/docs/{id}\"]"
+        } else if info.contains("unprintable") {
+            "take the control character out that stands here; a text may hold one as an escape, as in \"\\u0000\""
+        } else if info.contains("tab") {
+            "indent with spaces; YAML does not accept tabs"
+        } else if info.contains("mapping values are not allowed") {
+            "check the indentation, and quote text that holds `: `"
+        } else if info.contains("escape code") {
+            "use single quotes, where a backslash is a backslash"
+        } else {
+            "mend this place; the rest of the file was not read"
+        };
         let message = format!("this is not YAML: {info}");
         self.out.push(Diagnostic::new(Id::YamlSyntax, span, message).help(help));
         self.out.lose();

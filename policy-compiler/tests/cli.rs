@@ -116,6 +116,25 @@ fn decide_tells_a_failed_case_from_a_bad_file() {
 }
 
 #[test]
+fn what_is_compiled_is_not_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::create_dir(folder.path().join("sub")).unwrap();
+    let text = "{apiVersion: sallyport.dev/v1, kind: TrustDomain, metadata: {name: acme.internal}}\n";
+    std::fs::write(path("p.yaml"), text).unwrap();
+    for (policy, output) in [("p.yaml", "p.yaml"), ("p.yaml", "sub/../p.yaml"), ("", "p.yaml")] {
+        let refused = run(&["compile", "--policy", &path(policy), "-o", &path(output)]);
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(stderr(&refused).contains("is what is compiled"), "{}", stderr(&refused));
+        assert_eq!(std::fs::read_to_string(path("p.yaml")).unwrap(), text);
+    }
+    let written = run(&["compile", "--policy", &path("p.yaml"), "-o", &path("p.bundle")]);
+    assert_eq!(written.status.code(), Some(0), "{}", stderr(&written));
+    let over = run(&["compile", "--policy", &path("p.bundle"), "-o", &path("p.bundle"), "--serial", "2"]);
+    assert_eq!(over.status.code(), Some(2), "{}", stderr(&over));
+}
+
+#[test]
 fn what_cannot_be_done_exits_with_2() {
     let bad_policy = in_repository("policy-compiler/tests/diagnostics/unknown-key.yaml");
     for args in [
@@ -125,6 +144,7 @@ fn what_cannot_be_done_exits_with_2() {
         &["decide", "--policy", &bad_policy, &in_repository("examples/tool-api/cases")],
         &["decide", "--policy", "/nowhere", &in_repository("examples/tool-api/cases")],
         &["inspect", "/nowhere"],
+        &["check", "/nowhere"],
         &["dev", "--policy", &policy(), "--module", "/nowhere.wasm"],
         &["chekc"],
         &[],

@@ -15,11 +15,12 @@ use serde_json::json;
 const OF_SHAPE: [&str; 6] =
     ["unknown-key", "missing-key", "wrong-type", "wrong-value", "empty-list", "conflicting-keys"];
 /// Inputs whose mistake is called so and takes more than a look at the shape to see.
-const BEYOND_SHAPE: [&str; 4] = [
+const BEYOND_SHAPE: [&str; 5] = [
     "conflicting-keys-arguments", // what goes with which type
     "conflicting-keys-effects",   // what goes with which verb
     "conflicting-keys-route",     // what goes with which protocol
     "missing-key-tools",          // `arguments` needs `tools`
+    "missing-key-capability",     // an `allow` rule and a Capability name methods
 ];
 
 fn repository() -> PathBuf {

@@ -10,27 +10,28 @@ use crate::policy::{A2aMatch, Effect, HttpMatch, LlmApi, LlmMatch, McpMatch, Ope
 
 type Coverage = Result<(), Miss>;
 
-pub(super) fn cover(rule: &Rule, asked: Asked<'_>) -> Coverage {
+/// Names are read as `names` does: as the rule's own effect, or as what refuses, which is any spelling.
+pub(super) fn cover(rule: &Rule, names: Effect, asked: Asked<'_>) -> Coverage {
     // What a grant carries along, a hold carries too.
     let grants = rule.effect != Effect::Deny;
     match (&rule.operations, asked) {
-        (Operations::Http(covered), Asked::Http { method, path }) => {
-            cover_http(covered, rule.effect, method, path)
-        }
+        (Operations::Http(covered), Asked::Http { method, path }) => cover_http(covered, names, method, path),
         (Operations::Mcp(_), Asked::McpSession) | (Operations::A2a(_), Asked::A2aCard) => {
             when(grants, Miss::Method)
         }
-        (Operations::Mcp(covered), Asked::Mcp(message)) => cover_mcp(covered, rule.effect, message),
+        (Operations::Mcp(covered), Asked::Mcp(message)) => cover_mcp(covered, rule.effect, names, message),
         (Operations::A2a(covered), Asked::A2a(call)) => cover_a2a(covered, rule.effect, call),
         (Operations::Grpc(covered), Asked::Grpc(method)) => {
-            when(fits(&covered.methods, method, rule.effect), Miss::Method)
+            when(fits(&covered.methods, method, names), Miss::Method)
         }
         // Before the body is read, a deny cannot be sure and does not have to be: it is asked again.
         (Operations::Llm(covered), Asked::LlmApi(api)) => {
             when(grants && covered.apis.contains(&api), Miss::Method)
         }
-        (Operations::Llm(covered), Asked::LlmModels(model)) => cover_models(covered, rule.effect, model),
-        (Operations::Llm(covered), Asked::Llm(call)) => cover_llm(covered, rule.effect, call),
+        (Operations::Llm(covered), Asked::LlmModels(model)) => {
+            cover_models(covered, rule.effect, names, model)
+        }
+        (Operations::Llm(covered), Asked::Llm(call)) => cover_llm(covered, rule.effect, names, call),
         _ => Err(Miss::Path),
     }
 }
@@ -57,9 +58,9 @@ fn cover_http(covered: &HttpMatch, effect: Effect, method: &str, path: &RequestP
     when(any || covered.methods.iter().any(|known| known == method), Miss::Method)
 }
 
-fn cover_mcp(covered: &McpMatch, effect: Effect, message: &Message<'_>) -> Coverage {
+fn cover_mcp(covered: &McpMatch, effect: Effect, names: Effect, message: &Message<'_>) -> Coverage {
     let session = effect != Effect::Deny;
-    let named = |method: &str| fits(&covered.methods, method, effect);
+    let named = |method: &str| fits(&covered.methods, method, names);
     match message {
         Message::Response => when(session, Miss::Method),
         Message::Notification { method, .. } => when(session || named(method), Miss::Method),
@@ -69,11 +70,11 @@ fn cover_mcp(covered: &McpMatch, effect: Effect, message: &Message<'_>) -> Cover
                 when((session && offers(covered, *feature)) || named(method), Miss::Method)
             }
             Call::Other => when(named(method), Miss::Method),
-            Call::Resource { uri, .. } => when(fits(&covered.resources, uri, effect), Miss::Resource),
-            Call::Prompt { name } => when(fits(&covered.prompts, name, effect), Miss::Resource),
+            Call::Resource { uri, .. } => when(fits(&covered.resources, uri, names), Miss::Resource),
+            Call::Prompt { name } => when(fits(&covered.prompts, name, names), Miss::Resource),
             Call::Tool { name, arguments } => {
                 let grantable = effect != Effect::Allow || is_tool_name(name);
-                when(grantable && fits(&covered.tools, name, effect), Miss::Tool)?;
+                when(grantable && fits(&covered.tools, name, names), Miss::Tool)?;
                 match &covered.arguments {
                     None => Ok(()),
                     Some(rule) => {
@@ -114,19 +115,19 @@ fn cover_a2a(covered: &A2aMatch, effect: Effect, call: &A2aCall<'_>) -> Coverage
 }
 
 /// The list of models is about none in particular: what allows some allows it, and only what refuses them all refuses it.
-fn cover_models(covered: &LlmMatch, effect: Effect, model: Option<&str>) -> Coverage {
+fn cover_models(covered: &LlmMatch, effect: Effect, names: Effect, model: Option<&str>) -> Coverage {
     when(covered.apis.contains(&LlmApi::Models), Miss::Method)?;
     let covered = match model {
-        Some(model) => fits(&covered.models, model, effect),
+        Some(model) => fits(&covered.models, model, names),
         None => effect == Effect::Allow || covered.models.iter().any(|glob| glob.as_str() == "*"),
     };
     when(covered, Miss::Resource)
 }
 
-fn cover_llm(covered: &LlmMatch, effect: Effect, call: &LlmCall<'_>) -> Coverage {
+fn cover_llm(covered: &LlmMatch, effect: Effect, names: Effect, call: &LlmCall<'_>) -> Coverage {
     when(covered.apis.contains(&call.api), Miss::Method)?;
-    when(fits(&covered.models, &call.model, effect), Miss::Resource)?;
-    let known = |tool: &str| fits(&covered.tools, tool, effect);
+    when(fits(&covered.models, &call.model, names), Miss::Resource)?;
+    let known = |tool: &str| fits(&covered.tools, tool, names);
     let covered = match effect {
         Effect::Allow => call.tools.iter().all(|tool| known(tool)),
         // A deny without tools is about the model; one with tools, about any of them.
@@ -150,16 +151,16 @@ pub(super) fn carries(rule: &Rule, asked: Asked<'_>) -> bool {
     }
 }
 
-/// The name under which a limit counts an operation, and what it is a name of: the first of the rule's own names that covers it.
-/// `None` for what a grant only carries along.
+/// The name under which a limit counts an operation, and what it is a name of: the first of the rule's own names that covers it, however
+/// it is spelled. `None` for what a grant only carries along.
 pub(super) fn counted_name<'r>(rule: &'r Rule, asked: Asked<'_>) -> Option<(&'static str, &'r str)> {
     let of = |globs: &'r [Glob], text: &str| {
-        let exact = globs.iter().find(|glob| glob.as_str() == text);
-        exact.or_else(|| globs.iter().find(|glob| glob.matches(text))).map(Glob::as_str)
+        let exact = globs.iter().find(|glob| glob.as_str().eq_ignore_ascii_case(text));
+        exact.or_else(|| globs.iter().find(|glob| glob.matches_ignoring_case(text))).map(Glob::as_str)
     };
     match (&rule.operations, asked) {
         (Operations::Http(covered), Asked::Http { path, .. }) => {
-            let template = covered.paths.iter().find(|template| template.matches(path))?;
+            let template = covered.paths.iter().find(|template| template.matches_loosely(path))?;
             Some(("path", template.as_str()))
         }
         (Operations::Mcp(covered), Asked::Mcp(Message::Notification { method, .. })) => {

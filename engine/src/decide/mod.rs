@@ -13,7 +13,7 @@ mod trace;
 use crate::http::{Authority, RequestPath};
 use crate::identity::SpiffeId;
 use crate::operation::{A2aCall, Call, LlmCall, Message};
-use crate::policy::{AgentId, Key, LlmApi, Lookup, Mission, Mode, Named, Policy, Rule, ServiceId};
+use crate::policy::{AgentId, Effect, Key, LlmApi, Lookup, Mission, Mode, Named, Policy, Rule, ServiceId};
 use crate::reason::Reason;
 use crate::surroundings::Surroundings;
 use alloc::boxed::Box;
@@ -140,9 +140,15 @@ pub(crate) fn decide(
     let mut tally = Tally::default();
     let lookup = if around.wants_every_rule() { Lookup::Everything } else { asked.lookup() };
     for (mission, rule) in rules(policy, origin, lookup) {
-        let outcome = judge(around, origin, rule, asked);
+        let outcome = judge(around, origin, rule, rule.effect, asked);
         around.considered(&Considered { mission, rule, outcome, asked });
         tally.take(mission, rule, asked, outcome);
+        // A limit restricts, so it counts what a server could take for what its rule covers, whoever allows that.
+        if rule.limit.is_some()
+            && (outcome.is_ok() || judge(around, origin, rule, Effect::Deny, asked).is_ok())
+        {
+            tally.limit(mission, rule);
+        }
     }
     tally.conclude(policy, around, origin, asked)
 }
@@ -181,15 +187,22 @@ impl Asked<'_> {
     }
 }
 
-fn judge(around: &dyn Surroundings, origin: &Origin, rule: &Rule, asked: Asked<'_>) -> Result<(), Miss> {
-    let Some(conditions) = &rule.conditions else { return cover::cover(rule, asked) };
+/// Names are read as `names` reads them: see [`cover::cover`].
+fn judge(
+    around: &dyn Surroundings,
+    origin: &Origin,
+    rule: &Rule,
+    names: Effect,
+    asked: Asked<'_>,
+) -> Result<(), Miss> {
+    let Some(conditions) = &rule.conditions else { return cover::cover(rule, names, asked) };
     if !conditions.covers_source(origin.agent, &origin.caller) {
         return Err(Miss::Source);
     }
     if !conditions.covers_destination(rule.effect, &origin.authority) {
         return Err(Miss::Host);
     }
-    cover::cover(rule, asked)?;
+    cover::cover(rule, names, asked)?;
     if conditions.is_time(rule.effect, || around.unix_time()) { Ok(()) } else { Err(Miss::Time) }
 }
 

@@ -22,7 +22,7 @@ pub(super) struct Tally<'p> {
     on_trial: Option<Named<'p>>,
     /// The first rule that allows.
     allowed: Option<Named<'p>>,
-    /// The rules that allow, and count how often.
+    /// The rules that count how often.
     limited: Vec<(Named<'p>, Limit)>,
     nearest: Option<Miss>,
     /// Whether a mission on trial speaks of the service: then what nobody allows is noted only.
@@ -47,7 +47,6 @@ impl<'p> Tally<'p> {
         match (effect, outcome) {
             (Effect::Allow, Ok(())) => {
                 self.allowed.get_or_insert((mission, rule));
-                self.limited.extend(rule.limit.map(|limit| ((mission, rule), limit)));
             }
             (Effect::Allow | Effect::Hold, Err(miss)) => self.nearest = self.nearest.max(Some(miss)),
             (Effect::Hold | Effect::Deny, Ok(())) => {
@@ -58,6 +57,11 @@ impl<'p> Tally<'p> {
             }
             (Effect::Deny, Err(_)) => {}
         }
+    }
+
+    /// Takes note that a rule's limit counts the request.
+    pub(super) fn limit(&mut self, mission: &'p Mission, rule: &'p Rule) {
+        self.limited.extend(rule.limit.map(|limit| ((mission, rule), limit)));
     }
 
     pub(super) fn conclude(
@@ -74,11 +78,12 @@ impl<'p> Tally<'p> {
         if let Some(rule) = self.refused {
             return refuse(said_by(rule), Some(rule), false);
         }
+        let passes = self.allowed.is_some() || self.on_trial.is_some() || self.has_trial;
         // What is enforced comes before what is on trial: a trial must not make another mission's limit void.
         let mut counters = Counters::default();
         let limits =
             |trial| self.limited.iter().filter(move |((mission, _), _)| is_on_trial(mission) == trial);
-        for &(rule, limit) in limits(false) {
+        for &(rule, limit) in limits(false).filter(|_| passes) {
             match counters.spend(policy, around, origin, rule, limit, asked) {
                 Spent::Within => {}
                 Spent::Over => return refuse(Reason::LimitRate, Some(rule), false),

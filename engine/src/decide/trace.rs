@@ -52,7 +52,7 @@ impl Considered<'_> {
 
     /// Whether the rule covers the operation, whoever asks for it where and when.
     pub fn operation(&self) -> Result<(), Miss> {
-        cover(self.rule, self.asked)
+        cover(self.rule, self.rule.effect, self.asked)
     }
 
     /// Why the arguments are not as the rule asks; empty where the rule asks nothing of them.

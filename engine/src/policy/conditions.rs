@@ -98,8 +98,8 @@ impl Window {
     pub const DAYS: [&'static str; 7] =
         ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
-    /// Whether a time lies in the window.
-    fn holds(&self, now: u64) -> bool {
+    /// Whether a time, in seconds since 1970, lies in the window.
+    pub fn holds(&self, now: u64) -> bool {
         if self.not_before.is_some_and(|from| now < from) || self.not_after.is_some_and(|until| now >= until)
         {
             return false;

@@ -102,7 +102,7 @@ static RESPONSE: Object = Object {
 
 static EXPECT: Object = Object {
     name: "expect",
-    doc: "What the gate must do; a key that is left out is not compared.",
+    doc: "What the gate must do; a key that is left out is not compared, and one at least must be there.",
     fields: &[
         Field {
             name: "verdict",
@@ -137,7 +137,7 @@ static EXPECT: Object = Object {
         },
         Field {
             name: "headers",
-            ty: Ty::ListOrEmpty(&Ty::HeaderOrNull),
+            ty: Ty::List(&Ty::HeaderOrNull),
             need: Need::Optional,
             doc: "Headers that the upstream must receive, `:method`, `:path` and `:authority` among them; \
                   `[name, null]`: it must not receive any of that name.",
@@ -149,7 +149,15 @@ static EXPECT: Object = Object {
             doc: "The detectors that must have found something: these and no others, each any number of times.",
         },
     ],
-    together: &[],
+    together: &[Together::AtLeastOne(&[
+        "verdict",
+        "reason",
+        "status",
+        "forwarded",
+        "returned",
+        "headers",
+        "findings",
+    ])],
 };
 
 const HEADERS: Field = Field {

@@ -7,7 +7,8 @@ use sallyport_engine::policy::{
 use super::protocols::hosts;
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::patterns;
-use crate::shape::{Fields, Text};
+use crate::shape::{Fields, Text, is_decimal};
+use crate::tree::{Node, Value};
 
 /// The keys that go with each type; a key beside a type that it does not go with would say nothing.
 const KEYS: [(&str, &[&str]); 9] = [
@@ -166,6 +167,9 @@ fn bound<N: std::str::FromStr>(
     out: &mut Diagnostics,
 ) -> Option<N> {
     let Some(text) = fields.word(key) else { return Some(default) };
+    let is_number = |node: &Node<'_>| matches!(&node.value, Value::Scalar(scalar) if is_decimal(scalar));
+    // What is no number was reported with its shape.
+    fields.get(key).filter(|node| is_number(node))?;
     let number = text.text.parse().ok();
     if number.is_none() {
         let message = format!("`{key}` can not be {} here", text.text);

@@ -66,7 +66,8 @@ impl Reader<'_, '_> {
             Protocol::Http => {
                 if effect == Effect::Allow && inner.entry("methods").is_none() {
                     let message = "`methods` is missing from `http`";
-                    let help = "an `allow` rule names the methods that it allows, as `[GET]`";
+                    let help = "an `allow` rule names the methods that it allows, as `[GET]`, and so does a Capability, which any rule may \
+                                name; a rule that refuses any method has `http` of its own";
                     self.out.push(Diagnostic::new(Id::MissingKey, entry.at, message).help(help));
                 }
                 Operations::Http(self.http(inner))

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use sallyport_engine::Policy;
 
 use super::{Format, print, show};
-use crate::diagnostic::Severity;
+use crate::diagnostic::{Id, Severity};
 use crate::exit;
 use crate::report::Report;
 
@@ -36,6 +36,10 @@ pub(super) fn run(args: &Args) -> ExitCode {
     }
     let warned = args.deny_warnings && report.diagnostics.count(Severity::Warning) > 0;
     let code = print(&text);
+    // What was not read was not checked.
+    if report.diagnostics.sorted().iter().any(|diagnostic| diagnostic.id == Id::Unreadable) {
+        return exit::BAD_INPUT.into();
+    }
     if report.has_errors() || warned { exit::FINDINGS.into() } else { code }
 }
 

@@ -1,6 +1,6 @@
 //! `compile`: policy to a bundle, as a file or as the configuration of a plugin.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::slice;
 
@@ -15,6 +15,7 @@ use super::sign::secret_keys;
 use super::{fail, moment, print, show};
 use crate::Audience;
 use crate::files::write_atomically;
+use crate::report::Report;
 use crate::{exit, keys};
 
 #[derive(Debug, clap::Args)]
@@ -54,6 +55,10 @@ pub(super) fn run(args: &Args) -> ExitCode {
     };
     show(&report);
     let Some(policy) = policy else { return exit::BAD_INPUT.into() };
+    if let Some(output) = args.output.as_deref().filter(|output| is_source(output, args, &report)) {
+        let path = output.display();
+        return fail(&format!("`{path}` is what is compiled: write the bundle to another file"));
+    }
     let (bytes, keys) = match published(&policy, args) {
         Ok(published) => published,
         Err(why) => return fail(&why),
@@ -68,6 +73,13 @@ pub(super) fn run(args: &Args) -> ExitCode {
     }
     let audience = args.audience.as_ref().map(ToString::to_string);
     print(&(plugin_config_for(&bytes, &keys, audience, None) + "\n"))
+}
+
+/// Whether a path is one of the files that were read, by whatever name.
+fn is_source(output: &Path, args: &Args, report: &Report) -> bool {
+    let Ok(output) = output.canonicalize() else { return false };
+    let read = report.sources.ids().map(|id| Path::new(report.sources.name(id)));
+    read.chain([args.policy.as_path()]).any(|path| path.canonicalize().is_ok_and(|path| path == output))
 }
 
 /// The policy as a bundle with the terms and signatures that are asked for, and the keys that signed it.

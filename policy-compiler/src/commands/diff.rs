@@ -86,6 +86,7 @@ fn text(changes: &[Change], colour: Colour) -> String {
 fn heading(subject: &Subject) -> String {
     match subject {
         Subject::Gate => "the gate".to_owned(),
+        Subject::Detector { name } => format!("detector {name}"),
         Subject::Service { name } => format!("service {name}"),
         Subject::EveryAgent => "every agent".to_owned(),
         Subject::Agent { name, was: None, .. } => format!("agent {name}"),

@@ -43,7 +43,8 @@ the request asked for are shown, values of arguments are not.
 
 `diff` compares what two policies mean: what becomes of each operation for each identity, by all rules together. Files, order, comments
 and the names of rules, missions, agents, services and path variables mean nothing. `+` is more than before, `-` less, `~` neither or
-both.
+both. Detectors are compared as they were compiled: what a pattern accepts, which words it asks for; not how that is written, and not their
+samples.
 
 `serve` publishes policy until a signal ends it ([companion.md](companion.md)), and logs JSON to standard error; `status` asks it who enforces what.
 

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use definition::{Definition, Finder, Pattern, VALUE_BYTES, action, bad_pattern, digest, redaction};
 pub use samples::failures;
 pub use tables::{TooMuch, build};
+pub use triggers::words_of;
 
 use crate::diagnostic::Diagnostics;
 use crate::language::detectors::{DETECTOR, PACK};

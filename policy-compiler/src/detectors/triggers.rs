@@ -46,6 +46,25 @@ pub(super) fn build(words: &Words) -> Option<Triggers> {
     Some(triggers)
 }
 
+/// The words of a trie, in lower case, with what they mean: what `build` was given.
+pub fn words_of(triggers: &Triggers) -> Vec<(Vec<u8>, Meaning)> {
+    let mut letters = BTreeMap::new();
+    let ends = triggers.ranges.iter().skip(1).map(|(from, _)| from.saturating_sub(1)).chain([u8::MAX]);
+    // The last byte of a class: of a letter's, the one in lower case.
+    triggers.ranges.iter().zip(ends).for_each(|(&(_, class), last)| _ = letters.insert(class, last));
+    let mut texts = vec![Vec::new()];
+    let mut labels = triggers.labels.iter();
+    for (state, count) in triggers.children.iter().enumerate() {
+        for label in labels.by_ref().take(usize::from(*count)) {
+            let mut text: Vec<u8> = texts.get(state).cloned().unwrap_or_default();
+            text.extend(letters.get(label));
+            texts.push(text);
+        }
+    }
+    let text = |state: u16| texts.get(usize::from(state)).cloned().unwrap_or_default();
+    triggers.words.iter().map(|(state, word)| (text(*state), word.meaning)).collect()
+}
+
 /// Gives each byte of the words a class of its own, both cases the same; every other byte is class 0.
 fn classes(words: &Words) -> Vec<u8> {
     let mut classes = vec![0_u8; 256];
@@ -132,6 +151,11 @@ mod tests {
                 all.add(word, Meaning::Anchor(DetectorId(id)));
             }
             let mut triggers = build(&all).unwrap();
+            let mut read = words_of(&triggers);
+            read.sort();
+            let mut written = all.0.clone();
+            written.sort();
+            proptest::prop_assert_eq!(read, written);
             proptest::prop_assert!(triggers.prepare(&vec![false; words.len()], 0));
             let mut found = Vec::new();
             triggers.each(text.as_bytes(), |word, end| match word.meaning {

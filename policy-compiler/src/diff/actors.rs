@@ -6,7 +6,7 @@ use sallyport_engine::identity::{SpiffeId, SpiffePattern};
 use sallyport_engine::policy::{Agent, AgentId, Mode, PolicyParts};
 
 use super::detectors::{self, Detectors};
-use super::grant::{Grant, grants};
+use super::grant::{Grant, grants, is_for};
 
 /// The actors of one policy.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl<'p> Actor<'p> {
                 (mode, rule, service.map_or("", String::as_str))
             })
             .collect();
-        let on_trial = rules.iter().filter(|(mode, ..)| *mode == Mode::Observe);
+        let on_trial = rules.iter().filter(|(mode, rule, _)| *mode == Mode::Observe && is_for(rule, id));
         let on_trial = on_trial.map(|(.., service)| (*service).to_owned()).collect();
         Self {
             name: &agent.name,

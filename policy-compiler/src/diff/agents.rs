@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sallyport_engine::policy::{AgentId, Mode};
+use sallyport_engine::policy::{AgentId, Effect, Mode};
 
 use super::actors::{Actor, Actors};
 use super::detectors::{self, Changed};
@@ -131,9 +131,9 @@ fn operations(subject: &Subject, before: &Actor<'_>, after: &Actor<'_>) -> Vec<C
     if before.grants == after.grants {
         return Vec::new();
     }
-    let all: BTreeSet<_> = before.grants.iter().chain(&after.grants).map(|grant| &grant.operation).collect();
+    let all = concerned(before, after);
     let states: Vec<_> = all
-        .into_iter()
+        .iter()
         .map(|operation| Transition {
             operation,
             before: State::of(operation, before),
@@ -148,6 +148,22 @@ fn operations(subject: &Subject, before: &Actor<'_>, after: &Actor<'_>) -> Vec<C
         change(subject, Some(&one.operation.service), direction, sentence)
     })
     .collect()
+}
+
+/// The operations that something is said of: those that rules name, and what rules that refuse, and that came or went, cover of what others
+/// give.
+fn concerned(before: &Actor<'_>, after: &Actor<'_>) -> BTreeSet<Operation> {
+    let all: BTreeSet<_> = before.grants.iter().chain(&after.grants).collect();
+    let mut operations: BTreeSet<_> =
+        all.iter().filter(|grant| !grant.carried).map(|grant| grant.operation.clone()).collect();
+    let (was, is): (BTreeSet<_>, BTreeSet<_>) =
+        (before.grants.iter().collect(), after.grants.iter().collect());
+    for refusal in was.symmetric_difference(&is).filter(|grant| grant.effect != Effect::Allow) {
+        // A hold refuses what is allowed, a deny what is held as well; on trial, both let pass what nobody allows.
+        let given = all.iter().filter(|given| given.on_trial || given.effect < refusal.effect);
+        operations.extend(given.filter_map(|given| given.operation.part_within(&refusal.operation)));
+    }
+    operations
 }
 
 impl Transition<'_> {

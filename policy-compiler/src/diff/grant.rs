@@ -8,7 +8,7 @@ use sallyport_engine::policy::{
     A2aMatch, AgentId, Arguments, Constraint, Effect, Element, LlmMatch, McpMatch, Mode, Operations, Rule,
 };
 
-use super::scope::{covers_glob, covers_path, plain_path};
+use super::scope::{covers_glob, covers_path, globs_overlap, paths_overlap, plain_path};
 use crate::describe;
 
 /// One operation at one service. Names may be patterns.
@@ -22,6 +22,8 @@ pub(super) struct Operation {
     pub(super) method: String,
     /// What it is done to: a tool, a path, a model.
     pub(super) name: String,
+    /// Only as far as a server could take that for what this covers; empty for all of it.
+    pub(super) within: String,
 }
 
 /// What kind of operation it is.
@@ -50,23 +52,59 @@ pub(super) struct Grant {
     pub(super) limit: Option<String>,
     /// Whether it is a mission's on trial: then it refuses nothing.
     pub(super) on_trial: bool,
+    /// Whether it is not named, and comes along with what is.
+    pub(super) carried: bool,
 }
 
 /// The parts of a rule, as they concern one agent; none where the rule is for other agents.
 pub(super) fn grants(rule: &Rule, service: &str, agent: AgentId, mode: Mode) -> Vec<Grant> {
-    let circumstances = rule.conditions.as_deref();
-    if circumstances.is_some_and(|asked| !asked.agents.is_empty() && !asked.agents.contains(&agent)) {
+    if !is_for(rule, agent) {
         return Vec::new();
     }
+    let circumstances = rule.conditions.as_deref();
     // Clauses whose words are equal are equal in meaning.
     let clauses = circumstances.map(describe::conditions).unwrap_or_default();
     let limit = rule.limit.map(describe::limit);
     let with = |(operation, mut asks): (Operation, Asks)| {
         asks.extend(clauses.iter().map(|clause| (clause.clone(), clause.clone())));
         let on_trial = mode == Mode::Observe && rule.effect != Effect::Allow;
-        Grant { effect: rule.effect, operation, asks, limit: limit.clone(), on_trial }
+        Grant { effect: rule.effect, operation, asks, limit: limit.clone(), on_trial, carried: false }
     };
-    parts(rule, service).into_iter().map(with).collect()
+    let carried = carried(rule, service).into_iter().map(|operation| {
+        let grant = with((operation, Asks::new()));
+        Grant { effect: Effect::Allow, limit: None, on_trial: false, carried: true, ..grant }
+    });
+    parts(rule, service).into_iter().map(with).chain(carried).collect()
+}
+
+/// Whether a rule can be about what an agent asks for.
+pub(super) fn is_for(rule: &Rule, agent: AgentId) -> bool {
+    rule.conditions.as_deref().is_none_or(|asked| asked.agents.is_empty() || asked.agents.contains(&agent))
+}
+
+/// What a rule that allows or holds something of MCP carries along: a session, and the lists of what it names.
+fn carried(rule: &Rule, service: &str) -> Vec<Operation> {
+    let Operations::Mcp(mcp) = &rule.operations else { return Vec::new() };
+    if rule.effect == Effect::Deny {
+        return Vec::new();
+    }
+    let session = ["initialize", "ping", "server/discover", "notifications/*"];
+    let lists = [
+        ("tools/list", &mcp.tools),
+        ("resources/list", &mcp.resources),
+        ("resources/templates/list", &mcp.resources),
+        ("prompts/list", &mcp.prompts),
+    ];
+    let lists = lists.into_iter().filter(|(_, named)| !named.is_empty()).map(|(list, _)| list);
+    let method = |name: &str| Operation {
+        service: service.to_owned(),
+        kind: Kind::McpMethod,
+        verb: "",
+        method: String::new(),
+        name: name.to_owned(),
+        within: String::new(),
+    };
+    session.into_iter().chain(lists).map(method).collect()
 }
 
 fn parts(rule: &Rule, service: &str) -> Vec<(Operation, Asks)> {
@@ -76,6 +114,7 @@ fn parts(rule: &Rule, service: &str) -> Vec<(Operation, Asks)> {
         verb,
         method: method.to_owned(),
         name: name.to_owned(),
+        within: String::new(),
     };
     match &rule.operations {
         Operations::Http(http) => {
@@ -214,13 +253,50 @@ impl Operation {
     /// Whether every request for `other` is one for this. A deny covers what a server could take for what it names.
     pub(super) fn covers(&self, other: &Self, effect: Effect) -> bool {
         let loosely = effect != Effect::Allow;
-        let alike = self.service == other.service && self.kind == other.kind && self.verb == other.verb;
-        alike
-            && (self.method == other.method || self.is_any_method())
-            && match self.kind {
-                Kind::Http => covers_path(&self.name, &other.name, loosely),
-                _ => covers_glob(&self.name, &other.name, loosely),
-            }
+        if !self.is_like(other) || !(self.method == other.method || self.is_any_method()) {
+            return false;
+        }
+        if !self.within.is_empty() {
+            return self.within == other.within && self.names(&other.name, loosely);
+        }
+        let by_within = loosely && !other.within.is_empty() && self.names(&other.within, loosely);
+        by_within || self.names(&other.name, loosely)
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        self.service == other.service && self.kind == other.kind && self.verb == other.verb
+    }
+
+    fn names(&self, other: &str, loosely: bool) -> bool {
+        match self.kind {
+            Kind::Http => covers_path(&self.name, other, loosely),
+            _ => covers_glob(&self.name, other, loosely),
+        }
+    }
+
+    /// What requests for this are refused by a rule about `refused`, if it is not all of them, and not all that the rule is about.
+    pub(super) fn part_within(&self, refused: &Self) -> Option<Self> {
+        let method = match (self.is_any_method(), refused.is_any_method()) {
+            (_, true) => &self.method,
+            (true, false) => &refused.method,
+            (false, false) => Some(&self.method).filter(|method| **method == refused.method)?,
+        };
+        let overlap = match self.kind {
+            Kind::Http => paths_overlap(&self.name, &refused.name),
+            _ => globs_overlap(&self.name, &refused.name),
+        };
+        if !self.is_like(refused) || !overlap || self.covers_exactly(refused) {
+            return None;
+        }
+        let lower = refused.name.to_ascii_lowercase();
+        let is_one = self.kind != Kind::Http && !lower.contains('*');
+        let (name, within) = match refused.names(&self.name, true) {
+            true => (self.name.clone(), String::new()),
+            // One name, where it may be spelled as this has it.
+            false if is_one && self.names(&lower, false) => (lower, String::new()),
+            false => (self.name.clone(), refused.name.clone()),
+        };
+        Some(Self { method: method.clone(), name, within, ..self.clone() })
     }
 
     fn is_any_method(&self) -> bool {
@@ -234,8 +310,8 @@ impl Operation {
 
     /// What is done: "call MCP tool `search`".
     pub(super) fn words(&self) -> String {
-        let Self { service: _, kind, verb, method, name } = self;
-        match kind {
+        let Self { service: _, kind, verb, method, name, within } = self;
+        let all = match kind {
             Kind::Http if self.is_any_method() => format!("use any method on `{name}`"),
             Kind::Http => format!("{method} `{name}`"),
             Kind::McpTool => format!("call MCP tool `{name}`"),
@@ -245,6 +321,7 @@ impl Operation {
             Kind::A2a => format!("use A2A method `{verb}`"),
             Kind::Grpc => format!("call gRPC method `{name}`"),
             Kind::Llm => format!("ask model `{name}` by `{verb}`"),
-        }
+        };
+        if within.is_empty() { all } else { format!("{all} (what `{within}` covers of it)") }
     }
 }

@@ -10,6 +10,7 @@
 
 mod actors;
 mod agents;
+mod definitions;
 mod detectors;
 mod grant;
 mod scope;
@@ -41,6 +42,11 @@ pub struct Change {
 pub enum Subject {
     /// What holds for every caller.
     Gate,
+    /// A detector, of the policy or built in.
+    Detector {
+        /// Its id.
+        name: String,
+    },
     /// A service.
     Service {
         /// Its name.
@@ -72,11 +78,12 @@ pub enum Direction {
     Other,
 }
 
-/// Everything that differs in meaning, in the order in which it is told: the gate, services, agents; by name.
+/// Everything that differs in meaning, in the order in which it is told: the gate, detectors, services, agents; by name.
 pub fn compare(before: &Policy, after: &Policy) -> Vec<Change> {
     let (before, after) = (before.parts(), after.parts());
     let names = scope::Names::of(before, after);
     let mut changes = settings::compare(before, after, &names);
+    changes.extend(definitions::compare(before, after));
     changes.extend(agents::compare(&actors::of(before, &names.before), &actors::of(after, &names.after)));
     changes.sort();
     changes

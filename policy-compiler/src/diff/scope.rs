@@ -55,8 +55,45 @@ pub(super) fn covers_glob(wide: &str, narrow: &str, ignoring_case: bool) -> bool
     if ignoring_case { wide.matches_ignoring_case(narrow) } else { wide.matches(narrow) }
 }
 
-/// Whether every path that `narrow` covers is covered by `wide`.
-pub(super) fn covers_path(wide: &str, narrow: &str, ignoring_case: bool) -> bool {
+/// Whether some text is covered by both, whatever its case.
+pub(super) fn globs_overlap(one: &str, other: &str) -> bool {
+    let glob = |text: &str| sallyport_engine::glob::Glob::new(text.to_ascii_lowercase());
+    glob(one).overlaps(&glob(other))
+}
+
+/// Whether every path that `narrow` covers is covered by `wide`: to the letter, or by a rule that refuses, which covers what a server
+/// could take for it.
+pub(super) fn covers_path(wide: &str, narrow: &str, loosely: bool) -> bool {
+    let covers = |wide, narrow| covers_segments(wide, narrow, loosely);
+    covers(wide, narrow) || (loosely && covers(without_slash(wide), without_slash(narrow)))
+}
+
+/// Whether a server could take some path of one for a path of the other.
+pub(super) fn paths_overlap(one: &str, other: &str) -> bool {
+    let overlap = |one: &str, other: &str| {
+        let ((one, one_open), (other, other_open)) = (segments(one), segments(other));
+        let lengths = match (one_open, other_open) {
+            (true, true) => true,
+            (true, false) => other.len() >= one.len(),
+            (false, true) => one.len() >= other.len(),
+            (false, false) => one.len() == other.len(),
+        };
+        let meet = |(one, other): (&&str, &&str)| match (*one, *other) {
+            ("*", "*") => true,
+            ("*", literal) | (literal, "*") => !literal.is_empty(),
+            (one, other) => one.eq_ignore_ascii_case(other),
+        };
+        lengths && one.iter().zip(&other).all(meet)
+    };
+    overlap(one, other) || overlap(without_slash(one), without_slash(other))
+}
+
+/// A template without the slash at its end, unless that is all of it.
+fn without_slash(template: &str) -> &str {
+    template.strip_suffix('/').filter(|rest| !rest.is_empty()).unwrap_or(template)
+}
+
+fn covers_segments(wide: &str, narrow: &str, ignoring_case: bool) -> bool {
     let (wide, wide_open) = segments(wide);
     let (narrow, narrow_open) = segments(narrow);
     let fits = |(wide, narrow): (&&str, &&str)| match (*wide, *narrow) {
@@ -109,6 +146,7 @@ mod tests {
         );
         assert!(!covers("/docs/{id}", "/docs/{id}/{part}") && !covers("/a/**", "/b/**"));
         assert!(!covers("/Docs", "/docs") && covers_path("/Docs", "/docs", true));
+        assert!(!covers("/docs/", "/docs") && covers_path("/docs/", "/Docs", true));
     }
 
     /// The engine's own reading is what counts: whatever is said to be part of a template is covered by it.
@@ -116,7 +154,7 @@ mod tests {
     fn the_engine_agrees() {
         use sallyport_engine::http::{PathTemplate, RequestPath};
         let templates =
-            ["/", "/**", "/a", "/a/", "/a/**", "/a/{x}", "/a/{x}/**", "/*", "/*/b", "/a/b", "/{x}/**"];
+            ["/", "/**", "/A", "/a", "/a/", "/a/**", "/a/{x}", "/a/{x}/**", "/*", "/*/b", "/a/b", "/{x}/**"];
         let paths = ["/", "/a", "/a/", "/b", "/a/b", "/a/b/", "/a/b/c", "/c/b"];
         for wide in templates {
             for narrow in templates.into_iter().filter(|narrow| covers_path(wide, narrow, false)) {
@@ -126,6 +164,15 @@ mod tests {
                 for path in paths.into_iter().filter(|path| covers(narrow, path)) {
                     assert!(covers(wide, path), "{wide} covers {narrow}, and not {path}");
                 }
+            }
+        }
+        for (one, other) in templates.into_iter().flat_map(|one| templates.map(|other| (one, other))) {
+            let loosely = |template: &str, path: &str| {
+                PathTemplate::parse(template).unwrap().matches_loosely(&RequestPath::parse(path).unwrap())
+            };
+            for path in paths.into_iter().filter(|path| loosely(one, path)) {
+                assert!(loosely(other, path) || !covers_path(other, one, true), "{other} {one} {path}");
+                assert!(!loosely(other, path) || paths_overlap(one, other), "{other} {one} {path}");
             }
         }
     }

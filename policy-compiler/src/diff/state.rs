@@ -1,9 +1,10 @@
 //! What becomes of one operation, by all grants that cover the whole of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sallyport_engine::policy::Effect;
 
+use super::Direction;
 use super::actors::Actor;
 use super::grant::{Asks, Grant, Operation};
 
@@ -43,7 +44,8 @@ impl State {
     /// What an agent's grants say of an operation.
     pub(super) fn of(operation: &Operation, actor: &Actor<'_>) -> Self {
         let mut state = Self::by_grants(operation, &actor.grants);
-        state.on_trial = state.verdict() == Verdict::Nothing && actor.on_trial.contains(&operation.service);
+        let decided = [&state.denied, &state.held, &state.allowed].into_iter().any(is_always);
+        state.on_trial = !decided && actor.on_trial.contains(&operation.service);
         state
     }
 
@@ -69,7 +71,10 @@ impl State {
         if is_always(&held) {
             return Self { held, denied, ..Self::default() };
         }
-        let limited = covering(Effect::Allow);
+        // A limit counts whatever a server could take for what its rule covers.
+        let limited = grants
+            .iter()
+            .filter(|grant| grant.effect == Effect::Allow && grant.operation.covers(operation, Effect::Deny));
         let limits = limited.filter_map(|grant| Some((grant.limit.clone()?, grant.asks.clone())));
         Self { limits: limits.collect(), allowed: of(Effect::Allow), held, denied, noted, on_trial: false }
     }
@@ -81,12 +86,58 @@ impl State {
             Verdict::Held
         } else if is_always(&self.allowed) {
             Verdict::Allowed
-        } else if self.on_trial {
+        } else if self.on_trial || self.noted.iter().any(|(_, asks)| asks.is_empty()) {
             Verdict::Noted
         } else if self.allowed.is_empty() {
             Verdict::Nothing
         } else {
             Verdict::Conditional
+        }
+    }
+}
+
+/// The most clauses whose being met or not is gone through.
+const MOST_CLAUSES: usize = 10;
+
+/// Whether more is possible in one state than in another, or less: whichever of the clauses of both are met.
+pub(super) fn direction(before: &State, after: &State) -> Direction {
+    let sets = |state: &State| -> Vec<Asks> {
+        let noted = state.noted.iter().map(|(_, asks)| asks);
+        [&state.allowed, &state.held, &state.denied].into_iter().flatten().chain(noted).cloned().collect()
+    };
+    let clauses: BTreeSet<String> =
+        sets(before).into_iter().chain(sets(after)).flat_map(BTreeMap::into_keys).collect();
+    if clauses.len() > MOST_CLAUSES {
+        return Direction::Other;
+    }
+    let (mut more, mut less) = (false, false);
+    for met in 0..1_u32 << clauses.len() {
+        let met = (0..).zip(&clauses).filter(|(bit, _)| met >> bit & 1 == 1);
+        let met: BTreeSet<&str> = met.map(|(_, clause)| clause.as_str()).collect();
+        let (was, is) = (before.permits(&met), after.permits(&met));
+        (more, less) = (more || is > was, less || is < was);
+    }
+    if !before.allowed.is_empty() && !after.allowed.is_empty() && before.limits != after.limits {
+        (more, less) = (more || !before.limits.is_empty(), less || !after.limits.is_empty());
+    }
+    match (more, less) {
+        (true, false) => Direction::More,
+        (false, true) => Direction::Less,
+        (true, true) | (false, false) => Direction::Other,
+    }
+}
+
+impl State {
+    /// How much passes where these clauses are met: nothing, what is approved of, or all.
+    fn permits(&self, met: &BTreeSet<&str>) -> u8 {
+        let is_met = |asks: &Asks| asks.keys().all(|clause| met.contains(clause.as_str()));
+        if self.denied.iter().any(is_met) {
+            0
+        } else if self.held.iter().any(is_met) {
+            1
+        } else {
+            let noted = self.on_trial || self.noted.iter().any(|(_, asks)| is_met(asks));
+            if noted || self.allowed.iter().any(is_met) { 2 } else { 0 }
         }
     }
 }

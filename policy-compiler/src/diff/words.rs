@@ -1,32 +1,30 @@
 //! Sentences about one operation.
 
-use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use sallyport_engine::policy::Effect;
 
 use super::Direction;
 use super::grant::{Asks, Operation};
-use super::state::{State, Verdict};
+use super::state::{State, Verdict, direction};
 
 /// What changed about an operation, and whether more is possible.
 pub(super) fn sentence(operation: &Operation, before: &State, after: &State) -> (Direction, String) {
     let (was, is) = (before.verdict(), after.verdict());
     let what = operation.words();
+    let direction = direction(before, after);
     if was == is && before.allowed == after.allowed {
-        return besides(&what, before, after);
+        return (direction, besides(&what, before, after));
     }
-    let direction = match is.permits().cmp(&was.permits()) {
-        Ordering::Greater => Direction::More,
-        Ordering::Less => Direction::Less,
-        Ordering::Equal => Direction::Other,
-    };
     let sentence = match is {
         Verdict::Denied => denied(&what, was),
         Verdict::Nothing if was == Verdict::Denied => {
             format!("is no longer forbidden to {what}, and no rule allows it")
         }
         Verdict::Nothing => format!("may no longer {what}"),
+        Verdict::Held if was == Verdict::Conditional => {
+            format!("may now {what} only with approval; before without it if {}", asks(&before.allowed))
+        }
         Verdict::Held if was.permits() > 1 => format!("may now {what} only with approval"),
         Verdict::Held => format!("may now {what} with approval"),
         Verdict::Conditional => conditional(&what, was, before, after),
@@ -75,7 +73,7 @@ fn conditional(what: &str, was: Verdict, before: &State, after: &State) -> Strin
 /// What holds beside a change of what is allowed: refusals under conditions, and limits.
 fn exceptions(before: &State, after: &State) -> String {
     let mut words = String::new();
-    if matches!(after.verdict(), Verdict::Conditional | Verdict::Allowed) {
+    if matches!(after.verdict(), Verdict::Conditional | Verdict::Noted | Verdict::Allowed) {
         if !after.denied.is_empty() {
             words += &format!(", but not if {}", asks(&after.denied));
         }
@@ -93,49 +91,50 @@ fn exceptions(before: &State, after: &State) -> String {
 }
 
 /// What changed where what is allowed did not: refusals under conditions, limits, and what is only noted.
-fn besides(what: &str, before: &State, after: &State) -> (Direction, String) {
-    let forbidden = refused(&before.denied, &after.denied, "forbidden", what);
-    let held = || refused(&before.held, &after.held, "asked for approval", what);
-    let limited = || limited(what, before, after);
-    let (direction, sentence) = forbidden
-        .or_else(held)
-        .or_else(limited)
-        .unwrap_or_else(|| (Direction::Other, noted(what, before, after)));
-    match after.verdict().permits() {
-        0 => (Direction::Other, sentence + "; no rule allows it anyway"),
-        _ => (direction, sentence),
-    }
+fn besides(what: &str, before: &State, after: &State) -> String {
+    let nobody = after.verdict().permits() == 0;
+    let anyway = if nobody { "; no rule allows it anyway" } else { "" };
+    let forbidden = || Some(refused(&before.denied, &after.denied, "forbidden", what)? + anyway);
+    let held = || match nobody {
+        true => approved(&before.held, &after.held, what),
+        false => refused(&before.held, &after.held, "asked for approval", what),
+    };
+    let limited = || Some(limited(what, before, after)? + anyway);
+    forbidden().or_else(held).or_else(limited).unwrap_or_else(|| noted(what, before, after) + anyway)
 }
 
-fn refused(
-    before: &BTreeSet<Asks>,
-    after: &BTreeSet<Asks>,
-    done: &str,
-    what: &str,
-) -> Option<(Direction, String)> {
+fn refused(before: &BTreeSet<Asks>, after: &BTreeSet<Asks>, done: &str, what: &str) -> Option<String> {
     Some(match (before.is_empty(), after.is_empty()) {
         _ if before == after => return None,
-        (true, _) => (Direction::Less, format!("is now {done} to {what} if {}", asks(after))),
-        (_, true) => (Direction::More, format!("is no longer {done} to {what} if {}", asks(before))),
+        (true, _) => format!("is now {done} to {what} if {}", asks(after)),
+        (_, true) => format!("is no longer {done} to {what} if {}", asks(before)),
         (false, false) => match (asks(before), asks(after)) {
             (was, is) if was == is => {
-                (Direction::Other, format!("is {done} to {what} if {is}, by another pattern than before"))
+                format!("is {done} to {what} if {is}, by another pattern than before")
             }
-            (was, is) => (Direction::Other, format!("is now {done} to {what} if {is}; before if {was}")),
+            (was, is) => format!("is now {done} to {what} if {is}; before if {was}"),
         },
     })
 }
 
-fn limited(what: &str, before: &State, after: &State) -> Option<(Direction, String)> {
+/// Where nothing is allowed without approval.
+fn approved(before: &BTreeSet<Asks>, after: &BTreeSet<Asks>, what: &str) -> Option<String> {
+    Some(match (before.is_empty(), after.is_empty()) {
+        _ if before == after => return None,
+        (true, _) => format!("may now {what} with approval if {}", asks(after)),
+        (_, true) => format!("may no longer {what} with approval if {}", asks(before)),
+        (false, false) => {
+            format!("may now {what} with approval if {}; before if {}", asks(after), asks(before))
+        }
+    })
+}
+
+fn limited(what: &str, before: &State, after: &State) -> Option<String> {
     Some(match (before.limits.is_empty(), after.limits.is_empty()) {
         _ if before.limits == after.limits => return None,
-        (true, _) => (Direction::Less, format!("may now {what} {}", limits(after))),
-        (_, true) => {
-            (Direction::More, format!("may now {what} as often as it likes; before {}", limits(before)))
-        }
-        (false, false) => {
-            (Direction::Other, format!("may now {what} {}; before {}", limits(after), limits(before)))
-        }
+        (true, _) => format!("may now {what} {}", limits(after)),
+        (_, true) => format!("may now {what} as often as it likes; before {}", limits(before)),
+        (false, false) => format!("may now {what} {}; before {}", limits(after), limits(before)),
     })
 }
 

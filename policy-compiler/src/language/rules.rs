@@ -51,8 +51,8 @@ pub(super) static RULE: Object = Object {
             ty: Ty::Object(&LIMIT),
             need: Need::Default("no limit"),
             doc: "How often, of an `allow` rule. Counted by each proxy for itself, for each agent and each name that the rule lists; \
-                  names that a `*` covers are counted together. It holds for what the rule covers even where another rule \
-                  allows that too.",
+                  names that a `*` covers are counted together. It holds for what the rule covers, in any case and with or \
+                  without a slash at the end, even where another rule allows that too.",
         },
         lint::WAIVERS,
     ],

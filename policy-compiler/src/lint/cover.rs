@@ -32,13 +32,32 @@ impl<'t> Segments<'t> {
         self.closed.as_bytes().split(|b| *b == b'/').filter(move |_| self.len > 0).map(part)
     }
 
+    /// Without a slash at the end, unless that is all there is.
+    fn without_slash(self) -> Self {
+        match self.closed.strip_suffix('/') {
+            Some(closed) if !self.open => Self { closed, len: self.len - 1, open: false },
+            _ => self,
+        }
+    }
+
+    /// Whether a rule that refuses this template refuses every path of `other`: a server may ignore case, or a slash at the end.
+    fn covers_loosely(self, other: Self) -> bool {
+        let covers = |a: Self, b: Self| a.covers_by(b, <[u8]>::eq_ignore_ascii_case);
+        covers(self, other) || covers(self.without_slash(), other.without_slash())
+    }
+
     /// Whether every path of `other` is one of this template.
     pub(super) fn covers(self, other: Self) -> bool {
+        self.covers_by(other, |a, b| a == b)
+    }
+
+    fn covers_by(self, other: Self, same: impl Fn(&[u8], &[u8]) -> bool) -> bool {
         let enough = if self.open { other.len >= self.len } else { !other.open && other.len == self.len };
         let covers = |(a, b): (Option<&[u8]>, Option<&[u8]>)| match (a, b) {
             (None, Some(literal)) => !literal.is_empty(),
             (None, None) => true,
-            (a, b) => a == b,
+            (Some(a), Some(b)) => same(a, b),
+            (Some(_), None) => false,
         };
         enough && self.parts().zip(other.parts()).all(covers)
     }
@@ -68,17 +87,24 @@ impl<'t> Segments<'t> {
     }
 }
 
-/// Whether each of `narrow` is covered by one of `wide`. A `*` in a name can only be covered by a `*`.
-pub(super) fn globs(wide: &[Glob], narrow: &[Glob]) -> bool {
-    narrow.iter().all(|narrow| wide.iter().any(|wide| wide.matches(narrow.as_str())))
+/// Whether each of `narrow` is covered by one of `wide`: to the letter, or loosely, as by a rule that refuses. A `*` in a name can only be
+/// covered by a `*`.
+pub(super) fn globs(wide: &[Glob], narrow: &[Glob], loosely: bool) -> bool {
+    let covers = |wide: &Glob, narrow: &str| match loosely {
+        true => wide.matches_ignoring_case(narrow),
+        false => wide.matches(narrow),
+    };
+    narrow.iter().all(|narrow| wide.iter().any(|wide| covers(wide, narrow.as_str())))
 }
 
-/// Whether each of `narrow` is covered by one of `wide`.
-pub(super) fn paths(wide: &[PathTemplate], narrow: &[PathTemplate]) -> bool {
-    narrow
-        .iter()
-        .map(Segments::of)
-        .all(|narrow| wide.iter().map(Segments::of).any(|wide| wide.covers(narrow)))
+/// Whether each of `narrow` is covered by one of `wide`, likewise.
+pub(super) fn paths(wide: &[PathTemplate], narrow: &[PathTemplate], loosely: bool) -> bool {
+    let covers = |wide: Segments<'_>, narrow| match loosely {
+        true => wide.covers_loosely(narrow),
+        false => wide.covers(narrow),
+    };
+    let mut narrow = narrow.iter().map(Segments::of);
+    narrow.all(|narrow| wide.iter().map(Segments::of).any(|wide| covers(wide, narrow)))
 }
 
 /// Whether each of `narrow` is covered by one of `wide`.
@@ -131,7 +157,7 @@ mod tests {
             (&["a*b"], &["a*"], false),
             (&[], &["a"], false),
         ] {
-            assert_eq!(globs(&globs_of(wide), &globs_of(narrow)), covers, "{wide:?} {narrow:?}");
+            assert_eq!(globs(&globs_of(wide), &globs_of(narrow), false), covers, "{wide:?} {narrow:?}");
         }
     }
 
@@ -151,16 +177,18 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn what_is_said_to_be_covered_is_covered(
-            wide in "(/[ab]|/[*]){0,3}(/[*]{2})?/?",
+            wide in "(/[abA]|/[*]){0,3}(/[*]{2})?/?",
             narrow in "(/[ab]|/[*]){0,3}(/[*]{2})?/?",
-            path in "(/[abc]){1,4}/?",
+            path in "(/[abcA]){1,4}/?",
         ) {
             if let (Ok(a), Ok(b), Ok(path)) =
                 (PathTemplate::parse(&wide), PathTemplate::parse(&narrow), RequestPath::parse(&path))
             {
                 let (by_a, by_b) = (a.matches(&path), b.matches(&path));
+                let refused = a.matches_loosely(&path);
                 let (a, b) = (Segments::of(&a), Segments::of(&b));
                 proptest::prop_assert!(!(a.covers(b) && by_b) || by_a, "{} covers {}", wide, narrow);
+                proptest::prop_assert!(!(a.covers_loosely(b) && by_b) || refused, "{} refuses {}", wide, narrow);
                 proptest::prop_assert!(!(by_a && by_b) || a.overlaps(b), "{} overlaps {}", wide, narrow);
             }
         }
@@ -168,7 +196,7 @@ mod tests {
         #[test]
         fn what_a_name_covers_its_wider_one_covers(wide in "[ab*]{1,5}", narrow in "[ab*]{1,5}", name in "[ab]{0,6}") {
             let (wide, narrow) = (Glob::new(wide), Glob::new(narrow));
-            let covers = globs(std::slice::from_ref(&wide), std::slice::from_ref(&narrow));
+            let covers = globs(std::slice::from_ref(&wide), std::slice::from_ref(&narrow), false);
             proptest::prop_assert!(!(covers && narrow.matches(&name)) || wide.matches(&name));
         }
     }

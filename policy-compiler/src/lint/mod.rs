@@ -4,9 +4,11 @@
 //! its meaning. What they say of a document or rule can be waived in it, with a reason.
 
 mod broad;
+mod callers;
 mod cover;
 mod detectors;
 mod install;
+mod loose;
 mod never;
 mod patterns;
 mod settings;
@@ -55,6 +57,7 @@ pub(crate) fn run(source: &Source<'_, '_>, policy: Option<&Policy>, out: &mut Di
         for mission in missions {
             broad::report_mission(&view, mission, out);
             never::report_mission(&view, mission, out);
+            loose::report_mission(&view, mission, out);
             shadows.report_mission(&view, mission, out);
         }
     };

@@ -1,8 +1,14 @@
-//! `observing` and `open-setting`: what is open for a while, or for a reason, and should not be forgotten.
+//! `observing` and `open-setting`: what is open for a while, or for a reason, and should not be forgotten. `short-staleness`: what closes
+//! though nothing is wrong.
 
-use super::view::View;
+use std::collections::BTreeSet;
+
+use sallyport_engine::policy::{Otherwise, Staleness};
+
+use super::view::{RuleView, View};
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::shape::Fields;
+use crate::suggest::either;
 
 /// Settings of the Gate that can be opened, and what passes then.
 const OPEN: [(&str, &str, &str); 4] = [
@@ -16,8 +22,12 @@ const OPEN: [(&str, &str, &str); 4] = [
     ("encodedResponses", "pass", "responses with a content coding pass unscanned on `http` routes"),
 ];
 
+/// A proxy asks every 15 seconds at the latest. A call that is lost takes 20, the pause after it up to 15, and the next answer 15 more.
+const SHORTEST_STALENESS: u32 = 60;
+
 pub(super) fn report(view: &View<'_, '_, '_>, out: &mut Diagnostics) {
     if let Some(gate) = view.gate() {
+        staleness(gate, view, out);
         observing(gate, "nothing is refused at all", out);
         for (key, open, passes) in OPEN {
             if let Some(word) = gate.word(key).filter(|word| word.text == open) {
@@ -30,8 +40,31 @@ pub(super) fn report(view: &View<'_, '_, '_>, out: &mut Diagnostics) {
     for agent in &view.agents {
         observing(agent.spec, &format!("nothing that Agent `{}` asks for is refused", agent.name.text), out);
     }
-    for mission in &view.missions {
-        observing(mission.spec, &format!("Mission `{}` refuses nothing", mission.name.text), out);
+    for (number, mission) in view.missions.iter().enumerate() {
+        let services: BTreeSet<_> = view.rules_of(number).iter().map(RuleView::service_name).collect();
+        let services = either(services.into_iter());
+        let what = format!(
+            "Mission `{}` refuses nothing, and lets go on what no rule allows at {services}",
+            mission.name.text
+        );
+        observing(mission.spec, &what, out);
+    }
+}
+
+/// Policy that goes stale between two answers of a companion that is there.
+fn staleness(gate: Fields<'_, '_>, view: &View<'_, '_, '_>, out: &mut Diagnostics) {
+    let Some(Staleness { after, then: Otherwise::Deny }) = view.policy.parts().settings.staleness else {
+        return;
+    };
+    let written = gate.object("staleness").text("after");
+    if let Some(written) = written.filter(|_| after < SHORTEST_STALENESS) {
+        let message = format!(
+            "policy is too old after `{}`, sooner than a proxy that loses one answer hears the next",
+            written.text
+        );
+        let help =
+            "write `1m` or more: a proxy asks every 15 seconds, and one call that is lost takes up to 50";
+        out.push(Diagnostic::new(Id::ShortStaleness, written.at, message).help(help));
     }
 }
 

@@ -1,8 +1,11 @@
 //! A policy as lints look at it: every document and rule as written, beside what it was compiled to.
 
+use std::sync::OnceLock;
+
 use sallyport_engine::Policy;
 use sallyport_engine::policy::{Effect, Field, McpMatch, Mission, Operations, Rule, Service};
 
+use super::callers::Callers;
 use crate::compile::in_parallel;
 use crate::diagnostic::Diagnostics;
 use crate::language::Kind;
@@ -22,6 +25,7 @@ pub(super) struct View<'v, 'n, 's> {
     gates: Vec<Document<'n, 's>>,
     /// Of each mission, by name.
     rules: Vec<Vec<RuleView<'v, 'n, 's>>>,
+    callers: OnceLock<Callers>,
 }
 
 /// One rule; or one operation of a capability that a rule names, for the engine has a rule for each.
@@ -61,12 +65,18 @@ impl<'v, 'n, 's> View<'v, 'n, 's> {
             missions,
             capabilities,
             rules,
+            callers: OnceLock::new(),
         }
     }
 
     /// The keys of the Gate, if there is one.
     pub(super) fn gate(&self) -> Option<Fields<'n, 's>> {
         self.gates.first().map(|gate| gate.spec)
+    }
+
+    /// Who calls; put together when it is first asked for.
+    pub(super) fn callers(&self) -> &Callers {
+        self.callers.get_or_init(|| Callers::new(self.policy.parts()))
     }
 
     /// Every rule.

@@ -6,7 +6,7 @@
 
 mod walk;
 
-pub use walk::check;
+pub use walk::{check, is_decimal};
 
 use crate::sources::Span;
 use crate::suggest::{either, listing};
@@ -255,8 +255,14 @@ impl Ty {
 pub fn number(node: &Node<'_>) -> Option<u64> {
     match &node.value {
         Value::Scalar(scalar) if !scalar.quoted && scalar.text.bytes().all(|b| b.is_ascii_digit()) => {
-            scalar.text.parse().ok()
+            scalar.text.parse().ok().filter(|_| !has_leading_zero(&scalar.text))
         }
         _ => None,
     }
+}
+
+/// Whether a number begins as those that some readers of YAML take for octal.
+fn has_leading_zero(digits: &str) -> bool {
+    let digits = digits.trim_start_matches(['-', '+']);
+    digits.strip_prefix('0').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Field, Fields, Need, Object, Text, Together, Ty, number};
+use super::{Field, Fields, Need, Object, Text, Together, Ty, has_leading_zero, number};
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::sources::Span;
 use crate::suggest::{did_you_mean, either, listing, nearest};
@@ -217,7 +217,9 @@ impl Walk<'_> {
         }
         let help = did_you_mean(&scalar.text, words.iter().copied())
             .unwrap_or_else(|| format!("it takes {}", either(words.iter().copied())));
-        let message = format!("`{name}` can not be `{}`", scalar.text);
+        let null = if node.is_null() { ", which YAML readers take for null" } else { "" };
+        let message = format!("`{name}` can not be `{}`{null}", scalar.text);
+        let help = if node.is_null() { format!("{help}; or leave the key out") } else { help };
         self.out.push(Diagnostic::new(Id::WrongValue, node.span, message).help(help));
     }
 
@@ -237,8 +239,17 @@ impl Walk<'_> {
     }
 
     fn wrong_type(&mut self, node: &Node<'_>, ty: &Ty, name: &str) {
-        let message = format!("`{name}` takes {}, not {}", ty.describe(), node.describe());
+        let message = match (ty, &node.value) {
+            (Ty::Number { .. } | Ty::Decimal, Value::Scalar(scalar)) if node.describe() == "a number" => {
+                format!("`{name}` takes {} in plain decimal digits, not `{}`", ty.describe(), scalar.text)
+            }
+            _ => format!("`{name}` takes {}, not {}", ty.describe(), node.describe()),
+        };
         let help = match (ty, &node.value) {
+            _ if node.is_null() => Some("leave it out".to_owned()),
+            (Ty::Number { .. } | Ty::Decimal, Value::Scalar(scalar)) if !scalar.quoted => {
+                in_decimal(&scalar.text)
+            }
             (Ty::List(_) | Ty::ListOrEmpty(_), Value::Scalar(scalar)) => {
                 Some(format!("write a list, as in [\"{}\"]", scalar.text))
             }
@@ -251,8 +262,22 @@ impl Walk<'_> {
     }
 }
 
+/// How a number is written so that everybody reads the same.
+fn in_decimal(written: &str) -> Option<String> {
+    let plain = written.trim_start_matches('0');
+    if has_leading_zero(written) && plain.bytes().all(|b| b.is_ascii_digit()) {
+        let plain = if plain.is_empty() { "0" } else { plain };
+        return Some(format!("write `{plain}`: some readers of YAML take `{written}` for octal"));
+    }
+    let radix = [("0x", 16), ("0o", 8), ("0b", 2)];
+    let meant = radix
+        .iter()
+        .find_map(|(prefix, radix)| u64::from_str_radix(written.strip_prefix(prefix)?, *radix).ok());
+    meant.map(|meant| format!("write `{meant}`"))
+}
+
 /// Whether a word is a plain decimal number: digits, a sign and a point.
-fn is_decimal(scalar: &Scalar<'_>) -> bool {
+pub fn is_decimal(scalar: &Scalar<'_>) -> bool {
     let plain = scalar.text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'.'));
-    !scalar.quoted && plain && scalar.text.parse::<f64>().is_ok()
+    !scalar.quoted && plain && scalar.text.parse::<f64>().is_ok() && !has_leading_zero(&scalar.text)
 }

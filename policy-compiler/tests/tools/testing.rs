@@ -141,6 +141,21 @@ fn what_is_only_carried_along_hits_no_rule_and_what_a_deny_overrules_does() {
     assert!(held.contains("got 403") && held.contains(": 2 of 10 rules hit"), "{held}");
 }
 
+/// Each operation of the capabilities that a rule names is a rule to the engine, and counts as one here.
+#[test]
+fn every_operation_of_a_capability_is_to_be_hit() {
+    let folder = project(&[docs()]);
+    let policy = POLICY
+        .replace("service: tools, http: {methods: [GET], paths: [\"/docs/{id}\"]}", "capabilities: [read]")
+        + "---\napiVersion: sallyport.dev/v1\nkind: Capability\nmetadata: {name: read}\nspec:\n  operations:\n\
+           \x20   - {service: tools, http: {methods: [GET], paths: [\"/docs/{id}\"]}}\n\
+           \x20   - {service: tools, http: {methods: [GET], paths: [/news]}}\n";
+    fs::write(folder.path().join("x/policy/all.yaml"), policy).unwrap();
+    let ran = run_in(folder.path(), &["test", "x"]);
+    let expected = "read  1/3  never hit: docs (allow, http at tools: GET, /news), drafts (deny)";
+    assert!(ran.stdout.contains(": 1 of 3 rules hit") && ran.stdout.contains(expected), "{}", ran.stdout);
+}
+
 #[test]
 fn too_little_coverage_fails() {
     let folder = project(&[docs()]);

@@ -127,7 +127,11 @@ fn coverage(out: &mut String, coverage: &Coverage, least: Option<u8>, colour: Co
 
 fn row(mission: &Mission) -> Vec<String> {
     let missed: Vec<_> = mission.rules.iter().filter(|rule| rule.cases == 0).collect();
-    let names: Vec<_> = missed.iter().map(|rule| format!("{} ({})", rule.name, rule.effect)).collect();
+    let names = missed.iter().map(|rule| match &rule.operation {
+        Some(operation) => format!("{} ({}, {operation})", rule.name, rule.effect),
+        None => format!("{} ({})", rule.name, rule.effect),
+    });
+    let names: Vec<_> = names.collect();
     let hit = format!("{}/{}", mission.rules.len() - missed.len(), mission.rules.len());
     let never = if names.is_empty() { String::new() } else { format!("never hit: {}", names.join(", ")) };
     vec![mission.name.clone(), hit, never]

@@ -1,7 +1,9 @@
 //! Circumstances under which a rule could count, and that never come.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use sallyport_engine::http::HostPattern;
-use sallyport_engine::policy::{AgentId, MissionId, Service};
+use sallyport_engine::policy::{AgentId, MissionId, Service, Window};
 
 use super::warn;
 use crate::diagnostic::Diagnostics;
@@ -18,6 +20,31 @@ pub(super) fn report(
         places(rule, service, out);
     }
     callers(rule, mission, view, out);
+    times(rule, out);
+}
+
+/// Windows of time that never open, or never again.
+fn times(rule: &RuleView<'_, '_, '_>, out: &mut Diagnostics) {
+    let windows = rule.rule.conditions.iter().flat_map(|conditions| &conditions.windows);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    for (node, window) in rule.fields.list("when").iter().zip(windows) {
+        if window.not_after.is_some_and(|end| end <= now) {
+            let help = "move `notAfter`, or remove what nobody meets any more";
+            warn(node.span, "this window has closed for good: `notAfter` is in the past", help, out);
+        } else if !opens(window) {
+            let message = "this window never opens: `notBefore` and `notAfter` leave no time on its days";
+            warn(node.span, message, "choose other days, or another time", out);
+        }
+    }
+}
+
+/// Whether a window is ever open. It begins and ends at whole minutes, but for `notBefore` and `notAfter`.
+fn opens(window: &Window) -> bool {
+    let (Some(begin), Some(end)) = (window.not_before, window.not_after) else { return true };
+    // Whatever is open at all is open once in a week.
+    let week = 7 * 24 * 60;
+    let minutes = (1..=week).map(|minute| (begin / 60 + minute) * 60);
+    std::iter::once(begin).chain(minutes).take_while(|at| *at < end).any(|at| window.holds(at))
 }
 
 /// Hosts and ports that the service does not have. A capability may be at several services, of which one is enough.
@@ -61,5 +88,37 @@ fn callers(rule: &RuleView<'_, '_, '_>, mission: usize, view: &View<'_, '_, '_>,
             let message = format!("Agent `{}` does not have Mission `{}`", name.text, rule.mission.text);
             warn(name.at, message, "give it the Mission, or leave it out here", out);
         }
+    }
+    let Some(conditions) = &rule.rule.conditions else { return };
+    let (known, fits) = view.callers().of(id, conditions);
+    if let Some(entry) = rule.fields.entry("from").filter(|_| known && !fits) {
+        let message = format!("no Agent with Mission `{}` is a caller as `from` says", rule.mission.text);
+        let help = "compare it with the `identities` of these Agents: it asks for all of its keys at once";
+        warn(entry.at, message, help, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_opens_where_its_days_meet_its_dates() {
+        // From 2026-11-21T10:00:00Z on, a Saturday.
+        let begin = 1_795_255_200;
+        let window = |days: u8, hours: u64| Window {
+            days,
+            from: 8 * 60,
+            until: 18 * 60,
+            offset: 0,
+            not_before: Some(begin),
+            not_after: Some(begin + hours * 3600),
+        };
+        assert!(opens(&window(0b010_0000, 1)) && opens(&window(Window::EVERY_DAY, 1)));
+        assert!(!opens(&window(0b100_0000, 22)) && opens(&window(0b100_0000, 23)));
+        assert!(!opens(&window(0b001_0000, 24)) && opens(&window(0b001_0000, 7 * 24)));
+        let night = Window { from: 22 * 60, until: 2 * 60, ..window(0b010_0000, 13) };
+        assert!(opens(&night) && !opens(&Window { not_after: Some(begin + 12 * 3600), ..night }));
+        assert!(opens(&Window { not_before: None, ..window(1, 1) }));
     }
 }
