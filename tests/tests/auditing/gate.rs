@@ -96,7 +96,7 @@ impl Gate {
         module: &Path,
     ) -> Self {
         let wasm = Wasm::new(module, configuration.to_string());
-        Self(support::Gate::start_before(ca, companion, wasm, workers, AGENT))
+        Self(support::Gate::start(ca, companion, wasm, workers, AGENT))
     }
 
     /// Sends so many requests, from four callers at once; how many got each status.

@@ -12,7 +12,9 @@ use sallyport_engine::Policy;
 use sallyport_engine::bundle::{Terms, encode_under};
 use sallyport_engine::policy::PolicyParts;
 use sallyport_playground::client::Client;
-use sallyport_playground::envoy::Wasm;
+use sallyport_playground::envoy::{Program, Wasm};
+use sallyport_playground::pki::Ca;
+use sallyport_tests::envoy_runner::for_envoy;
 use sallyport_tests::wasm_host::Module;
 
 use crate::support::{self, compiled};
@@ -104,12 +106,20 @@ impl Gate {
         workers: u32,
         module: &Path,
     ) -> Self {
-        Self(support::Gate::start(companion, discovered(module, configuration), workers, "agent-0"))
+        let ca = Ca::new("acme.internal").unwrap();
+        Self(support::Gate::start(
+            ca,
+            companion.into(),
+            discovered(module, configuration),
+            workers,
+            "agent-0",
+        ))
     }
 
     /// Gives the filter another configuration, as Istio does when a `WasmPlugin` changes.
     pub fn reconfigure(&self, configuration: &serde_json::Value) {
-        self.envoy.reconfigure(&discovered(&Module::default_path(), configuration)).unwrap();
+        let configuration = for_envoy(&Program::find(None).unwrap(), configuration.clone());
+        self.envoy.reconfigure(&discovered(&Module::default_path(), &configuration)).unwrap();
     }
 
     /// Whether this serial is what a request is judged by now.

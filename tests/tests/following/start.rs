@@ -93,7 +93,7 @@ fn what_passes_the_gate_shows_it_to_those_behind() {
 }
 
 #[test]
-fn older_proxies_show_the_first_name_alone() {
+fn callers_are_known_by_what_there_is() {
     let publisher = Publisher::new();
     let companion = Scripted::start(Act::Hang);
     let (agent, other) =
@@ -104,8 +104,14 @@ fn older_proxies_show_the_first_name_alone() {
         ("firstUriSan", &[], 401),
         // What is not promised there: docs/decisions/0008.
         ("firstUriSan", &[agent, other], 200),
-        ("certificate", &[agent, other], 403),
-        ("certificate", &[agent], 200),
+        ("peerPrincipal", &[agent], 200),
+        ("peerPrincipal", &[other], 403),
+        ("peerPrincipal", &[], 401),
+        ("peerPrincipal", &[agent, other], 403),
+        // What goes out of a workload is the workload's, whatever else is there.
+        (agent, &[], 200),
+        (agent, &[other], 200),
+        (other, &[agent], 403),
     ] {
         let mut configuration = publisher.configuration();
         configuration["bundle"] = inline(&publisher.bundle(1));

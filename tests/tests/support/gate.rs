@@ -1,6 +1,5 @@
 //! A real Envoy with the module in it, and everything around it: what tests of bundles and tests of records have in common.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -11,6 +10,7 @@ use sallyport_playground::envoy::{Companion, Config, Envoy, Program, Wasm};
 use sallyport_playground::pki::Ca;
 use sallyport_playground::upstream::{Answer, Upstream};
 use sallyport_playground::{Request, Response};
+use sallyport_tests::envoy_runner::for_envoy;
 
 /// The service of the policies of these tests.
 pub const HOST: &str = "tool-api.tools.svc.cluster.local";
@@ -26,16 +26,17 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// An Envoy with so many workers, which finds a companion at an address; `agent` is who calls.
-    pub fn start(companion: SocketAddr, wasm: Wasm, workers: u32, agent: &str) -> Self {
-        Self::start_before(Ca::new("acme.internal").unwrap(), companion.into(), wasm, workers, agent)
-    }
-
-    /// The same with a CA of our own, and a companion that may want certificates of it.
-    pub fn start_before(ca: Ca, companion: Companion, wasm: Wasm, workers: u32, agent: &str) -> Self {
+    /// An Envoy with so many workers and a certificate of the CA, which finds a companion; `agent` is who calls.
+    pub fn start(ca: Ca, companion: Companion, mut wasm: Wasm, workers: u32, agent: &str) -> Self {
+        let program = Program::find(None).unwrap();
+        let configuration: serde_json::Value = serde_json::from_str(&wasm.configuration).unwrap();
+        // As Istio keeps callers for waypoints; elsewhere nobody asks.
+        let peer_principal = configuration["identity"] == "peerPrincipal";
+        wasm.configuration = for_envoy(&program, configuration).to_string();
         let upstream = Upstream::start(Answer::Echo).unwrap();
         let server = ca.mint_server("spiffe://acme.internal/gate").unwrap();
-        let mut config = Config::new(Program::find(None).unwrap(), server, &ca, upstream.address());
+        let mut config = Config::new(program, server, &ca, upstream.address());
+        config.peer_principal = peer_principal;
         config.companion = Some(companion);
         config.concurrency = workers;
         config.wasm = Some(wasm);
