@@ -108,6 +108,8 @@ struct Pending {
     body: Expected,
     /// How the body is coded; it is judged, and goes on, decoded.
     coding: Option<Coding>,
+    /// How gRPC's messages in it are compressed. They go on as they are.
+    messages: Option<Coding>,
     /// What becomes of numbers in it that parsers read differently.
     numbers: Numbers,
 }

@@ -164,7 +164,7 @@ impl Runner for Native {
             Step::Reply(reply) => (Answer::of_gate(reply), None),
             Step::Hold | Step::Stream => return Err("the engine holds a request that has ended".into()),
         };
-        let Answer { status, body: returned } = answer;
+        let Answer { status, body: returned, trailers } = answer;
         if let Some(body) = &forwarded {
             announce(&case.request, body, &mut headers);
         }
@@ -173,6 +173,7 @@ impl Runner for Native {
             headers: forwarded.is_some().then_some(headers),
             forwarded,
             returned: Some(returned),
+            trailers,
             status,
         })
     }

@@ -33,7 +33,10 @@ impl Exchange {
         pending: &Pending,
         body: &[u8],
     ) -> Result<(), Reason> {
-        self.inspect(policy, &pending.origin, |inspector| inspector.grpc(body))
+        let most = usize::try_from(policy.parts().limits.max_body_bytes).unwrap_or(0);
+        self.inspect(policy, &pending.origin, |inspector| {
+            inspector.grpc(body, (pending.messages, most), &mut |_, _| {});
+        })
     }
 
     /// A form's names and values are inspected as they are meant; one that is JSON, as JSON.

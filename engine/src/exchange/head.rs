@@ -372,7 +372,8 @@ impl Exchange {
 
 impl Request<'_> {
     fn pending(&self, body: Expected, coding: Option<Coding>) -> Pending {
-        Pending { origin: self.origin.clone(), body, coding, numbers: self.numbers }
+        let messages = Coding::of_messages(self.head);
+        Pending { origin: self.origin.clone(), body, coding, messages, numbers: self.numbers }
     }
 }
 

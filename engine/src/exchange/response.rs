@@ -130,6 +130,20 @@ impl Exchange {
         }
     }
 
+    /// The changes that a response's trailers need: of one that was refused nothing goes on, and where the caller speaks gRPC they say
+    /// why. They come after the body; there may be none.
+    pub fn response_trailers(&mut self, trailers: &Head<'_>) -> Vec<HeaderEdit> {
+        let (Course::Refused, Some(reason)) = (&self.course, &self.record.refusal) else { return Vec::new() };
+        let mut edits: Vec<HeaderEdit> =
+            trailers.names(|_| true).into_iter().map(HeaderEdit::Remove).collect();
+        let reply = Reply::refuse(reason, self.memory.shape(None));
+        if let Some(status) = reply.grpc_status {
+            edits.push(HeaderEdit::Add("grpc-status", status.to_string()));
+            edits.push(HeaderEdit::Add("grpc-message", reply.body));
+        }
+        edits
+    }
+
     /// Whether something of a response that passes in pieces is held back, as not decided yet.
     pub fn holds_back(&self) -> bool {
         matches!(&self.course, Course::Streamed(stream) if !self.observes && stream.holds_back())

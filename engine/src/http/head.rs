@@ -129,9 +129,14 @@ impl<'a> Head<'a> {
 
     /// The names, as received, of headers that only the gate may set.
     pub(crate) fn owned_names(&self) -> Vec<String> {
+        self.names(is_owned)
+    }
+
+    /// The names, as received, that are of a kind, each once.
+    pub(crate) fn names(&self, of_kind: fn(&[u8]) -> bool) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         for (name, _) in self.pairs {
-            if let (true, Ok(name)) = (is_owned(name), core::str::from_utf8(name))
+            if let (true, Ok(name)) = (of_kind(name), core::str::from_utf8(name))
                 && !names.iter().any(|known| known == name)
             {
                 names.push(name.to_string());

@@ -2,11 +2,10 @@
 
 use super::{Context, Pushed};
 use crate::exchange::End;
-use crate::record::{Direction, FindingRecord};
 use crate::reply::Reply;
 use crate::scan::{Action, Channel, Hit, Place};
 use crate::sort::sort_by;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// What stands for a byte that is not UTF-8: as long as it, and a part of nothing that is looked for.
@@ -86,9 +85,7 @@ impl TextStream {
         let ready = self.hits.iter().take_while(|hit| hit.end <= decided).count();
         let hits: Vec<Hit> = self.hits.drain(..ready).collect();
         for hit in hits {
-            if let Some(finding) = finding(context, &hit) {
-                pushed.findings.add(finding);
-            }
+            pushed.findings.add(context.record(&hit, ""));
             if hit.action == Action::Block {
                 self.take(hit.start, out);
                 pushed.refusal = Some(context.catalogue().reason(hit.detector));
@@ -114,19 +111,6 @@ impl TextStream {
         out.extend(self.held.drain(..count));
         self.base = self.base.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
     }
-}
-
-fn finding(context: &Context<'_>, hit: &Hit) -> Option<FindingRecord> {
-    let detector = context.catalogue().detector(hit.detector)?;
-    Some(FindingRecord {
-        detector: detector.id.to_string(),
-        direction: Direction::Response,
-        pointer: String::new(),
-        offset: usize::try_from(hit.start).unwrap_or(usize::MAX),
-        length: usize::try_from(hit.end.saturating_sub(hit.start)).unwrap_or(usize::MAX),
-        action: hit.action,
-        place: (0, 0),
-    })
 }
 
 /// Bytes as text of the same length, and how many at their end are the beginning of a character that is still to come.

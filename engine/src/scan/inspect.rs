@@ -10,11 +10,11 @@ use super::profile::{Action, Place, Profile, Redaction};
 use super::redact::{replacement, zeros};
 use super::text::{Found, Looker, MAX_DEPTH};
 use super::{Catalogue, DetectorId, Finder, Match, Structural, protobuf};
+use crate::http::Coding;
 use crate::json::{Document, NodeIndex, Numbers, Role, Scalar, Value, raw_range};
 use crate::reason::Reason;
 use crate::record::{Direction, FindingRecord, Findings};
 use alloc::borrow::Cow;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -141,11 +141,19 @@ impl<'p> Inspector<'p> {
         self.look(text, &[], Spot::Fixed(name, instead));
     }
 
-    /// Inspects what is text in a body of gRPC messages. Nothing is replaced there: what asks for that is refused.
-    pub fn grpc(&mut self, body: &[u8]) {
+    /// Inspects what is text in a body of gRPC messages, compressed by `coding` where they are, and hands it on. Nothing is replaced
+    /// there: what asks for that is refused.
+    pub(crate) fn grpc(
+        &mut self,
+        body: &[u8],
+        (coding, most): (Option<Coding>, usize),
+        also: &mut dyn FnMut(&str, &[u8]),
+    ) {
         self.allow_work(body.len());
-        protobuf::texts(body, &mut |path, text| {
-            self.look(text, &[], Spot::Fixed(&format!("grpc.{path}"), Action::Block));
+        protobuf::texts(body, coding, most, &mut |path, text| {
+            let name = ["grpc.", path].concat();
+            self.look(text, &[], Spot::Fixed(&name, Action::Block));
+            also(&name, text);
         });
     }
 

@@ -40,6 +40,7 @@ pub use exceptions::{Exception, Known};
 pub use inspect::{Inspection, Inspector};
 pub use pass::{MAX_SHAPE, Match};
 pub use profile::{Action, Place, Profile, Redaction, Treatment};
+pub(crate) use protobuf::framed;
 pub use triggers::{MAX_STATES, Meaning, Triggers, Word};
 pub use values::{DIGEST_BYTES, Values, digest};
 
