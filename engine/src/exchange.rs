@@ -131,6 +131,8 @@ enum Expected {
     Json,
     /// A form (WHATWG URL section 5.1) on a route that is already granted, by this method.
     Form { method: String },
+    /// Parts, on a route that is already granted, by this method. `opaque`: policy lets pass what cannot be read of them.
+    Parts { boundary: String, method: String, opaque: bool },
     /// Text on a route that is already granted, by this method.
     Text { method: String },
     /// A body whose head does not say what it is, on a route that is already granted: JSON if it begins like JSON, else text.
@@ -153,6 +155,7 @@ impl Expected {
             Self::A2aRest(_)
             | Self::Json
             | Self::Form { .. }
+            | Self::Parts { .. }
             | Self::Text { .. }
             | Self::Untyped { .. }
             | Self::Empty
@@ -181,6 +184,7 @@ impl Pending {
             self.body,
             Expected::Json
                 | Expected::Form { .. }
+                | Expected::Parts { .. }
                 | Expected::Text { .. }
                 | Expected::Untyped { .. }
                 | Expected::Grpc

@@ -2,7 +2,7 @@
 
 use super::{Exchange, Pending};
 use crate::decide::Origin;
-use crate::http::Head;
+use crate::http::{Head, Part};
 use crate::json::{Document, Numbers};
 use crate::policy::Policy;
 use crate::reason::Reason;
@@ -45,6 +45,17 @@ impl Exchange {
             return self.scan_document(policy, pending, &document);
         }
         self.inspect(policy, &pending.origin, |inspector| inspector.form(body))
+    }
+
+    /// The headers and the content of every part are inspected.
+    pub(super) fn scan_parts(
+        &mut self,
+        policy: &Policy,
+        pending: &Pending,
+        length: usize,
+        parts: &[Part<'_>],
+    ) -> Result<(), Reason> {
+        self.inspect(policy, &pending.origin, |inspector| inspector.parts(length, parts))
     }
 
     /// Every key, string and number of a document is inspected, and where a string is itself a JSON text, as the arguments of tool calls

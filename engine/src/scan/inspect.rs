@@ -10,7 +10,7 @@ use super::profile::{Action, Place, Profile, Redaction};
 use super::redact::{replacement, zeros};
 use super::text::{Found, Looker, MAX_DEPTH};
 use super::{Catalogue, DetectorId, Finder, Match, Structural, protobuf};
-use crate::http::Coding;
+use crate::http::{Coding, Part};
 use crate::json::{Document, NodeIndex, Numbers, Role, Scalar, Value, raw_range};
 use crate::reason::Reason;
 use crate::record::{Direction, FindingRecord, Findings};
@@ -177,6 +177,19 @@ impl<'p> Inspector<'p> {
             let start = at.saturating_add(name.len()).saturating_add(1);
             self.look(&decoded(value), &given, Spot::Field(start, value));
             at = at.saturating_add(pair.len()).saturating_add(1);
+        }
+    }
+
+    /// Inspects the parts of a body of some length: what names each, and its text, also where that is JSON.
+    pub(crate) fn parts(&mut self, length: usize, parts: &[Part<'_>]) {
+        self.allow_work(length);
+        for Part { head, content, .. } in parts {
+            let given = self.look(head.0.as_bytes(), &[], Spot::Plain(head.1));
+            let spot = Spot::Plain(content.1);
+            self.look(content.0, &given, spot);
+            if let Ok(text) = core::str::from_utf8(content.0) {
+                self.nested(text, MAX_NESTING, &mut |edges: (usize, usize)| edges, spot);
+            }
         }
     }
 
