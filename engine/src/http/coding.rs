@@ -1,6 +1,7 @@
 //! Content codings (RFC 9110 section 8.4): gzip (RFC 1952) and deflate (RFC 1950), decoded whole and within caps.
 
 use super::Head;
+use crate::crc32::{Crc32, crc32};
 use crate::reason::Reason;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -77,7 +78,7 @@ pub(crate) struct Decoder {
     machine: DecompressorOxide,
     window: Vec<u8>,
     at: usize,
-    checksum: crc32fast::Hasher,
+    checksum: Crc32,
     /// How much has come, and what it was decoded to.
     read: usize,
     written: usize,
@@ -101,7 +102,7 @@ impl Decoder {
             machine: DecompressorOxide::new(),
             window: vec![0; WINDOW],
             at: 0,
-            checksum: crc32fast::Hasher::new(),
+            checksum: Crc32::new(),
             read: 0,
             written: 0,
         }
@@ -186,7 +187,7 @@ impl Decoder {
         let length = u32::from_le_bytes(low);
         let expected = match self.coding {
             Coding::Deflate => Vec::new(),
-            Coding::Gzip => [self.checksum.clone().finalize().to_le_bytes(), length.to_le_bytes()].concat(),
+            Coding::Gzip => [self.checksum.finish().to_le_bytes(), length.to_le_bytes()].concat(),
         };
         if *trailer == expected { Ok(()) } else { Err(Reason::RequestEncoding) }
     }
@@ -203,7 +204,7 @@ fn gunzip(body: &[u8], most: usize) -> Result<Vec<u8>, Reason> {
     let (decoded, trailer) = inflate(stream, most, 0)?;
     let length = u32::try_from(decoded.len()).map_err(|_| Reason::RequestTooLarge)?;
     let mut expected = Vec::with_capacity(8);
-    expected.extend_from_slice(&crc32fast::hash(&decoded).to_le_bytes());
+    expected.extend_from_slice(&crc32(&decoded).to_le_bytes());
     expected.extend_from_slice(&length.to_le_bytes());
     // A second member would be a second body to whoever reads only the first.
     if trailer == expected { Ok(decoded) } else { Err(Reason::RequestEncoding) }

@@ -1,5 +1,6 @@
 //! The structure of tokens and keys.
 
+use crate::crc32::crc32;
 use crate::json::{Document, Kind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
@@ -22,7 +23,7 @@ pub(super) fn is_crc32_base62(text: &[u8]) -> bool {
         let digit = BASE62.iter().position(|known| known == byte)?;
         Some(sum.wrapping_mul(62).wrapping_add(u64::try_from(digit).ok()?))
     });
-    !random.is_empty() && sum == Some(u64::from(crc32fast::hash(random)))
+    !random.is_empty() && sum == Some(u64::from(crc32(random)))
 }
 
 pub(super) fn is_jwt(text: &[u8]) -> bool {
