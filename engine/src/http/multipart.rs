@@ -123,28 +123,23 @@ fn read_head(head: &str) -> Result<(&str, bool), Reason> {
 }
 
 /// A parameter of a header's value: empty if it has none of this name. What has two readings is refused: names that stand twice or are
-/// coded (RFC 8187), and backslashes, which some take for escapes. Only file names may be coded; they are no part of what is decided.
+/// coded (RFC 8187), backslashes, which some take for escapes, and quoted semicolons. Only file names may be coded; they are no part of what is decided.
 fn parameter<'v>(value: &'v str, wanted: &str) -> Result<&'v str, Reason> {
     let mut found = None;
-    let (_, mut rest) = value.split_once(';').unwrap_or((value, ""));
-    while !rest.trim_matches([' ', '\t']).is_empty() {
-        let (name, after) = rest.split_once('=').ok_or(Reason::RequestMalformed)?;
-        let name = name.trim_matches([' ', '\t']);
-        let (value, after) = match after.strip_prefix('"') {
-            Some(quoted) => {
-                let (value, after) = quoted.split_once('"').ok_or(Reason::RequestMalformed)?;
-                (value, after.trim_start_matches([' ', '\t']))
-            }
-            None => after.split_at(after.find(';').unwrap_or(after.len())),
-        };
+    for parameter in
+        value.split(';').skip(1).filter(|parameter| !parameter.trim_matches([' ', '\t']).is_empty())
+    {
+        let (name, value) = parameter.split_once('=').ok_or(Reason::RequestMalformed)?;
+        let (name, value) = (name.trim_matches([' ', '\t']), value.trim_matches([' ', '\t']));
+        let value = value.strip_prefix('"').and_then(|quoted| quoted.strip_suffix('"')).unwrap_or(value);
         let coded = name.contains('*') && !name.eq_ignore_ascii_case("filename*");
-        if coded || value.contains(['\\', '"']) || !(after.is_empty() || after.starts_with(';')) {
+        // A quote is left where a semicolon is quoted.
+        if coded || value.contains(['\\', '"']) {
             return Err(Reason::RequestMalformed);
         }
-        if name.eq_ignore_ascii_case(wanted) && found.replace(value.trim_matches([' ', '\t'])).is_some() {
+        if name.eq_ignore_ascii_case(wanted) && found.replace(value).is_some() {
             return Err(Reason::RequestAmbiguous);
         }
-        rest = after.get(1..).unwrap_or_default();
     }
     Ok(found.unwrap_or_default())
 }
