@@ -6,7 +6,7 @@ use crate::http::{Head, Part};
 use crate::json::{Document, Numbers};
 use crate::policy::Policy;
 use crate::reason::Reason;
-use crate::scan::{Action, Inspection, Inspector, Place};
+use crate::scan::{Action, Inspection, Inspector, Place, Vault};
 use alloc::string::String;
 
 /// The longest name of a header that a record shows, in bytes.
@@ -101,8 +101,13 @@ impl Exchange {
         let catalogue = &policy.parts().catalogue;
         let mut inspector =
             Inspector::new(catalogue, &profile, Place::Request).for_tool(self.memory.tool.as_deref());
+        if profile.tokenises() {
+            let kept = self.memory.vault.take();
+            inspector.keep_in(kept.unwrap_or_else(|| Vault::new(self.around.nonce())));
+        }
         look(&mut inspector);
-        let Inspection { findings, edits, refusal, .. } = inspector.finish();
+        let Inspection { findings, edits, refusal, vault } = inspector.finish();
+        self.memory.vault = vault;
         self.record.findings.extend(findings);
         self.edits.extend(edits);
         refusal.map_or(Ok(()), Err)

@@ -97,7 +97,9 @@ impl MessageStream {
             let mut hits = Vec::new();
             texts.feed(context, begin.text, text, &mut hits);
             texts.settle(context, begin.text, &mut hits);
-            split.extend(hits.into_iter().map(|found| (found, begin.offset)));
+            // Nothing can be put back: lengths stand around every text.
+            let hits = hits.into_iter().filter(|found| !found.hit.restores());
+            split.extend(hits.map(|found| (found, begin.offset)));
         });
         let mut seen = inspector.finish();
         for (Found { mut hit, pointer, .. }, begun) in split {

@@ -30,7 +30,7 @@ use crate::policy::{Policy, Protocol};
 use crate::reason::Reason;
 use crate::record::{Direction, FindingRecord, Findings};
 use crate::reply::Reply;
-use crate::scan::{Action, Catalogue, Hit, Inspector, Place, Profile, Treatment};
+use crate::scan::{Action, Aside, Catalogue, Hit, Inspector, Place, Profile, Treatment, Vault};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -97,9 +97,20 @@ impl<'p> Context<'p> {
         }
     }
 
+    /// The values whose tokens are put back, where there are any.
+    fn vault(&self) -> Option<&'p Vault> {
+        self.memory.vault.as_ref().filter(|vault| !vault.is_empty())
+    }
+
+    /// What is known of a text that passes in pieces.
+    pub(crate) fn aside(&self) -> Aside<'p> {
+        Aside { tool: self.tool(), vault: self.vault() }
+    }
+
     /// Begins an inspection of what came back.
     pub(crate) fn inspector(&self, place: Place) -> Inspector<'p> {
-        Inspector::new(self.catalogue(), self.profile, place).for_tool(self.tool())
+        let vault = self.vault().filter(|_| place == Place::Response);
+        Inspector::new(self.catalogue(), self.profile, place).for_tool(self.tool()).restoring(vault)
     }
 }
 
@@ -159,13 +170,13 @@ impl Texts {
 impl Context<'_> {
     /// Whether anything could be found in the response, or taken out of it.
     pub(crate) fn watches(&self) -> bool {
-        self.profile.looks_at(Place::Response) || self.cuts_lists()
+        self.profile.looks_at(Place::Response) || self.cuts_lists() || self.profile.tokenises()
     }
 
     /// Whether the response could be other than the upstream sent it.
     pub(crate) fn may_change(&self) -> bool {
         let changes = |of: &Treatment| of.response > Action::Alert;
-        self.cuts_lists() || self.profile.treatments.iter().any(changes)
+        self.cuts_lists() || self.vault().is_some() || self.profile.treatments.iter().any(changes)
     }
 
     /// Whether the response may be anything: on plain HTTP. Every other protocol says what it answers with.

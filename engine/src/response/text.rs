@@ -55,7 +55,7 @@ impl TextStream {
         let decided = self.channel.feed(
             context.catalogue(),
             context.profile,
-            context.tool(),
+            context.aside(),
             (&text, last),
             &mut report,
         );
@@ -85,7 +85,9 @@ impl TextStream {
         let ready = self.hits.iter().take_while(|hit| hit.end <= decided).count();
         let hits: Vec<Hit> = self.hits.drain(..ready).collect();
         for hit in hits {
-            pushed.findings.add(context.record(&hit, ""));
+            if !hit.restores() {
+                pushed.findings.add(context.record(&hit, ""));
+            }
             if hit.action == Action::Block {
                 self.take(hit.start, out);
                 pushed.refusal = Some(context.catalogue().reason(hit.detector));

@@ -9,6 +9,7 @@ use super::pass::Work;
 use super::profile::{Action, Place, Profile, Redaction};
 use super::redact::{replacement, zeros};
 use super::text::{Found, Looker, MAX_DEPTH};
+use super::vault::{RESTORED, Vault};
 use super::{Catalogue, DetectorId, Finder, Match, Structural, protobuf};
 use crate::http::{Coding, Part};
 use crate::json::{Document, NodeIndex, Numbers, Role, Scalar, Value, raw_range};
@@ -33,6 +34,8 @@ pub struct Inspection {
     pub edits: Vec<Edit>,
     /// Why the message must not go on.
     pub refusal: Option<Reason>,
+    /// The values that tokens were put in the place of.
+    pub(crate) vault: Option<Vault>,
 }
 
 /// Inspects one message under one profile.
@@ -46,6 +49,8 @@ pub struct Inspector<'p> {
     tool: Option<&'p str>,
     /// What asking for exceptions may still cost.
     left: u32,
+    /// The values whose tokens are put back.
+    restores: Option<&'p Vault>,
     /// How many keys were replaced: two in one object may not become the same.
     keys: usize,
 }
@@ -68,13 +73,23 @@ impl<'p> Inspector<'p> {
     pub fn new(catalogue: &'p Catalogue, profile: &'p Profile, place: Place) -> Self {
         let looker = Looker { catalogue, profile: Some(profile), place };
         let outcome = Inspection::default();
-        Self { looker, profile, work: None, outcome, tool: None, left: MOST_ASKED, keys: 0 }
+        Self { looker, profile, work: None, outcome, tool: None, left: MOST_ASKED, restores: None, keys: 0 }
     }
 
     /// Says which tool the message calls, or answers for.
     #[must_use]
     pub fn for_tool(self, tool: Option<&'p str>) -> Self {
         Self { tool, ..self }
+    }
+
+    /// Hands it the vault that values are kept in where policy wants tokens for them.
+    pub(crate) fn keep_in(&mut self, vault: Vault) {
+        self.outcome.vault = Some(vault);
+    }
+
+    /// Has tokens replaced by their values.
+    pub(crate) fn restoring(self, vault: Option<&'p Vault>) -> Self {
+        Self { restores: vault, ..self }
     }
 
     /// Ends it.
@@ -206,7 +221,18 @@ impl<'p> Inspector<'p> {
         let groups =
             looker.text(text, given, MAX_DEPTH, &mut work, &mut |found| self.found(found, text, spot));
         self.work = Some(work);
+        self.restore(text, spot);
         groups
+    }
+
+    /// Puts values back where their tokens stand.
+    fn restore(&mut self, text: &[u8], spot: Spot<'_>) {
+        if let Some(vault) = self.restores.filter(|_| spot.holds_text()) {
+            vault.find(text, 0, &mut |start, end, value| {
+                let (start, end) = spot.place(Match { detector: RESTORED, start, end });
+                self.outcome.edits.push(Edit { start, end, with: value.into() });
+            });
+        }
     }
 
     /// Reads a string that is a document itself, however deep, and looks at its strings: their escapes are resolved, and their keys
@@ -389,13 +415,18 @@ impl<'p> Inspector<'p> {
             self.profile.treatments.get(usize::from(found.detector.0)).copied().unwrap_or_default();
         // A mask of an encoding would show parts of what is encoded.
         let redaction = if encoded { Redaction::Label } else { treatment.redaction };
-        let id = self.id(found.detector);
+        let id = self.looker.catalogue.detector(found.detector).map(|of| of.id.as_str()).unwrap_or_default();
         let value = text.get(found.start..found.end).unwrap_or_default();
         let catalogue = self.looker.catalogue;
         let with = match redaction {
             Redaction::Hash => {
                 let value = as_compared(catalogue, found.detector, value);
                 replacement(redaction, id, &value, &catalogue.key)
+            }
+            Redaction::Token => {
+                let kept = self.outcome.vault.as_mut().filter(|_| spot.holds_text());
+                let token = kept.and_then(|vault| vault.token(id, value, &catalogue.key));
+                token.unwrap_or_else(|| replacement(Redaction::Label, id, value, &[]))
             }
             _ => replacement(redaction, id, value, &[]),
         };
@@ -420,6 +451,15 @@ impl<'p> Inspector<'p> {
 }
 
 impl Spot<'_> {
+    /// Whether what stands there can be any text.
+    fn holds_text(self) -> bool {
+        match self {
+            Spot::Plain(_) | Spot::Field(..) => true,
+            Spot::Scalar(_, scalar) => scalar.role == Role::Text,
+            Spot::Fixed(..) => false,
+        }
+    }
+
     /// The bytes of the message that something found in the text stands in.
     fn place(self, found: Match) -> (usize, usize) {
         let (base, (start, end)) = match self {

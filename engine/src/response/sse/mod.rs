@@ -309,7 +309,7 @@ impl SseStream {
                 }
                 Action::Alert | Action::Off => {}
             }
-            if !seen {
+            if !seen && !hit.restores() {
                 work.findings.add(work.context.record(&hit, &pointer));
             }
         }

@@ -201,7 +201,7 @@ impl Text {
     fn scan(&mut self, context: &Context<'_>, piece: &str, end: bool, found: &mut Vec<Found>) -> u64 {
         let Self { channel, id, pointer, .. } = self;
         let mut report = |hit: Hit| found.push(Found { text: *id, hit, pointer: pointer.clone() });
-        channel.feed(context.catalogue(), context.profile, context.tool(), (piece, end), &mut report)
+        channel.feed(context.catalogue(), context.profile, context.aside(), (piece, end), &mut report)
     }
 }
 
