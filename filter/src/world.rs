@@ -53,7 +53,8 @@ impl Surroundings for World {
     }
 
     fn nonce(&self) -> u64 {
-        self.clock.or_else(|| host::unix_nanos().ok()).unwrap_or_default()
+        let nanos = |seconds: u64| seconds.saturating_mul(1_000_000_000);
+        self.clock.map(nanos).or_else(|| host::unix_nanos().ok()).unwrap_or_default()
     }
 
     fn reserve_record(&self, audit: &Audit) -> bool {

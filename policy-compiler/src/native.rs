@@ -77,9 +77,9 @@ impl Surroundings for World {
 
     /// A case that says what time it is has the same tokens in every runner.
     fn nonce(&self) -> u64 {
-        let since = |at: SystemTime| at.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now = || u64::try_from(since(SystemTime::now()).as_nanos()).unwrap_or(u64::MAX);
-        self.at.get().map_or_else(now, |at| since(at).as_secs())
+        let now = self.at.get().unwrap_or_else(SystemTime::now);
+        let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
     }
 
     fn spend(&self, counter: &str, limit: Limit) -> Spent {

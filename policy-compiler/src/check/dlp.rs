@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sallyport_engine::policy::ProfileId;
-use sallyport_engine::scan::{Action, Catalogue, Exception, Profile, Redaction, Treatment};
+use sallyport_engine::scan::{Action, Catalogue, Exception, Profile, Treatment};
 
 use super::names::Names;
 use super::{Detection, exceptions};
