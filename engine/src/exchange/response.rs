@@ -318,11 +318,15 @@ impl Exchange {
             return edits;
         };
         let coded = policy.parts().settings.coded;
-        if (coded != Coded::Pass || !context.is_lenient())
-            && let Some(narrowed) = narrow_coding(head, coded != Coded::Deny)
+        let narrows = coded != Coded::Pass || !context.is_lenient();
+        // Messages of gRPC have codings of their own, and are read whatever is said of bodies.
+        for (header, narrows, decodes) in
+            [("accept-encoding", narrows, coded != Coded::Deny), ("grpc-accept-encoding", true, true)]
         {
-            edits.push(HeaderEdit::Remove("accept-encoding".to_string()));
-            edits.push(HeaderEdit::Add("accept-encoding", narrowed));
+            if let Some(narrowed) = narrow_coding(head, header, decodes).filter(|_| narrows) {
+                edits.push(HeaderEdit::Remove(header.to_string()));
+                edits.push(HeaderEdit::Add(header, narrowed));
+            }
         }
         let ranges = ["range", "if-range"].iter().filter(|name| head.all(name).next().is_some());
         edits.extend(ranges.map(|name| HeaderEdit::Remove((*name).to_string())));

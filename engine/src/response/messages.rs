@@ -36,18 +36,20 @@ impl MessageStream {
     /// Takes the next piece, cut anywhere.
     pub(crate) fn push(&mut self, context: &Context<'_>, piece: &[u8], end: End) -> Pushed {
         let mut pushed = Pushed::default();
-        let before = self.partial.len();
+        let fresh = self.partial.is_empty();
         self.partial.extend_from_slice(piece);
         let mut out = core::mem::take(&mut self.partial);
         let mut gone = 0_usize;
         pushed.refusal = self.take(context, &out, end, &mut gone, &mut pushed.findings).err();
-        if pushed.refusal.is_none() {
-            self.partial = out.get(gone..).unwrap_or_default().to_vec();
+        let same = fresh && gone == out.len();
+        if gone == 0 && pushed.refusal.is_none() {
+            // A long message comes in many pieces, and is not moved for each.
+            core::mem::swap(&mut self.partial, &mut out);
+        } else {
+            let rest = out.split_off(gone.min(out.len()));
+            self.partial = if pushed.refusal.is_none() { rest } else { Vec::new() };
         }
-        if before > 0 || gone < out.len() {
-            out.truncate(gone);
-            pushed.instead = Some(out);
-        }
+        pushed.instead = (!same).then_some(out);
         pushed
     }
 

@@ -151,12 +151,12 @@ fn weak(tag: &[u8]) -> Option<String> {
     Some(if tag.starts_with("W/") { tag.to_string() } else { ["W/", tag].concat() })
 }
 
-/// What is left of an Accept-Encoding header when only what the gate decodes may be answered with; `None` where nothing has to go.
+/// What is left of a header as Accept-Encoding when only what the gate decodes may be answered with; `None` where nothing has to go.
 /// It never asks for more than the caller did.
-pub(crate) fn narrow_coding(head: &Head<'_>, decodes: bool) -> Option<String> {
+pub(crate) fn narrow_coding(head: &Head<'_>, header: &str, decodes: bool) -> Option<String> {
     let mut kept: Vec<&str> = Vec::new();
     let mut dropped = false;
-    for value in head.all("accept-encoding") {
+    for value in head.all(header) {
         let members = core::str::from_utf8(value).unwrap_or("*").split(',');
         for member in
             members.map(|member| member.trim_matches([' ', '\t'])).filter(|member| !member.is_empty())
