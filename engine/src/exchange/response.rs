@@ -8,7 +8,7 @@ use crate::policy::{Coded, LlmApi, Policy, Protocol, Route};
 use crate::reason::Reason;
 use crate::reply::{Reply, Shape};
 use crate::response::{Body, Context, Plan, Pushed, Stream, Whole, narrow_coding, plan};
-use crate::scan::{Inspection, Profile};
+use crate::scan::{Action, Inspection, Place, Profile};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::ToString;
@@ -60,8 +60,13 @@ impl Exchange {
         let status = head.required(":status").ok().and_then(|digits| digits.parse().ok());
         self.record.status = status.or(self.record.status);
         let forward = HeadStep { edits: Vec::new(), step: Step::Forward };
-        let bodiless = self.memory.bodiless || end == End::Last || matches!(status, Some(204 | 304));
-        if bodiless || !matches!(self.state, State::Forwarded) {
+        if !matches!(self.state, State::Forwarded) {
+            return forward;
+        }
+        if let Some(reason) = self.judge_status(head) {
+            return HeadStep { step: self.refuse_response(reason, None, true), ..forward };
+        }
+        if self.memory.bodiless || end == End::Last || matches!(status, Some(204 | 304)) {
             return forward;
         }
         match self.plan(head) {
@@ -130,9 +135,27 @@ impl Exchange {
         }
     }
 
-    /// The changes that a response's trailers need: of one that was refused nothing goes on, and where the caller speaks gRPC they say
-    /// why. They come after the body; there may be none.
+    /// Inspects what gRPC says of how a call went, which stands in the head where there are no messages. Nothing is replaced there.
+    fn judge_status(&mut self, head: &Head<'_>) -> Option<Reason> {
+        let mut said = head.all("grpc-message").peekable();
+        said.peek()?;
+        let policy = self.policy.clone()?;
+        let profile = self.profile(&policy);
+        let mut inspector = self.context(&policy, profile.as_deref())?.inspector(Place::Response);
+        said.for_each(|message| inspector.head("grpc-message", message, Action::Block));
+        let Inspection { findings, refusal, .. } = inspector.finish();
+        self.record.findings.extend(findings);
+        refusal
+    }
+
+    /// Judges a response's trailers, which come after the body; there may be none. Of a response that was refused nothing goes on, and
+    /// where the caller speaks gRPC they say why.
     pub fn response_trailers(&mut self, trailers: &Head<'_>) -> Vec<HeaderEdit> {
+        if !matches!(self.course, Course::Refused)
+            && let Some(reason) = self.judge_status(trailers)
+        {
+            let _ = self.refuse_response(reason, None, false);
+        }
         let (Course::Refused, Some(reason)) = (&self.course, &self.record.refusal) else { return Vec::new() };
         let mut edits: Vec<HeaderEdit> =
             trailers.names(|_| true).into_iter().map(HeaderEdit::Remove).collect();
