@@ -157,7 +157,7 @@ mod tests {
         let (a, b) = (1 + one.len(), 1 + one.len() + two.len());
         assert_eq!(find(&text), (alloc::vec![(1, a, "1".into()), (a, b, "2".into())], text.len()));
         for cut in 1..one.len() {
-            assert_eq!(find(&format!("a {}", &one[..cut])), (Vec::new(), 2), "{cut}");
+            assert_eq!(find(&format!("a {}", one.get(..cut).unwrap())), (Vec::new(), 2), "{cut}");
         }
         assert_eq!(find(&one.replace(']', "x")).0, []);
         assert_eq!(Vault::new(0).find(b"[REDACTED:x", 0, &mut |_, _, _| {}), 11);
