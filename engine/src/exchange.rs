@@ -108,6 +108,8 @@ struct Pending {
     body: Expected,
     /// How the body is coded; it is judged, and goes on, decoded.
     coding: Option<Coding>,
+    /// How gRPC's messages in it are compressed. They go on as they are.
+    messages: Option<Coding>,
     /// What becomes of numbers in it that parsers read differently.
     numbers: Numbers,
 }
@@ -129,6 +131,8 @@ enum Expected {
     Json,
     /// A form (WHATWG URL section 5.1) on a route that is already granted, by this method.
     Form { method: String },
+    /// Parts, on a route that is already granted, by this method. `opaque`: policy lets pass what cannot be read of them.
+    Parts { boundary: String, method: String, opaque: bool },
     /// Text on a route that is already granted, by this method.
     Text { method: String },
     /// A body whose head does not say what it is, on a route that is already granted: JSON if it begins like JSON, else text.
@@ -151,6 +155,7 @@ impl Expected {
             Self::A2aRest(_)
             | Self::Json
             | Self::Form { .. }
+            | Self::Parts { .. }
             | Self::Text { .. }
             | Self::Untyped { .. }
             | Self::Empty
@@ -179,6 +184,7 @@ impl Pending {
             self.body,
             Expected::Json
                 | Expected::Form { .. }
+                | Expected::Parts { .. }
                 | Expected::Text { .. }
                 | Expected::Untyped { .. }
                 | Expected::Grpc

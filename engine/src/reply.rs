@@ -111,7 +111,7 @@ fn rpc_code(reason: &Reason) -> i32 {
 fn grpc_status(reason: &Reason) -> u8 {
     match reason {
         Reason::IdentityAbsent => 16,
-        Reason::RequestTooLarge | Reason::LimitRate => 8,
+        Reason::RequestTooLarge | Reason::ResponseTooLarge | Reason::LimitRate => 8,
         Reason::RequestMalformed | Reason::RequestAmbiguous | Reason::RequestEncoding => 3,
         Reason::PolicyAbsent | Reason::PolicyStale | Reason::AuditUnavailable | Reason::Internal => 14,
         _ => 7,

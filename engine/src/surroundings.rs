@@ -16,6 +16,11 @@ pub trait Surroundings: fmt::Debug {
     /// as policy can name.
     fn spend(&self, counter: &str, limit: Limit) -> Spent;
 
+    /// A number that makes what is made of it other in every exchange. It need not be secret.
+    fn nonce(&self) -> u64 {
+        0
+    }
+
     /// The seconds since whoever provides policy last said that it holds; `None` where policy came with the configuration and nobody
     /// provides it.
     fn policy_age(&self) -> Option<u64> {

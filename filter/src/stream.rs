@@ -131,6 +131,17 @@ impl Stream {
         Ok(self.exchange.response_body(&body))
     }
 
+    fn judge_response_trailers(&mut self, there: bool) -> Result<(), HostError> {
+        let map = Map::ResponseTrailers;
+        if !there {
+            // The proxy makes trailers for whoever asks for some at a body's end.
+            return apply(map, &self.exchange.response_trailers(&Head::new(&[])));
+        }
+        let trailers = host::header_pairs(map)?;
+        let pairs = trailers.parse().ok_or(HostError::MALFORMED)?;
+        apply(map, &self.exchange.response_trailers(&Head::new(&pairs)))
+    }
+
     /// Judges a piece of a response and puts in its place what goes on.
     fn pass_chunk(&mut self, size: usize, end: End) -> Action {
         match self.judge_chunk(size, end) {
@@ -148,6 +159,15 @@ impl Stream {
                 self.perform_response(Ok(step), size)
             }
         }
+    }
+
+    /// Judges a response's trailers, if there are any, after its body has been; `action` is what comes of that.
+    fn end_response(&mut self, action: Action, trailers: bool) -> Action {
+        if self.replied || self.judge_response_trailers(trailers).is_ok() {
+            return action;
+        }
+        let step = self.exchange.fail();
+        self.perform_response(Ok(step), self.answer_buffered)
     }
 
     /// Judges what is new in the proxy's buffer; how much there may go on then.
@@ -284,21 +304,23 @@ impl Stream {
                 };
                 stream.perform_response(step, size)
             }),
-            Answer::Streamed => {
-                self.timed(|stream| stream.pass_chunk(size, if end { End::Last } else { End::More }))
-            }
+            Answer::Streamed => self.timed(|stream| {
+                let action = stream.pass_chunk(size, if end { End::Last } else { End::More });
+                if end { stream.end_response(action, false) } else { action }
+            }),
         }
     }
 
     pub(crate) fn response_trailers(&mut self) -> Action {
-        match self.answer {
-            Answer::Passing => Action::Continue,
+        let action = match self.answer {
+            Answer::Passing => return Action::Continue,
             Answer::Held => {
                 let step = self.judge_response_body();
                 self.perform_response(step, self.answer_buffered)
             }
             Answer::Streamed => self.pass_chunk(self.answer_buffered, End::Last),
-        }
+        };
+        self.end_response(action, true)
     }
 
     pub(crate) fn log(&mut self) {

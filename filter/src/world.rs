@@ -52,6 +52,11 @@ impl Surroundings for World {
         Some(self.unix_time().map_or(u64::MAX, |now| now.abs_diff(confirmed)))
     }
 
+    fn nonce(&self) -> u64 {
+        let nanos = |seconds: u64| seconds.saturating_mul(1_000_000_000);
+        self.clock.map(nanos).or_else(|| host::unix_nanos().ok()).unwrap_or_default()
+    }
+
     fn reserve_record(&self, audit: &Audit) -> bool {
         self.queue.as_ref().is_some_and(|queue| queue.reserve(audit))
     }

@@ -6,7 +6,7 @@
 use crate::policies;
 use sallyport_engine::json::Document;
 use sallyport_engine::scan::{
-    Action, Catalogue, Channel, Hit, Inspector, Place, Profile, Redaction, Treatment, apply, look,
+    Action, Aside, Catalogue, Channel, Hit, Inspector, Place, Profile, Redaction, Treatment, apply, look,
 };
 
 /// Checks one text.
@@ -44,7 +44,7 @@ fn hits(catalogue: &Catalogue, profile: &Profile, pieces: &[&str], json: bool) -
             assert!(hit.start >= decided && hit.end <= total as u64, "{hit:?} after {decided}");
             all.push(hit);
         };
-        let next = channel.feed(catalogue, profile, None, (piece, end), &mut note);
+        let next = channel.feed(catalogue, profile, Aside::default(), (piece, end), &mut note);
         assert!(next >= decided, "{next} after {decided}");
         decided = next;
     }

@@ -75,6 +75,13 @@ impl Surroundings for World {
         now.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
     }
 
+    /// A case that says what time it is has the same tokens in every runner.
+    fn nonce(&self) -> u64 {
+        let now = self.at.get().unwrap_or_else(SystemTime::now);
+        let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    }
+
     fn spend(&self, counter: &str, limit: Limit) -> Spent {
         let (Some(now), Ok(mut counters)) = (self.unix_time(), self.counters.try_borrow_mut()) else {
             return Spent::Unknown;
@@ -164,7 +171,7 @@ impl Runner for Native {
             Step::Reply(reply) => (Answer::of_gate(reply), None),
             Step::Hold | Step::Stream => return Err("the engine holds a request that has ended".into()),
         };
-        let Answer { status, body: returned } = answer;
+        let Answer { status, body: returned, trailers } = answer;
         if let Some(body) = &forwarded {
             announce(&case.request, body, &mut headers);
         }
@@ -173,6 +180,7 @@ impl Runner for Native {
             headers: forwarded.is_some().then_some(headers),
             forwarded,
             returned: Some(returned),
+            trailers,
             status,
         })
     }

@@ -1,7 +1,9 @@
 //! Looking through texts with detectors outside of a gate, as `policy-compiler scan` does.
 
 use sallyport_engine::json::{Document, Numbers};
-use sallyport_engine::scan::{Action, Channel, Edit, Inspection, Inspector, Place, Profile, apply, disjoint};
+use sallyport_engine::scan::{
+    Action, Aside, Channel, Edit, Inspection, Inspector, Place, Profile, apply, disjoint,
+};
 use serde::Serialize;
 
 use crate::detectors::Tables;
@@ -103,7 +105,9 @@ impl Scanner {
         let pieces = pieces(text, size);
         for (at, piece) in pieces.iter().enumerate() {
             let end = at + 1 == pieces.len();
-            channel.feed(&self.tables.catalogue, &profile, None, (piece, end), &mut |hit| hits.push(hit));
+            channel.feed(&self.tables.catalogue, &profile, Aside::default(), (piece, end), &mut |hit| {
+                hits.push(hit)
+            });
         }
         hits.sort_by_key(|hit| (hit.start, hit.end));
         let bytes = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);

@@ -33,6 +33,7 @@ expect:
   forwarded: null
   returned: "null"
   headers: [[x-a, "1"], [x-b, null]]
+  trailers: [[x-t, "2"], [x-u, null]]
   findings: []
 ---
 - name: the least
@@ -72,6 +73,7 @@ fn everything() -> Case {
             forwarded: Some(None),
             returned: Some(Some(b"null".to_vec())),
             headers: vec![("x-a".to_owned(), Some(b"1".to_vec())), ("x-b".to_owned(), None)],
+            trailers: vec![("x-t".to_owned(), Some(b"2".to_vec())), ("x-u".to_owned(), None)],
             findings: Some(Vec::new()),
         }),
     }

@@ -8,8 +8,8 @@ use policy_compiler::detectors::{Finder, library, tables};
 use policy_compiler::patterns::byte_set;
 use proptest::prelude::*;
 use sallyport_engine::scan::{
-    self, Action, Catalogue, Channel, Detector, Hit, Place, Profile, Redaction, SetId, Severity, Treatment,
-    Values, digest,
+    self, Action, Aside, Catalogue, Channel, Detector, Hit, Place, Profile, Redaction, SetId, Severity,
+    Treatment, Values, digest,
 };
 
 /// What `zz-values` finds.
@@ -67,7 +67,8 @@ fn run<'t>(pieces: impl Iterator<Item = &'t str>, profile: &Profile, json: bool)
             assert!(hit.start >= before as u64, "{hit:?} reaches back before {before}");
             hits.push(hit);
         };
-        let decided = channel.feed(catalogue, profile, None, (piece.unwrap_or_default(), last), &mut note);
+        let decided =
+            channel.feed(catalogue, profile, Aside::default(), (piece.unwrap_or_default(), last), &mut note);
         let decided = index(decided);
         assert!(
             decided >= before && decided <= all.len(),

@@ -182,6 +182,7 @@ impl Runner for EnvoyRunner {
             record,
             headers: seen.as_ref().map(|seen| wire::headers(seen, &case.request)),
             forwarded: seen.map(|seen| seen.body),
+            trailers: wire::pairs(&response.trailers),
             returned: Some(response.body),
             status: response.status,
         })

@@ -114,6 +114,7 @@ impl Runner for WasmRunner {
             record: record(&seen)?,
             headers: seen.upstream.as_ref().map(|upstream| headers(upstream, &case.request)),
             forwarded: seen.upstream.map(|upstream| upstream.body),
+            trailers: trailers(&seen.client),
             returned: seen.client.complete.then_some(seen.client.body),
             status: seen.status,
         })
@@ -132,6 +133,12 @@ fn record(seen: &Observation) -> Result<Record, Box<dyn Error>> {
         lines => return Err(format!("the module logged {} records of one exchange", lines.len()).into()),
     }
     serde_json::from_slice(record).map_err(|error| format!("the record is not as agreed: {error}").into())
+}
+
+/// The trailers that the client received.
+fn trailers(client: &Delivered) -> Vec<Header> {
+    let pair = |(name, value): (&[u8], &[u8])| (String::from_utf8_lossy(name).into_owned(), value.to_vec());
+    client.trailers.iter().flat_map(HeaderMap::iter).map(pair).collect()
 }
 
 /// The request's head as the upstream received it, without what the proxy itself adds.

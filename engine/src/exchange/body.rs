@@ -1,8 +1,9 @@
 //! The part of the judgement that takes a request's body.
 
-use super::head::overrides_method;
+use super::head::{is_method_key, overrides_method};
 use super::{Exchange, Expected, Pending, Refused, State, Step};
 use crate::decide::{Asked, Decision, decide, is_tool_name};
+use crate::http::{Part, parts};
 use crate::json::{Document, Fault, JsonError, Kind, Value};
 use crate::operation::{A2aCall, Call, LlmCall, McpHeaders, Message, Refusal, RequestId};
 use crate::policy::{A2aMethod, LlmApi, Policy};
@@ -12,6 +13,7 @@ use crate::scan::apply;
 use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 /// The most elements of a JSON-RPC batch.
 const MAX_BATCH: usize = 64;
@@ -120,6 +122,7 @@ impl Exchange {
             Expected::Opaque => Ok(()),
             Expected::Json
             | Expected::Form { .. }
+            | Expected::Parts { .. }
             | Expected::Text { .. }
             | Expected::Untyped { .. }
             | Expected::Empty
@@ -135,6 +138,16 @@ impl Exchange {
                     return Err(Reason::RequestAmbiguous.into());
                 }
                 Ok(self.scan_form(case.policy, case.pending, text)?)
+            }
+            Expected::Parts { boundary, method, opaque } => {
+                match judge_parts(body, boundary, method, *opaque) {
+                    Ok(parts) => Ok(self.scan_parts(case.policy, case.pending, body.len(), &parts)?),
+                    // What can be read of it is looked at.
+                    Err(reason) if *opaque && reason != Reason::RequestAmbiguous => {
+                        Ok(self.scan_text(case.policy, case.pending, body)?)
+                    }
+                    Err(reason) => Err(reason.into()),
+                }
             }
             Expected::Text { method } | Expected::Untyped { method } => {
                 let text = core::str::from_utf8(body).map_err(|_| Reason::RequestEncoding)?;
@@ -259,6 +272,23 @@ impl Exchange {
             }
         }
     }
+}
+
+/// The parts of a body, if they can be read, and none of them says that the request is another.
+fn judge_parts<'b>(
+    body: &'b [u8],
+    boundary: &str,
+    method: &str,
+    opaque: bool,
+) -> Result<Vec<Part<'b>>, Reason> {
+    let parts = parts(body, boundary)?;
+    let other = |part: &Part<'_>| {
+        is_method_key(part.name) && !part.content.0.trim_ascii().eq_ignore_ascii_case(method.as_bytes())
+    };
+    if parts.iter().any(other) {
+        return Err(Reason::RequestAmbiguous);
+    }
+    if opaque || parts.iter().all(|part| part.is_text) { Ok(parts) } else { Err(Reason::RequestUnsupported) }
 }
 
 /// Whether a server that guesses would take a body for JSON.

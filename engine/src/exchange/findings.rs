@@ -2,11 +2,11 @@
 
 use super::{Exchange, Pending};
 use crate::decide::Origin;
-use crate::http::Head;
+use crate::http::{Head, Part};
 use crate::json::{Document, Numbers};
 use crate::policy::Policy;
 use crate::reason::Reason;
-use crate::scan::{Action, Inspection, Inspector, Place};
+use crate::scan::{Action, Inspection, Inspector, Place, Vault};
 use alloc::string::String;
 
 /// The longest name of a header that a record shows, in bytes.
@@ -33,7 +33,10 @@ impl Exchange {
         pending: &Pending,
         body: &[u8],
     ) -> Result<(), Reason> {
-        self.inspect(policy, &pending.origin, |inspector| inspector.grpc(body))
+        let most = usize::try_from(policy.parts().limits.max_body_bytes).unwrap_or(0);
+        self.inspect(policy, &pending.origin, |inspector| {
+            inspector.grpc(body, (pending.messages, most), &mut |_, _| {});
+        })
     }
 
     /// A form's names and values are inspected as they are meant; one that is JSON, as JSON.
@@ -42,6 +45,17 @@ impl Exchange {
             return self.scan_document(policy, pending, &document);
         }
         self.inspect(policy, &pending.origin, |inspector| inspector.form(body))
+    }
+
+    /// The headers and the content of every part are inspected.
+    pub(super) fn scan_parts(
+        &mut self,
+        policy: &Policy,
+        pending: &Pending,
+        length: usize,
+        parts: &[Part<'_>],
+    ) -> Result<(), Reason> {
+        self.inspect(policy, &pending.origin, |inspector| inspector.parts(length, parts))
     }
 
     /// Every key, string and number of a document is inspected, and where a string is itself a JSON text, as the arguments of tool calls
@@ -87,8 +101,13 @@ impl Exchange {
         let catalogue = &policy.parts().catalogue;
         let mut inspector =
             Inspector::new(catalogue, &profile, Place::Request).for_tool(self.memory.tool.as_deref());
+        if profile.tokenises() {
+            let kept = self.memory.vault.take();
+            inspector.keep_in(kept.unwrap_or_else(|| Vault::new(self.around.nonce())));
+        }
         look(&mut inspector);
-        let Inspection { findings, edits, refusal, .. } = inspector.finish();
+        let Inspection { findings, edits, refusal, vault } = inspector.finish();
+        self.memory.vault = vault;
         self.record.findings.extend(findings);
         self.edits.extend(edits);
         refusal.map_or(Ok(()), Err)

@@ -4,7 +4,7 @@ use super::body::shown;
 use super::{End, Exchange, Expected, HeaderEdit, Pending, Refused};
 use crate::IDENTITY_HEADER;
 use crate::decide::{Asked, Decision, Origin, Refusal, RuleName, decide};
-use crate::http::{Authority, Charset, Coding, Head, MediaType, RequestPath};
+use crate::http::{Authority, Charset, Coding, Head, MediaType, RequestPath, boundary};
 use crate::identity::{Peer, SpiffeId};
 use crate::json::Numbers;
 use crate::operation::{Endpoint, McpHeaders, api_of};
@@ -255,6 +255,7 @@ impl Exchange {
         let coding = Coding::read(request.head);
         let body = match media_type(request.head) {
             Ok(Some(media_type)) if media_type.is_json() => Expected::Json,
+            Ok(Some(media_type)) if media_type.is_multipart() => parted(route, request),
             Ok(Some(media_type)) if !media_type.is_text() => unreadable(route),
             Ok(Some(media_type)) if media_type.is_form() => {
                 Expected::Form { method: request.method.to_string() }
@@ -372,7 +373,8 @@ impl Exchange {
 
 impl Request<'_> {
     fn pending(&self, body: Expected, coding: Option<Coding>) -> Pending {
-        Pending { origin: self.origin.clone(), body, coding, numbers: self.numbers }
+        let messages = Coding::of_messages(self.head);
+        Pending { origin: self.origin.clone(), body, coding, messages, numbers: self.numbers }
     }
 }
 
@@ -381,6 +383,18 @@ impl Request<'_> {
 fn shown_host(policy: &Policy, written: &str, authority: &Authority) -> String {
     let hidden = !policy.names(authority.host()) && policy.parts().catalogue.finds(written, Severity::High);
     if hidden { "(not shown)".to_string() } else { authority.to_string() }
+}
+
+/// A body in parts, if it is plain where they end.
+fn parted(route: &Route, request: &Request<'_>) -> Expected {
+    match request.head.only("content-type").ok().flatten().and_then(boundary) {
+        Some(boundary) => Expected::Parts {
+            boundary: boundary.to_string(),
+            method: request.method.to_string(),
+            opaque: route.opaque_bodies,
+        },
+        None => unreadable(route),
+    }
 }
 
 fn unreadable(route: &Route) -> Expected {
@@ -420,7 +434,7 @@ pub(super) fn overrides_method(form: &str, method: &str) -> bool {
 }
 
 /// Whether a key is `_method` or `_method[…]`, in any case and with any of it escaped.
-fn is_method_key(key: &str) -> bool {
+pub(super) fn is_method_key(key: &str) -> bool {
     let mut bytes = key.bytes();
     let mut decoded = Vec::with_capacity(key.len());
     while let Some(byte) = bytes.next() {

@@ -8,7 +8,7 @@ use crate::policy::{Coded, LlmApi, Policy, Protocol, Route};
 use crate::reason::Reason;
 use crate::reply::{Reply, Shape};
 use crate::response::{Body, Context, Plan, Pushed, Stream, Whole, narrow_coding, plan};
-use crate::scan::{Inspection, Profile};
+use crate::scan::{Action, Inspection, Place, Profile};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::ToString;
@@ -60,8 +60,13 @@ impl Exchange {
         let status = head.required(":status").ok().and_then(|digits| digits.parse().ok());
         self.record.status = status.or(self.record.status);
         let forward = HeadStep { edits: Vec::new(), step: Step::Forward };
-        let bodiless = self.memory.bodiless || end == End::Last || matches!(status, Some(204 | 304));
-        if bodiless || !matches!(self.state, State::Forwarded) {
+        if !matches!(self.state, State::Forwarded) {
+            return forward;
+        }
+        if let Some(reason) = self.judge_status(head) {
+            return HeadStep { step: self.refuse_response(reason, None, true), ..forward };
+        }
+        if self.memory.bodiless || end == End::Last || matches!(status, Some(204 | 304)) {
             return forward;
         }
         match self.plan(head) {
@@ -128,6 +133,38 @@ impl Exchange {
             }
             Course::Held(_) | Course::Refused => Chunk::Replace(Vec::new()),
         }
+    }
+
+    /// Inspects what gRPC says of how a call went, which stands in the head where there are no messages. Nothing is replaced there.
+    fn judge_status(&mut self, head: &Head<'_>) -> Option<Reason> {
+        let mut said = head.all("grpc-message").peekable();
+        said.peek()?;
+        let policy = self.policy.clone()?;
+        let profile = self.profile(&policy);
+        let mut inspector = self.context(&policy, profile.as_deref())?.inspector(Place::Response);
+        said.for_each(|message| inspector.head("grpc-message", message, Action::Block));
+        let Inspection { findings, refusal, .. } = inspector.finish();
+        self.record.findings.extend(findings);
+        refusal
+    }
+
+    /// Judges a response's trailers, which come after the body; there may be none. Of a response that was refused nothing goes on, and
+    /// where the caller speaks gRPC they say why.
+    pub fn response_trailers(&mut self, trailers: &Head<'_>) -> Vec<HeaderEdit> {
+        if !matches!(self.course, Course::Refused)
+            && let Some(reason) = self.judge_status(trailers)
+        {
+            let _ = self.refuse_response(reason, None, false);
+        }
+        let (Course::Refused, Some(reason)) = (&self.course, &self.record.refusal) else { return Vec::new() };
+        let mut edits: Vec<HeaderEdit> =
+            trailers.names(|_| true).into_iter().map(HeaderEdit::Remove).collect();
+        let reply = Reply::refuse(reason, self.memory.shape(None));
+        if let Some(status) = reply.grpc_status {
+            edits.push(HeaderEdit::Add("grpc-status", status.to_string()));
+            edits.push(HeaderEdit::Add("grpc-message", reply.body));
+        }
+        edits
     }
 
     /// Whether something of a response that passes in pieces is held back, as not decided yet.
@@ -304,11 +341,15 @@ impl Exchange {
             return edits;
         };
         let coded = policy.parts().settings.coded;
-        if (coded != Coded::Pass || !context.is_lenient())
-            && let Some(narrowed) = narrow_coding(head, coded != Coded::Deny)
+        let narrows = coded != Coded::Pass || !context.is_lenient();
+        // Messages of gRPC have codings of their own, and are read whatever is said of bodies.
+        for (header, narrows, decodes) in
+            [("accept-encoding", narrows, coded != Coded::Deny), ("grpc-accept-encoding", true, true)]
         {
-            edits.push(HeaderEdit::Remove("accept-encoding".to_string()));
-            edits.push(HeaderEdit::Add("accept-encoding", narrowed));
+            if let Some(narrowed) = narrow_coding(head, header, decodes).filter(|_| narrows) {
+                edits.push(HeaderEdit::Remove(header.to_string()));
+                edits.push(HeaderEdit::Add(header, narrowed));
+            }
         }
         let ranges = ["range", "if-range"].iter().filter(|name| head.all(name).next().is_some());
         edits.extend(ranges.map(|name| HeaderEdit::Remove((*name).to_string())));

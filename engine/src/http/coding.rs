@@ -31,8 +31,17 @@ pub(crate) enum Coding {
 impl Coding {
     /// The coding of a body; `None` for none. Two codings on top of each other are refused, as are unknown ones.
     pub(crate) fn read(head: &Head<'_>) -> Result<Option<Self>, Reason> {
+        Self::named(head, "content-encoding")
+    }
+
+    /// The coding of gRPC's messages, where they are compressed; `None` too for one that the gate does not read.
+    pub(crate) fn of_messages(head: &Head<'_>) -> Option<Self> {
+        Self::named(head, "grpc-encoding").unwrap_or_default()
+    }
+
+    fn named(head: &Head<'_>, header: &str) -> Result<Option<Self>, Reason> {
         let mut found = None;
-        for value in head.all("content-encoding") {
+        for value in head.all(header) {
             let value = core::str::from_utf8(value).map_err(|_| Reason::RequestEncoding)?;
             for name in value.split(',').map(|name| name.trim_matches([' ', '\t'])) {
                 let coding = match name.to_ascii_lowercase().as_str() {

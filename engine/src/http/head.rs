@@ -138,9 +138,14 @@ impl<'a> Head<'a> {
 
     /// The names, as received, of headers that only the gate may set.
     pub(crate) fn owned_names(&self) -> Vec<String> {
+        self.names(is_owned)
+    }
+
+    /// The names, as received, that are of a kind, each once.
+    pub(crate) fn names(&self, of_kind: fn(&[u8]) -> bool) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         for (name, _) in self.pairs {
-            if is_owned(name)
+            if of_kind(name)
                 && let Ok(name) = core::str::from_utf8(name)
                 && !names.iter().any(|known| known == name)
             {

@@ -71,6 +71,13 @@ impl MediaType {
         self.essence.starts_with("multipart/")
     }
 
+    /// Whether a body of this type is gRPC messages (gRPC over HTTP/2, Content-Type). gRPC-Web frames them otherwise.
+    pub(crate) fn is_grpc(&self) -> bool {
+        self.essence
+            .strip_prefix("application/grpc")
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('+'))
+    }
+
     /// Whether a body of this type is a stream of events.
     pub(crate) fn is_events(&self) -> bool {
         self.essence == "text/event-stream"

@@ -4,6 +4,7 @@ mod authority;
 mod coding;
 mod head;
 mod media_type;
+mod multipart;
 mod path;
 mod url;
 
@@ -11,5 +12,6 @@ pub use authority::{Authority, HostPattern, InvalidHost};
 pub(crate) use coding::{Coding, Decoder};
 pub use head::{Head, HeaderPair};
 pub use media_type::{Charset, MediaType};
+pub(crate) use multipart::{Part, boundary, parts};
 pub use path::{AmbiguousPath, InvalidTemplate, PathTemplate, RequestPath};
 pub use url::{Host, Url};

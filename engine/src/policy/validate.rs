@@ -1,7 +1,7 @@
 //! The checks that make a [`Policy`](super::Policy) out of parts, whoever filled them.
 
 use super::{AgentId, Effect, HttpMatch, Limits, McpMatch, Operations, PolicyParts, ProfileId, Rule};
-use crate::scan::{Profile, Redaction};
+use crate::scan::Profile;
 use crate::sort::sort;
 use core::fmt;
 
@@ -58,7 +58,7 @@ pub(super) fn check(parts: &PolicyParts) -> Result<(), InvalidPolicy> {
     let keyed = parts.catalogue.key.len() == crate::scan::KEY_BYTES;
     let is_sound = |profile: &Profile| {
         profile.treatments.len() == detectors
-            && (keyed || profile.treatments.iter().all(|of| of.redaction != Redaction::Hash))
+            && (keyed || !profile.treatments.iter().any(|of| of.redaction.is_keyed()))
     };
     if !parts.profiles.iter().all(is_sound) {
         return Err(InvalidPolicy::Catalogue);

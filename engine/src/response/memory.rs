@@ -4,6 +4,7 @@ use crate::decide::Origin;
 use crate::operation::{Feature, Message, RequestId};
 use crate::policy::Protocol;
 use crate::reply::Shape;
+use crate::scan::Vault;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -24,6 +25,8 @@ pub(crate) struct Memory {
     pub(crate) calls: Vec<Call>,
     /// The tool that is called, where the request is that call and nothing else.
     pub(crate) tool: Option<String>,
+    /// The values that tokens stand for in the request that went on.
+    pub(crate) vault: Option<Vault>,
 }
 
 /// A JSON-RPC request, as far as its answer depends on it.

@@ -4,10 +4,12 @@
 //!  head ──► plan ──┬─ nothing to judge            passes, and is counted
 //!                  ├─ JSON, or anything coded     held whole:  whole, rpc
 //!                  ├─ events                      piece by piece:  sse
+//!                  ├─ gRPC                        message by message:  messages
 //!                  └─ other text                  piece by piece:  text
 //! ```
 
 mod memory;
+mod messages;
 mod plan;
 pub(crate) mod rpc;
 pub(crate) mod sse;
@@ -16,6 +18,7 @@ mod tools;
 mod whole;
 
 pub(crate) use memory::Memory;
+pub(crate) use messages::MessageStream;
 pub(crate) use plan::{Body, Plan, narrow_coding, plan};
 pub(crate) use sse::SseStream;
 pub(crate) use text::TextStream;
@@ -25,9 +28,9 @@ use crate::exchange::End;
 use crate::http::{Coding, Decoder};
 use crate::policy::{Policy, Protocol};
 use crate::reason::Reason;
-use crate::record::Findings;
+use crate::record::{Direction, FindingRecord, Findings};
 use crate::reply::Reply;
-use crate::scan::{Action, Catalogue, Inspector, Place, Profile, Treatment};
+use crate::scan::{Action, Aside, Catalogue, Hit, Inspector, Place, Profile, Treatment, Vault};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -54,6 +57,7 @@ pub(crate) struct Stream {
 #[derive(Debug)]
 pub(crate) enum Texts {
     Events(SseStream),
+    Messages(Box<MessageStream>),
     One(TextStream),
 }
 
@@ -79,9 +83,34 @@ impl<'p> Context<'p> {
         self.memory.tool.as_deref()
     }
 
+    /// What a record says of something that was found in a stream.
+    pub(crate) fn record(&self, hit: &Hit, pointer: &str) -> FindingRecord {
+        let detector = self.catalogue().detector(hit.detector);
+        FindingRecord {
+            detector: detector.map(|detector| detector.id.clone()).unwrap_or_default(),
+            direction: Direction::Response,
+            pointer: pointer.into(),
+            offset: usize::try_from(hit.start).unwrap_or(usize::MAX),
+            length: usize::try_from(hit.end.saturating_sub(hit.start)).unwrap_or(usize::MAX),
+            action: hit.action,
+            place: (0, 0),
+        }
+    }
+
+    /// The values whose tokens are put back, where there are any.
+    fn vault(&self) -> Option<&'p Vault> {
+        self.memory.vault.as_ref().filter(|vault| !vault.is_empty())
+    }
+
+    /// What is known of a text that passes in pieces.
+    pub(crate) fn aside(&self) -> Aside<'p> {
+        Aside { tool: self.tool(), vault: self.vault() }
+    }
+
     /// Begins an inspection of what came back.
     pub(crate) fn inspector(&self, place: Place) -> Inspector<'p> {
-        Inspector::new(self.catalogue(), self.profile, place).for_tool(self.tool())
+        let vault = self.vault().filter(|_| place == Place::Response);
+        Inspector::new(self.catalogue(), self.profile, place).for_tool(self.tool()).restoring(vault)
     }
 }
 
@@ -94,6 +123,7 @@ impl Stream {
     pub(crate) fn holds_back(&self) -> bool {
         match &self.texts {
             Texts::Events(events) => events.holds_back(),
+            Texts::Messages(messages) => messages.holds_back(),
             Texts::One(text) => text.holds_back(),
         }
     }
@@ -119,6 +149,7 @@ impl Texts {
     fn push(&mut self, context: &Context<'_>, piece: &[u8], end: End) -> Pushed {
         match self {
             Self::Events(events) => events.push(context, piece, end),
+            Self::Messages(messages) => messages.push(context, piece, end),
             Self::One(text) => text.push(context, piece, end),
         }
     }
@@ -129,6 +160,8 @@ impl Texts {
         match self {
             // Only whole events have gone on, so this is another.
             Self::Events(_) => ["data: ", &body, "\n\n"].concat(),
+            // The trailers say it.
+            Self::Messages(_) => String::new(),
             Self::One(_) => body,
         }
     }
@@ -137,13 +170,13 @@ impl Texts {
 impl Context<'_> {
     /// Whether anything could be found in the response, or taken out of it.
     pub(crate) fn watches(&self) -> bool {
-        self.profile.looks_at(Place::Response) || self.cuts_lists()
+        self.profile.looks_at(Place::Response) || self.cuts_lists() || self.profile.tokenises()
     }
 
     /// Whether the response could be other than the upstream sent it.
     pub(crate) fn may_change(&self) -> bool {
         let changes = |of: &Treatment| of.response > Action::Alert;
-        self.cuts_lists() || self.profile.treatments.iter().any(changes)
+        self.cuts_lists() || self.vault().is_some() || self.profile.treatments.iter().any(changes)
     }
 
     /// Whether the response may be anything: on plain HTTP. Every other protocol says what it answers with.

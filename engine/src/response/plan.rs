@@ -1,6 +1,6 @@
 //! What is to be done with a response, by its head.
 
-use super::{Context, SseStream, Stream, TextStream, Texts, Whole};
+use super::{Context, MessageStream, SseStream, Stream, TextStream, Texts, Whole};
 use crate::exchange::HeaderEdit;
 use crate::http::{Charset, Coding, Head, MediaType};
 use crate::policy::{Coded, Otherwise};
@@ -38,6 +38,8 @@ pub(crate) enum Body {
 enum Kind {
     Json,
     Events,
+    /// gRPC messages.
+    Messages,
     /// Text; `escaped`, where backslashes hide characters.
     Text {
         escaped: bool,
@@ -69,7 +71,7 @@ pub(crate) fn plan(context: &Context<'_>, head: &Head<'_>) -> Result<Plan, Reaso
         coding => coding?,
     };
     let strict = !context.is_lenient() || settings.unscannable == Otherwise::Deny;
-    let body = kind.body(context.is_lenient(), strict, coding);
+    let body = kind.body(context.is_lenient(), strict, coding, head);
     Ok(Plan { body, passes: None, edits: edits(context, head, coding) })
 }
 
@@ -91,6 +93,8 @@ impl Kind {
             Self::Json
         } else if media_type.is_events() {
             Self::Events
+        } else if media_type.is_grpc() {
+            return Self::Messages;
         } else if media_type.is_escaped_text() {
             Self::Text { escaped: true }
         } else if media_type.is_text() || media_type.is_multipart() {
@@ -102,13 +106,16 @@ impl Kind {
     }
 
     /// How a body of this kind is judged.
-    fn body(self, lenient: bool, strict: bool, coding: Option<Coding>) -> Body {
+    fn body(self, lenient: bool, strict: bool, coding: Option<Coding>, head: &Head<'_>) -> Body {
         let held = |read| Body::Held(Whole { coding, read });
         let streamed = |texts| Body::Streamed(Box::new(Stream::new(texts, coding)));
         let text = |escaped| streamed(Texts::One(TextStream::new(escaped)));
         match self {
             Self::Json => held(Read::Json { strict }),
             Self::Events => streamed(Texts::Events(SseStream::new())),
+            Self::Messages => {
+                streamed(Texts::Messages(Box::new(MessageStream::new(Coding::of_messages(head)))))
+            }
             Self::Text { escaped } => text(escaped),
             Self::Untyped if lenient => text(true),
             Self::Untyped => held(Read::Guess),
@@ -144,11 +151,11 @@ fn weak(tag: &[u8]) -> Option<String> {
     Some(if tag.starts_with("W/") { tag.to_string() } else { ["W/", tag].concat() })
 }
 
-/// What is left of an Accept-Encoding header when only what the gate decodes may be answered with; `None` where nothing has to go.
+/// What is left of a header as Accept-Encoding when only what the gate decodes may be answered with; `None` where nothing has to go.
 /// It never asks for more than the caller did.
-pub(crate) fn narrow_coding(head: &Head<'_>, decodes: bool) -> Option<String> {
+pub(crate) fn narrow_coding(head: &Head<'_>, header: &str, decodes: bool) -> Option<String> {
     let members = || {
-        let values = head.all("accept-encoding");
+        let values = head.all(header);
         let members = values.flat_map(|value| value.split(|&byte| byte == b','));
         members.map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())
     };

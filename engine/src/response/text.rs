@@ -2,11 +2,10 @@
 
 use super::{Context, Pushed};
 use crate::exchange::End;
-use crate::record::{Direction, FindingRecord};
 use crate::reply::Reply;
 use crate::scan::{Action, Channel, Hit, Place};
 use crate::sort::sort_by;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// What stands for a byte that is not UTF-8: as long as it, and a part of nothing that is looked for.
@@ -56,7 +55,7 @@ impl TextStream {
         let decided = self.channel.feed(
             context.catalogue(),
             context.profile,
-            context.tool(),
+            context.aside(),
             (&text, last),
             &mut report,
         );
@@ -86,8 +85,8 @@ impl TextStream {
         let ready = self.hits.iter().take_while(|hit| hit.end <= decided).count();
         let hits: Vec<Hit> = self.hits.drain(..ready).collect();
         for hit in hits {
-            if let Some(finding) = finding(context, &hit) {
-                pushed.findings.add(finding);
+            if !hit.restores() {
+                pushed.findings.add(context.record(&hit, ""));
             }
             if hit.action == Action::Block {
                 self.take(hit.start, out);
@@ -114,19 +113,6 @@ impl TextStream {
         out.extend(self.held.drain(..count));
         self.base = self.base.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
     }
-}
-
-fn finding(context: &Context<'_>, hit: &Hit) -> Option<FindingRecord> {
-    let detector = context.catalogue().detector(hit.detector)?;
-    Some(FindingRecord {
-        detector: detector.id.to_string(),
-        direction: Direction::Response,
-        pointer: String::new(),
-        offset: usize::try_from(hit.start).unwrap_or(usize::MAX),
-        length: usize::try_from(hit.end.saturating_sub(hit.start)).unwrap_or(usize::MAX),
-        action: hit.action,
-        place: (0, 0),
-    })
 }
 
 /// Bytes as text of the same length, and how many at their end are the beginning of a character that is still to come.

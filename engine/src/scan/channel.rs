@@ -11,6 +11,7 @@ use super::pass::{Memory, Open, Work};
 use super::profile::{Action, Place, Profile, Redaction};
 use super::redact::replacement;
 use super::text::{Looker, MAX_DEPTH};
+use super::vault::{RESTORED, Vault};
 use super::{Catalogue, DetectorId, Match, Structural};
 use crate::json::escape;
 use alloc::boxed::Box;
@@ -39,6 +40,15 @@ pub struct Hit {
     pub action: Action,
     /// What is to stand in its place, where it is to be replaced.
     pub with: String,
+}
+
+/// What is known of a text beside its profile.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Aside<'a> {
+    /// The tool that it answers for.
+    pub tool: Option<&'a str>,
+    /// The values whose tokens it may hold.
+    pub vault: Option<&'a Vault>,
 }
 
 /// A text that arrives in pieces.
@@ -76,6 +86,13 @@ struct Lane {
     seen: usize,
 }
 
+impl Hit {
+    /// Whether it is no finding: a token, for which its value is put back.
+    pub fn restores(&self) -> bool {
+        self.detector == RESTORED
+    }
+}
+
 impl Channel {
     /// A channel without text.
     pub fn new(place: Place, json: bool) -> Self {
@@ -92,13 +109,13 @@ impl Channel {
         }
     }
 
-    /// Takes the next piece of the text, and whether it is the last; `tool` is the one that it answers for. Reports what is decided by it; offsets of hits are never before what
-    /// the last call returned. Returns the offset up to which all is decided: the text before it can go on, what follows is held.
+    /// Takes the next piece of the text, and whether it is the last. Reports what is decided by it; offsets of hits are never before
+    /// what the last call returned. Returns the offset up to which all is decided: the text before it can go on, what follows is held.
     pub fn feed(
         &mut self,
         catalogue: &Catalogue,
         profile: &Profile,
-        tool: Option<&str>,
+        Aside { tool, vault }: Aside<'_>,
         (piece, end): (&str, bool),
         report: &mut dyn FnMut(Hit),
     ) -> u64 {
@@ -111,13 +128,17 @@ impl Channel {
         for lane in [Some(&mut self.folded), self.plain.as_deref_mut()].into_iter().flatten() {
             let left = &mut self.left;
             let mut hit = |found: Match, encoded: bool, lane: &Lane| {
+                if found.detector == RESTORED {
+                    report(lane.put_back(found, vault));
+                    return;
+                }
                 let value = lane.bytes.get(found.start..found.end).filter(|_| !encoded);
                 let case = Case { detector: found.detector, value, tool };
                 if !catalogue.allows(profile, &case, &|_| false, left) {
                     report(lane.hit(looker, profile, found, encoded));
                 }
             };
-            decided = decided.min(lane.look(looker, !end, all, &mut self.work, &mut hit));
+            decided = decided.min(lane.look(looker, vault, (!end, all), &mut self.work, &mut hit));
         }
         self.tell(looker, profile, report);
         decided
@@ -290,8 +311,8 @@ impl Lane {
     fn look(
         &mut self,
         looker: Looker<'_>,
-        more: bool,
-        all: u64,
+        vault: Option<&Vault>,
+        (more, all): (bool, u64),
         work: &mut Work,
         hit: &mut dyn FnMut(Match, bool, &Self),
     ) -> u64 {
@@ -300,12 +321,37 @@ impl Lane {
         let little = open > SHORT && new.saturating_mul(4) < open;
         if !(more && little) {
             let mut memory = core::mem::take(&mut self.memory);
-            let Open { again, hold } = self.run(looker, more, &mut memory, work, hit);
+            let Open { mut again, mut hold } = self.run(looker, more, &mut memory, work, hit);
+            if let (Some(vault), false) = (vault, self.raw) {
+                let begun = self.tokens(vault, &mut memory, hit);
+                if more {
+                    (again, hold) = (again.min(begun), hold.min(begun));
+                }
+            }
             self.memory = memory;
             (self.from, self.hold, self.seen) = (again, hold, self.bytes.len());
             self.trim();
         }
         if self.hold >= self.bytes.len() { all } else { self.place(self.hold) }
+    }
+
+    /// Reports the tokens in what is new; where it ends in what could become one.
+    fn tokens(&self, vault: &Vault, memory: &mut Memory, hit: &mut dyn FnMut(Match, bool, &Self)) -> usize {
+        vault.find(&self.bytes, self.from, &mut |start, end, _| {
+            let found = Match { detector: RESTORED, start, end };
+            if !memory.knows(found) {
+                memory.note(found);
+                hit(found, false, self);
+            }
+        })
+    }
+
+    /// The value for a token.
+    fn put_back(&self, found: Match, vault: Option<&Vault>) -> Hit {
+        let token = self.bytes.get(found.start..found.end).unwrap_or_default();
+        let value = vault.and_then(|vault| vault.value(token)).unwrap_or_default();
+        let (start, end) = (self.place(found.start), self.place(found.end));
+        Hit { detector: RESTORED, start, end, action: Action::Redact, with: value.into() }
     }
 
     fn run(

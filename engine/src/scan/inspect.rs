@@ -1,20 +1,22 @@
 //! Inspecting a message: every text in it, what is done about what is found, and the message as it may go on.
 
+mod bodies;
+
 use super::edit::{Edit, disjoint};
 use super::exceptions::{Case, MOST_ASKED};
 use super::fold::fold;
-use super::form::{decoded, raw_field};
+use super::form::raw_field;
 use super::keys;
 use super::pass::Work;
 use super::profile::{Action, Place, Profile, Redaction};
 use super::redact::{replacement, zeros};
 use super::text::{Found, Looker, MAX_DEPTH};
-use super::{Catalogue, DetectorId, Finder, Match, Structural, protobuf};
+use super::vault::{RESTORED, Vault};
+use super::{Catalogue, DetectorId, Finder, Match, Structural};
 use crate::json::{Document, NodeIndex, Numbers, Role, Scalar, Value, raw_range};
 use crate::reason::Reason;
 use crate::record::{Direction, FindingRecord, Findings};
 use alloc::borrow::Cow;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -33,6 +35,8 @@ pub struct Inspection {
     pub edits: Vec<Edit>,
     /// Why the message must not go on.
     pub refusal: Option<Reason>,
+    /// The values that tokens were put in the place of.
+    pub(crate) vault: Option<Vault>,
 }
 
 /// Inspects one message under one profile.
@@ -46,6 +50,8 @@ pub struct Inspector<'p> {
     tool: Option<&'p str>,
     /// What asking for exceptions may still cost.
     left: u32,
+    /// The values whose tokens are put back.
+    restores: Option<&'p Vault>,
     /// How many keys were replaced: two in one object may not become the same.
     keys: usize,
 }
@@ -68,13 +74,23 @@ impl<'p> Inspector<'p> {
     pub fn new(catalogue: &'p Catalogue, profile: &'p Profile, place: Place) -> Self {
         let looker = Looker { catalogue, profile: Some(profile), place };
         let outcome = Inspection::default();
-        Self { looker, profile, work: None, outcome, tool: None, left: MOST_ASKED, keys: 0 }
+        Self { looker, profile, work: None, outcome, tool: None, left: MOST_ASKED, restores: None, keys: 0 }
     }
 
     /// Says which tool the message calls, or answers for.
     #[must_use]
     pub fn for_tool(self, tool: Option<&'p str>) -> Self {
         Self { tool, ..self }
+    }
+
+    /// Hands it the vault that values are kept in where policy wants tokens for them.
+    pub(crate) fn keep_in(&mut self, vault: Vault) {
+        self.outcome.vault = Some(vault);
+    }
+
+    /// Has tokens replaced by their values.
+    pub(crate) fn restoring(self, vault: Option<&'p Vault>) -> Self {
+        Self { restores: vault, ..self }
     }
 
     /// Ends it.
@@ -129,49 +145,6 @@ impl<'p> Inspector<'p> {
         self.note(found, pointer, Some(place), None, false)
     }
 
-    /// Inspects a message that is no JSON: text, or bytes that may hold text.
-    pub fn text(&mut self, body: &[u8]) {
-        self.allow_work(body.len());
-        self.look(body, &[], Spot::Plain(0));
-    }
-
-    /// Inspects a part of a head, such as a path or a header. Nothing is replaced there: what asks for that gets `instead`.
-    pub fn head(&mut self, name: &str, text: &[u8], instead: Action) {
-        self.allow_work(text.len());
-        self.look(text, &[], Spot::Fixed(name, instead));
-    }
-
-    /// Inspects what is text in a body of gRPC messages. Nothing is replaced there: what asks for that is refused.
-    pub fn grpc(&mut self, body: &[u8]) {
-        self.allow_work(body.len());
-        protobuf::texts(body, &mut |path, text| {
-            self.look(text, &[], Spot::Fixed(&format!("grpc.{path}"), Action::Block));
-        });
-    }
-
-    /// Inspects a query (WHATWG URL section 5.1), where nothing is replaced either.
-    pub fn query(&mut self, text: &str, instead: Action) {
-        self.allow_work(text.len());
-        for pair in text.split('&') {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let given = self.look(&decoded(name), &[], Spot::Fixed("query", instead));
-            self.look(&decoded(value), &given, Spot::Fixed("query", instead));
-        }
-    }
-
-    /// Inspects a form, or a query (WHATWG URL section 5.1).
-    pub fn form(&mut self, text: &str) {
-        self.allow_work(text.len());
-        let mut at = 0_usize;
-        for pair in text.split('&') {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let given = self.look(&decoded(name), &[], Spot::Field(at, name));
-            let start = at.saturating_add(name.len()).saturating_add(1);
-            self.look(&decoded(value), &given, Spot::Field(start, value));
-            at = at.saturating_add(pair.len()).saturating_add(1);
-        }
-    }
-
     fn allow_work(&mut self, length: usize) {
         self.work.get_or_insert_with(|| Work::for_length(length));
     }
@@ -185,7 +158,18 @@ impl<'p> Inspector<'p> {
         let groups =
             looker.text(text, given, MAX_DEPTH, &mut work, &mut |found| self.found(found, text, spot));
         self.work = Some(work);
+        self.restore(text, spot);
         groups
+    }
+
+    /// Puts values back where their tokens stand.
+    fn restore(&mut self, text: &[u8], spot: Spot<'_>) {
+        if let Some(vault) = self.restores.filter(|_| spot.holds_text()) {
+            vault.find(text, 0, &mut |start, end, value| {
+                let (start, end) = spot.place(Match { detector: RESTORED, start, end });
+                self.outcome.edits.push(Edit { start, end, with: value.into() });
+            });
+        }
     }
 
     /// Reads a string that is a document itself, however deep, and looks at its strings: their escapes are resolved, and their keys
@@ -368,13 +352,18 @@ impl<'p> Inspector<'p> {
             self.profile.treatments.get(usize::from(found.detector.0)).copied().unwrap_or_default();
         // A mask of an encoding would show parts of what is encoded.
         let redaction = if encoded { Redaction::Label } else { treatment.redaction };
-        let id = self.id(found.detector);
+        let id = self.looker.catalogue.detector(found.detector).map(|of| of.id.as_str()).unwrap_or_default();
         let value = text.get(found.start..found.end).unwrap_or_default();
         let catalogue = self.looker.catalogue;
         let with = match redaction {
             Redaction::Hash => {
                 let value = as_compared(catalogue, found.detector, value);
                 replacement(redaction, id, &value, &catalogue.key)
+            }
+            Redaction::Token => {
+                let kept = self.outcome.vault.as_mut().filter(|_| spot.holds_text());
+                let token = kept.and_then(|vault| vault.token(id, value, &catalogue.key));
+                token.unwrap_or_else(|| replacement(Redaction::Label, id, value, &[]))
             }
             _ => replacement(redaction, id, value, &[]),
         };
@@ -399,6 +388,15 @@ impl<'p> Inspector<'p> {
 }
 
 impl Spot<'_> {
+    /// Whether what stands there can be any text.
+    fn holds_text(self) -> bool {
+        match self {
+            Spot::Plain(_) | Spot::Field(..) => true,
+            Spot::Scalar(_, scalar) => scalar.role == Role::Text,
+            Spot::Fixed(..) => false,
+        }
+    }
+
     /// The bytes of the message that something found in the text stands in.
     fn place(self, found: Match) -> (usize, usize) {
         let (base, (start, end)) = match self {

@@ -30,8 +30,9 @@ mod redact;
 mod text;
 mod triggers;
 mod values;
+mod vault;
 
-pub use channel::{Channel, Hit};
+pub use channel::{Aside, Channel, Hit};
 pub use checks::Check;
 pub use detector::{ByteSet, Detector, DetectorId, Finder, Pattern, SetId, Severity, Structural};
 pub use dfa::Dfa;
@@ -40,8 +41,10 @@ pub use exceptions::{Exception, Known};
 pub use inspect::{Inspection, Inspector};
 pub use pass::{MAX_SHAPE, Match};
 pub use profile::{Action, Place, Profile, Redaction, Treatment};
+pub(crate) use protobuf::framed;
 pub use triggers::{MAX_STATES, Meaning, Triggers, Word};
 pub use values::{DIGEST_BYTES, Values, digest};
+pub use vault::Vault;
 
 use crate::reason::Reason;
 use alloc::vec::Vec;

@@ -44,6 +44,26 @@ pub enum Redaction {
         /// How many of the last.
         last: u8,
     },
+    /// `[REDACTED:id:abcdefghijklmnop]`: a token of this exchange. Where the answer has it, the value stands there again. Only in
+    /// requests; in what comes back it is a label.
+    Token,
+}
+
+impl Redaction {
+    /// How much is shown of a value: what shows less is the stricter.
+    fn shows(self) -> (u8, u8, u8) {
+        match self {
+            Self::Label => (0, 0, 0),
+            Self::Hash => (1, 0, 0),
+            Self::Token => (2, 0, 0),
+            Self::Mask { first, last } => (3, first, last),
+        }
+    }
+
+    /// Whether it takes a key.
+    pub fn is_keyed(self) -> bool {
+        matches!(self, Self::Hash | Self::Token)
+    }
 }
 
 /// What is done about a detector's findings.
@@ -91,7 +111,11 @@ impl Treatment {
             request: self.request.max(other.request),
             response: self.response.max(other.response),
             tools: self.tools.max(other.tools),
-            redaction: self.redaction.min(other.redaction),
+            redaction: if other.redaction.shows() < self.redaction.shows() {
+                other.redaction
+            } else {
+                self.redaction
+            },
         }
     }
 
@@ -114,6 +138,11 @@ impl Profile {
     /// Whether anything could be replaced at a place.
     pub fn redacts(&self, place: Place) -> bool {
         self.treatments.iter().any(|of| of.action(place) == Action::Redact)
+    }
+
+    /// Whether values in requests could be replaced by tokens.
+    pub(crate) fn tokenises(&self) -> bool {
+        self.treatments.iter().any(|of| of.request == Action::Redact && of.redaction == Redaction::Token)
     }
 
     /// The stricter of two, detector by detector and place by place. Only what both allow is allowed.

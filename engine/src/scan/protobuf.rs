@@ -4,6 +4,8 @@
 //! are text, and which are messages, only the schema knows: so those that are UTF-8 are taken as text, and those that read as a
 //! message to their last byte are looked into, too. What is neither stays unread.
 
+use crate::http::Coding;
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::string::ToString as _;
 
@@ -13,19 +15,32 @@ const MAX_FIELDS: u32 = 65_536;
 /// Texts shorter than this are not looked at: no detector finds anything in them.
 const MIN_TEXT: usize = 6;
 
-/// Hands every text in a body of gRPC messages to `each`, with the numbers of the fields that lead there, as in `1.3`. Messages that
-/// are compressed are passed over.
-pub(crate) fn texts(body: &[u8], each: &mut dyn FnMut(&str, &[u8])) {
+/// How long a message is that begins with these bytes, with the flag and the length before it (gRPC over HTTP/2,
+/// Length-Prefixed-Message); none where too few have come to tell.
+pub(crate) fn framed(bytes: &[u8]) -> Option<usize> {
+    let [_, length @ ..] = *bytes.first_chunk::<5>()?;
+    Some(usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX).saturating_add(5))
+}
+
+/// Hands every text in a body of gRPC messages to `each`, with the numbers of the fields that lead there, as in `1.3`. `coding` is how
+/// messages are compressed that say that they are, and all of them are decompressed to `most` bytes. What cannot be, is passed over.
+pub(crate) fn texts(body: &[u8], coding: Option<Coding>, mut most: usize, each: &mut dyn FnMut(&str, &[u8])) {
     let mut walk = Walk { fields: MAX_FIELDS, each };
     let mut rest = body;
-    // Each message has a flag and its length before it (gRPC over HTTP/2, Length-Prefixed-Message).
-    while let Some((prefix, after)) = rest.split_first_chunk::<5>() {
-        let [flag, length @ ..] = *prefix;
-        let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+    while let Some(length) = framed(rest) {
         // What is cut short is looked at as far as it goes.
-        let (message, after) = after.split_at_checked(length).unwrap_or((after, &[]));
-        if flag == 0 {
-            walk.message(message, &mut String::new(), 0);
+        let (framed, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+        let message = framed.get(5..).unwrap_or_default();
+        let message = match (framed.first(), coding) {
+            (Some(0), _) => Some(Cow::Borrowed(message)),
+            (_, Some(coding)) => coding.decode(message, most).ok().map(Cow::Owned),
+            _ => None,
+        };
+        if let Some(message) = message {
+            if let Cow::Owned(decoded) = &message {
+                most = most.saturating_sub(decoded.len());
+            }
+            walk.message(&message, &mut String::new(), 0);
         }
         rest = after;
     }
@@ -130,7 +145,7 @@ mod tests {
 
     fn found(body: &[u8]) -> Vec<(String, Vec<u8>)> {
         let mut found = Vec::new();
-        texts(body, &mut |path, text| found.push((path.to_string(), text.to_vec())));
+        texts(body, None, 0, &mut |path, text| found.push((path.to_string(), text.to_vec())));
         found
     }
 

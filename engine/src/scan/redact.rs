@@ -11,7 +11,7 @@ const HASH_BYTES: usize = 4;
 /// The text for a value that a detector found.
 pub(super) fn replacement(redaction: Redaction, id: &str, value: &[u8], key: &[u8]) -> String {
     match redaction {
-        Redaction::Label => format!("[REDACTED:{id}]"),
+        Redaction::Label | Redaction::Token => format!("[REDACTED:{id}]"),
         Redaction::Hash => {
             let hash = hmac(key, value);
             ["[REDACTED:", id, ":", &hex(hash.get(..HASH_BYTES).unwrap_or_default()), "]"].concat()
@@ -24,7 +24,7 @@ pub(super) fn replacement(redaction: Redaction, id: &str, value: &[u8], key: &[u
 pub(super) fn zeros(redaction: Redaction, number: &str, start: usize, end: usize) -> String {
     let (first, last) = match redaction {
         Redaction::Mask { first, last } => (usize::from(first), usize::from(last)),
-        Redaction::Label | Redaction::Hash => (0, 0),
+        Redaction::Label | Redaction::Hash | Redaction::Token => (0, 0),
     };
     let digits = number.get(start..end).unwrap_or_default();
     let hidden = digits.len().saturating_sub(last);

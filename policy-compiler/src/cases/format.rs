@@ -143,6 +143,12 @@ static EXPECT: Object = Object {
                   `[name, null]`: it must not receive any of that name.",
         },
         Field {
+            name: "trailers",
+            ty: Ty::ListOrEmpty(&Ty::HeaderOrNull),
+            need: Need::Optional,
+            doc: "Trailers that the client must receive behind the body; `[name, null]`: it must not receive any of that name.",
+        },
+        Field {
             name: "findings",
             ty: Ty::ListOrEmpty(&Ty::Text("a detector id")),
             need: Need::Optional,

@@ -92,6 +92,8 @@ pub struct Expect {
     pub returned: Option<Option<Vec<u8>>>,
     /// Headers that the upstream must receive, and with `None` those that it must not.
     pub headers: Vec<(String, Option<Vec<u8>>)>,
+    /// Trailers that the client must receive, and with `None` those that it must not.
+    pub trailers: Vec<(String, Option<Vec<u8>>)>,
     /// The ids of the detectors that must have found something: these and no others, each any number of times.
     pub findings: Option<Vec<String>>,
 }

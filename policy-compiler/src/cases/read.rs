@@ -153,6 +153,7 @@ impl Reader<'_> {
             forwarded: body("forwarded"),
             returned: body("returned"),
             headers: fields.list("headers").iter().filter_map(|pair| self.header(pair)).collect(),
+            trailers: fields.list("trailers").iter().filter_map(|pair| self.header(pair)).collect(),
             findings: fields.entry("findings").map(|_| texts(fields, "findings")),
         }
     }

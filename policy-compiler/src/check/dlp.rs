@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sallyport_engine::policy::ProfileId;
-use sallyport_engine::scan::{Action, Catalogue, Exception, Profile, Redaction, Treatment};
+use sallyport_engine::scan::{Action, Catalogue, Exception, Profile, Treatment};
 
 use super::names::Names;
 use super::{Detection, exceptions};
@@ -66,7 +66,7 @@ impl<'n> Profiles<'n> {
                 }
             },
             (None, Some(at)) => {
-                let message = "a hash needs a key, and the Gate has no `hashKey`";
+                let message = "hashes and tokens need a key, and the Gate has no `hashKey`";
                 let help =
                     "add `hashKey` to the Gate: 64 hexadecimal digits, as `openssl rand -hex 32` prints them";
                 out.push(Diagnostic::new(Id::MissingKey, at, message).help(help));
@@ -206,15 +206,15 @@ fn allow(
     profile.allow.dedup();
 }
 
-/// Where a profile first asks for hashes in the place of values.
+/// Where a profile first asks for hashes or tokens in the place of values.
 fn asks_for_hashes(document: &Document<'_, '_>) -> Option<Span> {
     let treatments = document.spec.object("detectors").entries().iter().map(|entry| Fields::of(&entry.node));
     let mut words = treatments.filter_map(|fields| fields.object("redact").word("as"));
-    words.find(|word| word.text == "hash").map(|word| word.at)
+    words.find(|word| matches!(word.text, "hash" | "token")).map(|word| word.at)
 }
 
 fn replaces_by_hash(profile: &Profile) -> bool {
-    profile.treatments.iter().any(|of| of.redaction == Redaction::Hash)
+    profile.treatments.iter().any(|of| of.redaction.is_keyed())
 }
 
 fn read_key(digits: &str) -> Option<Vec<u8>> {

@@ -14,7 +14,8 @@ pub fn differences(case: &Case, observed: &Observed) -> Vec<String> {
     // `returned: null` forbids the upstream's answer, not the gate's own reply.
     let reply = expect.returned == Some(None) && replied(&observed.record);
     judge.body("returned", &expect.returned, if reply { &None } else { &observed.returned });
-    judge.headers(expect, observed);
+    judge.headers("headers", &expect.headers, observed.headers.as_deref());
+    judge.headers("trailers", &expect.trailers, Some(&observed.trailers));
     judge.findings(expect, &observed.record);
     judge.wrong
 }
@@ -74,20 +75,25 @@ impl Judge {
         }
     }
 
-    fn headers(&mut self, expect: &Expect, observed: &Observed) {
-        if expect.headers.is_empty() {
+    fn headers(
+        &mut self,
+        what: &str,
+        expected: &[(String, Option<Vec<u8>>)],
+        observed: Option<&[(String, Vec<u8>)]>,
+    ) {
+        if expected.is_empty() {
             return;
         }
-        let Some(headers) = &observed.headers else {
-            self.wrong.push("headers: expected some, and nothing went on".to_owned());
+        let Some(headers) = observed else {
+            self.wrong.push(format!("{what}: expected some, and nothing went on"));
             return;
         };
-        for (name, expected) in &expect.headers {
+        for (name, expected) in expected {
             let of_name: Vec<_> = headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).collect();
             match expected {
                 None if !of_name.is_empty() => {
                     self.wrong
-                        .push(format!("headers: `{name}` went on {} times, expected none", of_name.len()));
+                        .push(format!("{what}: `{name}` went on {} times, expected none", of_name.len()));
                 }
                 Some(expected) if !of_name.iter().any(|(_, value)| value == expected) => {
                     let (bytes, times) = (expected.len(), of_name.len());
@@ -96,7 +102,7 @@ impl Judge {
                         _ => format!("got {times} of that name, none equal"),
                     };
                     self.wrong
-                        .push(format!("headers: `{name}` expected with a value of {bytes} bytes, {got}"));
+                        .push(format!("{what}: `{name}` expected with a value of {bytes} bytes, {got}"));
                 }
                 _ => {}
             }
@@ -171,6 +177,7 @@ mod tests {
             forwarded: Some(b"secret-1".to_vec()),
             headers: Some(vec![("x-a".into(), b"1".to_vec()), ("x-a".into(), b"2".to_vec())]),
             returned: Some(b"{}".to_vec()),
+            trailers: vec![("x-sum".into(), b"1".to_vec())],
             status: 200,
         }
     }
@@ -209,6 +216,10 @@ mod tests {
         assert_eq!(wrong(Expect { headers, ..Expect::default() }), Vec::<String>::new());
         let headers = vec![pair("x-a", Some(b"3")), pair("x-a", None), pair("x-c", Some(b""))];
         assert_eq!(wrong(Expect { headers, ..Expect::default() }).len(), 3);
+        let trailers = vec![pair("X-Sum", Some(b"1")), pair("x-a", None)];
+        assert_eq!(wrong(Expect { trailers, ..Expect::default() }), Vec::<String>::new());
+        let trailers = vec![pair("x-sum", Some(b"2"))];
+        assert_eq!(wrong(Expect { trailers, ..Expect::default() }).len(), 1);
     }
 
     #[test]

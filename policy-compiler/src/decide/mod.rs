@@ -46,6 +46,8 @@ pub struct Observed {
     /// The body that the client received, be it the upstream's or the gate's own reply; `None` if the connection ended
     /// without one.
     pub returned: Option<Vec<u8>>,
+    /// The trailers that the client received behind it, names in lower case.
+    pub trailers: Vec<(String, Vec<u8>)>,
     /// The status that the client received.
     pub status: u16,
 }

@@ -362,6 +362,7 @@ pub fn redaction(fields: Fields<'_, '_>) -> Redaction {
     };
     match redact.word("as").map(|word| word.text) {
         Some("hash") => Redaction::Hash,
+        Some("token") => Redaction::Token,
         Some("mask") => Redaction::Mask { first: count("first", 6), last: count("last", 4) },
         _ => Redaction::Label,
     }

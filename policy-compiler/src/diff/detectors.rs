@@ -96,6 +96,7 @@ fn redaction(of: Redaction) -> String {
     match of {
         Redaction::Label => "a label".to_owned(),
         Redaction::Hash => "a hash".to_owned(),
+        Redaction::Token => "a token".to_owned(),
         Redaction::Mask { first, last } => format!("a mask of {first} and {last}"),
     }
 }

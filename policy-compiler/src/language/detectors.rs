@@ -294,10 +294,12 @@ pub(super) static REDACT: Object = Object {
     fields: &[
         Field {
             name: "as",
-            ty: Ty::Choice(&["label", "hash", "mask"]),
+            ty: Ty::Choice(&["label", "hash", "mask", "token"]),
             need: Need::Default("label"),
             doc: "`label` puts `[REDACTED:id]` in its place, `mask` shows the ends. `hash` puts `[REDACTED:id:12345678]` there, where the \
-                  digits are an HMAC of the value by the Gate's `hashKey`: the same for the same value.",
+                  digits are an HMAC of the value by the Gate's `hashKey`: the same for the same value. `token` puts a word there \
+                  that only this exchange knows, made with the same key; where the answer has it, the value stands there \
+                  again. In what comes back it is a label.",
         },
         Field {
             name: "first",

@@ -29,7 +29,7 @@ pub(super) static SPEC: Object = Object {
             name: "hashKey",
             ty: Ty::Text("64 hexadecimal digits"),
             need: Need::Optional,
-            doc: "The key of what `redact: {as: hash}` puts in the place of values. It is in the bundle: whoever has that can tell whether \
+            doc: "The key of what `redact: {as: hash}` puts in the place of values, and of tokens. It is in the bundle: whoever has that can tell whether \
                   a value that they know is behind a hash, and so can try all that have few possibilities.",
         },
         Field {

@@ -26,7 +26,7 @@ pub(super) static A2A: Object = Object {
 /// `grpc` in a rule.
 pub(super) static GRPC: Object = Object {
     name: "grpc",
-    doc: "gRPC requests. Their messages are not read, so the route must say `opaqueBodies: allow`.",
+    doc: "gRPC requests. Of their messages only the texts are read, so the route must say `opaqueBodies: allow`.",
     fields: &[Field {
         name: "methods",
         ty: Ty::List(&Ty::Text("a gRPC method")),

@@ -5,13 +5,14 @@ use std::error::Error;
 use sallyport_engine::http::Head;
 use sallyport_engine::{Chunk, End, Exchange, Reply, Step};
 
-use super::{pairs, whole};
+use super::{apply, pairs, whole};
 use crate::cases::{Case, Header, Message, Response};
 
 /// What the client receives.
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) body: Vec<u8>,
+    pub(super) trailers: Vec<Header>,
 }
 
 impl Answer {
@@ -19,7 +20,7 @@ impl Answer {
         let status = reply.received_status();
         // gRPC carries the reply's text in a header, and has no body then.
         let body = if reply.grpc_status.is_some() { Vec::new() } else { reply.body.into() };
-        Self { status, body }
+        Self { status, body, trailers: Vec::new() }
     }
 }
 
@@ -56,7 +57,7 @@ impl Passage<'_> {
     /// Nobody looks at what comes from a chunk on.
     fn pass(&self, exchange: &mut Exchange, from: usize) -> Answer {
         self.chunks.iter().skip(from).for_each(|chunk| exchange.response_passed(chunk.len()));
-        self.answer(whole(self.message))
+        self.answer(None, whole(self.message))
     }
 
     /// Every chunk from one on is judged as it comes; `body` has gone on before.
@@ -68,7 +69,7 @@ impl Passage<'_> {
                 Chunk::Replace(bytes) => body.extend(bytes),
             }
         }
-        self.answer(body)
+        self.answer(Some(exchange), body)
     }
 
     /// The body is judged once all of it is there.
@@ -85,15 +86,21 @@ impl Passage<'_> {
             }
         }
         match exchange.response_body(&whole(self.message)) {
-            Step::Forward => Ok(self.answer(whole(self.message))),
-            Step::Replace(body) => Ok(self.answer(body)),
+            Step::Forward => Ok(self.answer(Some(exchange), whole(self.message))),
+            Step::Replace(body) => Ok(self.answer(Some(exchange), body)),
             Step::Reply(reply) => Ok(Answer::of_gate(reply)),
             Step::Hold | Step::Stream => Err("the engine holds a response that has ended".into()),
         }
     }
 
-    fn answer(&self, body: Vec<u8>) -> Answer {
-        Answer { status: self.status, body }
+    /// What the client receives; an exchange that judged the body judges the trailers too.
+    fn answer(&self, exchange: Option<&mut Exchange>, body: Vec<u8>) -> Answer {
+        let lower = |(name, value): &Header| (name.to_ascii_lowercase(), value.clone());
+        let mut trailers: Vec<Header> = self.message.trailers.iter().map(lower).collect();
+        if let Some(exchange) = exchange {
+            apply(&exchange.response_trailers(&Head::new(&pairs(&trailers))), &mut trailers);
+        }
+        Answer { status: self.status, body, trailers }
     }
 }
 

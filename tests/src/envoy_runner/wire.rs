@@ -14,10 +14,14 @@ const ADDED_BY_ENVOY: [&str; 5] =
 /// The prefix of Envoy's own headers.
 const ENVOYS: &str = "x-envoy-";
 
-/// The request as it goes on the wire, and over which protocol: HTTP/2 with trailers, HTTP/1.1 otherwise.
+/// The request as it goes on the wire, and over which protocol: gRPC and requests with trailers over HTTP/2, others over HTTP/1.1.
 pub(super) fn request(case: &cases::Request) -> Result<(Request, Protocol), Box<dyn Error>> {
     let message = &case.message;
-    let protocol = if message.trailers.is_empty() { Protocol::Http1 } else { Protocol::Http2 };
+    let is_grpc = |(name, value): &cases::Header| {
+        name.eq_ignore_ascii_case("content-type") && value.starts_with(b"application/grpc")
+    };
+    let http2 = !message.trailers.is_empty() || case.headers.iter().any(is_grpc);
+    let protocol = if http2 { Protocol::Http2 } else { Protocol::Http1 };
     let mut request = Request::new(&case.method, &case.authority, &case.path);
     let (headers, framing) = framed(case)?;
     request.headers = headers;
@@ -70,6 +74,13 @@ pub(super) fn headers(seen: &Seen, case: &cases::Request) -> Vec<cases::Header> 
     // HTTP/1.1's `host` is the authority, which stands above.
     let others = others.filter(|(name, _)| name != "host" && (sent(name) || !envoys(name)));
     pseudo.chain(others).collect()
+}
+
+/// Fields as cases have them.
+pub(super) fn pairs(fields: &Headers) -> Vec<cases::Header> {
+    let pair =
+        |(name, value): (&[u8], &[u8])| (String::from_utf8_lossy(name).to_ascii_lowercase(), value.to_vec());
+    fields.iter().map(pair).collect()
 }
 
 fn pieces(message: &Message) -> Vec<Vec<u8>> {

@@ -48,11 +48,11 @@ pub(crate) enum Dialect {
 
 /// A text that comes in pieces.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Key(u64);
+pub(crate) struct Key(u64);
 
 /// A string that is a piece of a text.
 #[derive(Debug)]
-pub(super) struct Piece<'d> {
+pub(crate) struct Piece<'d> {
     pub(super) key: Key,
     /// What speaks in turns: a choice, for instance.
     pub(super) speaker: Key,
@@ -98,7 +98,7 @@ impl Key {
     /// What names nothing.
     pub(super) const NONE: Self = Self(0xcbf2_9ce4_8422_2325);
 
-    fn named(name: &str) -> Self {
+    pub(crate) fn named(name: &str) -> Self {
         Self::NONE.text(name)
     }
 
@@ -139,8 +139,12 @@ impl Key {
 impl<'d> Piece<'d> {
     /// A piece of a stream of plain text.
     pub(super) fn plain(text: &'d str) -> Self {
+        Self::of_message(Key::named(""), text)
+    }
+
+    /// A piece that is no part of a document.
+    pub(crate) fn of_message(key: Key, text: &'d str) -> Self {
         let text = Cow::Borrowed(text);
-        let key = Key::named("");
         Self {
             key,
             speaker: Key::NONE,

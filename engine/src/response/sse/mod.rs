@@ -27,11 +27,14 @@ use crate::scan::{Action, Edit};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use channels::{Dialect, Key, Over, Piece, Reading};
+pub(crate) use channels::{Key, Piece};
+pub(crate) use texts::{Found, Texts};
+
+use channels::{Dialect, Over, Reading};
 use ending::{Spoken, ending};
 use held::{Held, Part};
 use parser::{Cut, Event, Framer, on_one_line};
-use texts::{Found, Texts, TooMany};
+use texts::TooMany;
 use work::{Out, Work};
 
 /// One event stream on its way to the caller.
@@ -306,8 +309,8 @@ impl SseStream {
                 }
                 Action::Alert | Action::Off => {}
             }
-            if !seen {
-                work.findings.add(work.record(&hit, &pointer));
+            if !seen && !hit.restores() {
+                work.findings.add(work.context.record(&hit, &pointer));
             }
         }
         refusal.map_or(Ok(()), Err)

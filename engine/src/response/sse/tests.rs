@@ -4,6 +4,7 @@
 mod catalogue;
 mod corners;
 mod streams;
+mod tokens;
 
 use super::SseStream;
 use crate::exchange::End;

@@ -13,7 +13,7 @@ const MAX_SEEN: usize = 16;
 
 /// The texts that are under way.
 #[derive(Debug, Default)]
-pub(super) struct Texts {
+pub(crate) struct Texts {
     texts: Vec<Text>,
     /// How many there were.
     count: u32,
@@ -45,30 +45,30 @@ struct Seen(Vec<(TextId, u64, u64)>);
 
 /// Tells a text from all others of its stream, those before it with the same key too.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct TextId(u32);
+pub(crate) struct TextId(u32);
 
 /// Something that was found in a text.
 #[derive(Debug)]
-pub(super) struct Found {
-    pub(super) text: TextId,
-    pub(super) hit: Hit,
-    pub(super) pointer: Box<str>,
+pub(crate) struct Found {
+    pub(crate) text: TextId,
+    pub(crate) hit: Hit,
+    pub(crate) pointer: Box<str>,
 }
 
 /// There are too many texts at once in which something is open.
 #[derive(Debug)]
-pub(super) struct TooMany;
+pub(crate) struct TooMany;
 
 /// Where in a text a piece begins.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Begin {
-    pub(super) text: TextId,
-    pub(super) offset: u64,
+pub(crate) struct Begin {
+    pub(crate) text: TextId,
+    pub(crate) offset: u64,
 }
 
 impl Texts {
     /// The text of a key, begun if there is none, and where its next piece begins.
-    pub(super) fn begin(
+    pub(crate) fn begin(
         &mut self,
         piece: &Piece<'_>,
         pointer: impl FnOnce() -> Box<str>,
@@ -128,7 +128,7 @@ impl Texts {
     }
 
     /// Takes the next piece of a text.
-    pub(super) fn feed(&mut self, context: &Context<'_>, id: TextId, piece: &str, found: &mut Vec<Found>) {
+    pub(crate) fn feed(&mut self, context: &Context<'_>, id: TextId, piece: &str, found: &mut Vec<Found>) {
         if let Some(text) = self.texts.iter_mut().find(|text| text.id == id) {
             let before = text.decided();
             text.length = text.length.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
@@ -149,7 +149,7 @@ impl Texts {
     }
 
     /// Decides what is open in a text, as if it ended there.
-    pub(super) fn settle(&mut self, context: &Context<'_>, id: TextId, found: &mut Vec<Found>) {
+    pub(crate) fn settle(&mut self, context: &Context<'_>, id: TextId, found: &mut Vec<Found>) {
         self.pause(context, found, |text| text.id == id);
     }
 
@@ -201,7 +201,7 @@ impl Text {
     fn scan(&mut self, context: &Context<'_>, piece: &str, end: bool, found: &mut Vec<Found>) -> u64 {
         let Self { channel, id, pointer, .. } = self;
         let mut report = |hit: Hit| found.push(Found { text: *id, hit, pointer: pointer.clone() });
-        channel.feed(context.catalogue(), context.profile, context.tool(), (piece, end), &mut report)
+        channel.feed(context.catalogue(), context.profile, context.aside(), (piece, end), &mut report)
     }
 }
 

@@ -4,10 +4,9 @@ use super::held::Held;
 use super::parser::Event;
 use crate::policy::Otherwise;
 use crate::reason::Reason;
-use crate::record::{Direction, FindingRecord, Findings};
+use crate::record::Findings;
 use crate::response::Context;
 use crate::scan::{Action, Edit, Hit, Inspection, Inspector, Place, Structural};
-use alloc::string::ToString;
 use alloc::vec::Vec;
 
 /// What a piece of the stream leads to.
@@ -64,19 +63,6 @@ impl<'w> Work<'w> {
         }
     }
 
-    pub(super) fn record(&self, hit: &Hit, pointer: &str) -> FindingRecord {
-        let detector = self.context.catalogue().detector(hit.detector);
-        FindingRecord {
-            detector: detector.map(|detector| detector.id.clone()).unwrap_or_default(),
-            direction: Direction::Response,
-            pointer: pointer.to_string(),
-            offset: usize::try_from(hit.start).unwrap_or(usize::MAX),
-            length: usize::try_from(hit.end.saturating_sub(hit.start)).unwrap_or(usize::MAX),
-            action: hit.action,
-            place: (0, 0),
-        }
-    }
-
     /// More is held than may be. What is open is decided as if it ended there, unless policy would rather have an end of it all.
     pub(super) fn over_budget(&mut self) -> Result<(), Reason> {
         let detector = self.context.catalogue().structural(Structural::ScanBudget);
@@ -99,7 +85,7 @@ impl<'w> Work<'w> {
         let Some(detector) = catalogue.structural(Structural::ScanBudget) else {
             return Reason::ResponseTooLarge;
         };
-        let record = self.record(&Hit { detector, start: 0, end: 0, action, with: "".into() }, "");
+        let record = self.context.record(&Hit { detector, start: 0, end: 0, action, with: "".into() }, "");
         self.findings.add(record);
         catalogue.reason(detector)
     }

@@ -157,6 +157,9 @@ checks! {
     Ipv6 = "ipv6", contact::is_ipv6;
     /// A MAC address, but the broadcast address and zero.
     Mac = "mac", contact::is_mac;
+    /// A password as people choose one: 7 to 64 characters, among them a letter, and a sign or a digit. No path, no name of something in
+    /// a program, no version.
+    ChosenPassword = "chosen-password", tokens::is_chosen;
 }
 
 impl Check {

@@ -96,6 +96,19 @@ fn value(byte: u8) -> u8 {
     }
 }
 
+pub(super) fn is_chosen(text: &[u8]) -> bool {
+    let has = |kind: fn(&u8) -> bool| text.iter().any(kind);
+    let sign = has(|byte| b"!#$&*+?@^~%".contains(byte));
+    let path = has(|byte| matches!(byte, b'/' | b'.'));
+    let plain =
+        text.iter().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'-' | b'_' | b'0'..=b'9'));
+    // What is only small letters and a few digits is as often a name (`argon2id`, `user_password1`).
+    let named = plain && (has(|byte| matches!(byte, b'-' | b'_')) || text.starts_with(b"argon2"));
+    (7..=64).contains(&text.len())
+        && has(u8::is_ascii_alphabetic)
+        && (sign || (has(u8::is_ascii_digit) && !path && !named))
+}
+
 pub(super) fn is_no_uuid(text: &[u8]) -> bool {
     let fits = |(at, byte): (usize, &u8)| match at {
         8 | 13 | 18 | 23 => *byte == b'-',

@@ -158,6 +158,7 @@ pub(super) const VALID: &[(Check, &[&str])] = &[
     (Check::PrivateIpv4, &["10.0.0.1", "127.0.0.1", "169.254.169.254", "192.168.1.1", "100.64.0.1"]),
     (Check::Ipv6, &["2001:db8::1", "::1", "fe80::1%eth0", "::ffff:1.2.3.4"]),
     (Check::Mac, &["00:1A:2b:3c:4d:5e", "00-1A-2B-3C-4D-5E", "001a.2b3c.4d5e"]),
+    (Check::ChosenPassword, &["hunter2!", "Summer2024", "tr0ub4dor&3", "letme1n", "P@ssw0rd."]),
 ];
 
 /// Values that come close.
@@ -370,6 +371,19 @@ pub(super) const INVALID: &[(Check, &[&str])] = &[
             "00:1A:2b:3c:4d",
             "001A2B3C4D5E",
             "0g:1A:2b:3c:4d:5e",
+        ],
+    ),
+    (
+        Check::ChosenPassword,
+        &[
+            "short1",
+            "required",
+            "12345678",
+            "config.db2",
+            "v1.22.333a",
+            "argon2id",
+            "user_password1",
+            "/srv/agent1",
         ],
     ),
 ];

@@ -1,0 +1,72 @@
+//! Messages that are no JSON, and parts of heads.
+
+use super::{Inspector, MAX_NESTING, Spot};
+use crate::http::{Coding, Part};
+use crate::scan::form::decoded;
+use crate::scan::{Action, protobuf};
+
+impl Inspector<'_> {
+    /// Inspects a message that is no JSON: text, or bytes that may hold text.
+    pub fn text(&mut self, body: &[u8]) {
+        self.allow_work(body.len());
+        self.look(body, &[], Spot::Plain(0));
+    }
+
+    /// Inspects a part of a head, such as a path or a header. Nothing is replaced there: what asks for that gets `instead`.
+    pub fn head(&mut self, name: &str, text: &[u8], instead: Action) {
+        self.allow_work(text.len());
+        self.look(text, &[], Spot::Fixed(name, instead));
+    }
+
+    /// Inspects what is text in a body of gRPC messages, compressed by `coding` where they are, and hands it on. Nothing is replaced
+    /// there: what asks for that is refused.
+    pub(crate) fn grpc(
+        &mut self,
+        body: &[u8],
+        (coding, most): (Option<Coding>, usize),
+        also: &mut dyn FnMut(&str, &[u8]),
+    ) {
+        self.allow_work(body.len());
+        protobuf::texts(body, coding, most, &mut |path, text| {
+            let name = ["grpc.", path].concat();
+            self.look(text, &[], Spot::Fixed(&name, Action::Block));
+            also(&name, text);
+        });
+    }
+
+    /// Inspects a query (WHATWG URL section 5.1), where nothing is replaced either.
+    pub fn query(&mut self, text: &str, instead: Action) {
+        self.allow_work(text.len());
+        for pair in text.split('&') {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let given = self.look(&decoded(name), &[], Spot::Fixed("query", instead));
+            self.look(&decoded(value), &given, Spot::Fixed("query", instead));
+        }
+    }
+
+    /// Inspects a form, or a query (WHATWG URL section 5.1).
+    pub fn form(&mut self, text: &str) {
+        self.allow_work(text.len());
+        let mut at = 0_usize;
+        for pair in text.split('&') {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let given = self.look(&decoded(name), &[], Spot::Field(at, name));
+            let start = at.saturating_add(name.len()).saturating_add(1);
+            self.look(&decoded(value), &given, Spot::Field(start, value));
+            at = at.saturating_add(pair.len()).saturating_add(1);
+        }
+    }
+
+    /// Inspects the parts of a body of some length: what names each, and its text, also where that is JSON.
+    pub(crate) fn parts(&mut self, length: usize, parts: &[Part<'_>]) {
+        self.allow_work(length);
+        for Part { head, content, .. } in parts {
+            let given = self.look(head.0.as_bytes(), &[], Spot::Plain(head.1));
+            let spot = Spot::Plain(content.1);
+            self.look(content.0, &given, spot);
+            if let Ok(text) = core::str::from_utf8(content.0) {
+                self.nested(text, MAX_NESTING, &mut |edges: (usize, usize)| edges, spot);
+            }
+        }
+    }
+}
