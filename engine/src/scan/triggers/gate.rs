@@ -19,7 +19,7 @@ const LOW_LINE: u16 = 0x3000;
 const CELLS: usize = 4 * CLASSES * CLASSES;
 /// First class, second class.
 const PAIRS: usize = CLASSES * CLASSES;
-/// Behind which kinds a word counts, a bit each.
+/// Behind which kinds a word counts, a bit each: all count behind the first.
 const ANYWHERE: u8 = 0b1111;
 const ALONE: u8 = 0b0001;
 const BEHIND_NO_DIGIT: u8 = 0b1011;
@@ -33,25 +33,18 @@ struct Tables {
     bytes: [u16; 256],
     /// A bit for each third class.
     cells: Box<[u64; CELLS]>,
-    /// The class of each byte alone, and the bits behind any kind: nearly all bytes of a text fail here, and more of these fits into the
-    /// nearest cache.
+    /// The class of each byte alone.
     classes: [u8; 256],
-    any: Box<[u64; PAIRS]>,
 }
 
 impl Gate {
-    pub(super) const BYTES: usize = (CELLS + PAIRS) * size_of::<u64>() + size_of::<Tables>();
+    pub(super) const BYTES: usize = CELLS * size_of::<u64>() + size_of::<Tables>();
 
     pub(super) fn new(triggers: &Triggers, bounded: &[bool]) -> Self {
-        let (Ok(cells), Ok(any)) = (
-            alloc::vec![0_u64; CELLS].into_boxed_slice().try_into(),
-            alloc::vec![0_u64; PAIRS].into_boxed_slice().try_into(),
-        ) else {
-            return Self(None);
-        };
+        let Ok(cells) = alloc::vec![0_u64; CELLS].into_boxed_slice().try_into() else { return Self(None) };
         let (bytes, classes) = classes(triggers);
         let alone = bytes.map(|byte| u8::try_from(byte & CLASS).unwrap_or(u8::MAX));
-        let mut tables = Tables { bytes, cells, classes: alone, any };
+        let mut tables = Tables { bytes, cells, classes: alone };
         let kinds = kinds(triggers, bounded);
         let [_, second, third, beyond] = triggers.levels();
         // The classes that lead to each state of the first two levels.
@@ -85,7 +78,10 @@ impl Gate {
     /// Calls `pass` with each byte from `from` on where a word could begin.
     pub(super) fn run(&self, text: &[u8], from: usize, mut pass: impl FnMut(usize)) {
         let Some(tables) = &self.0 else { return };
-        let Tables { classes, any, .. } = &**tables;
+        let Tables { classes, cells, .. } = &**tables;
+        // What counts anywhere counts behind the kinds that stand first: nearly all bytes of a text fail there, and a quarter of the table is
+        // all that the nearest cache has to hold.
+        let Some(any) = cells.first_chunk::<PAIRS>() else { return };
         let class = |byte: Option<&u8>| {
             byte.map_or(usize::from(OTHER), |&byte| {
                 usize::from(classes.get(usize::from(byte)).copied().unwrap_or(u8::MAX))
@@ -139,9 +135,6 @@ impl Tables {
             if let Some(cell) = cell.filter(|_| kinds.wrapping_shr(u32::from(kind)) & 1 == 1) {
                 *cell |= third;
             }
-        }
-        if let Some(cell) = self.any.get_mut(usize::from(pair & PAIR)).filter(|_| kinds != 0) {
-            *cell |= third;
         }
     }
 }
