@@ -16,8 +16,9 @@ test: ## every test: native, the wasm module in wasmtime, and a real Envoy
 test-chart: ## only the Helm chart, against the real schemas
 	@scripts/test-chart
 
-interop: ## the gate under a real API server, istiod, agent and Envoy; needs root
+interop: ## the gate under a real API server, istiod, agent and Envoy, then the corpus in every Envoy; needs root
 	@scripts/interop
+	@scripts/envoy-matrix --corpus
 
 bench: ## decisions native and in wasm, and CPU per request in a real Envoy
 	@scripts/bench

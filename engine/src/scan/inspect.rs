@@ -149,6 +149,11 @@ impl<'p> Inspector<'p> {
         self.work.get_or_insert_with(|| Work::for_length(length));
     }
 
+    /// The same for one of several texts: each adds what it may take.
+    fn allow_more_work(&mut self, length: usize) {
+        self.work.get_or_insert_with(|| Work::for_length(0)).grow(length);
+    }
+
     fn look(&mut self, text: &[u8], given: &[u8], spot: Spot<'_>) -> Vec<u8> {
         if given.is_empty() && self.looker.catalogue.is_silent(text) {
             return Vec::new();

@@ -14,7 +14,7 @@ impl Inspector<'_> {
 
     /// Inspects a part of a head, such as a path or a header. Nothing is replaced there: what asks for that gets `instead`.
     pub fn head(&mut self, name: &str, text: &[u8], instead: Action) {
-        self.allow_work(text.len());
+        self.allow_more_work(text.len());
         self.look(text, &[], Spot::Fixed(name, instead));
     }
 
@@ -36,7 +36,7 @@ impl Inspector<'_> {
 
     /// Inspects a query (WHATWG URL section 5.1), where nothing is replaced either.
     pub fn query(&mut self, text: &str, instead: Action) {
-        self.allow_work(text.len());
+        self.allow_more_work(text.len());
         for pair in text.split('&') {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let given = self.look(&decoded(name), &[], Spot::Fixed("query", instead));
