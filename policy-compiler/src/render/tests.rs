@@ -60,7 +60,7 @@ fn what_is_wrong_is_told_with_its_place() {
         ("gate: {selector: {app: tool api}}", "malformed", "`gate.selector.app`"),
         ("companion: {resources: {limits: {cpu: 0x1}}}", "needs-quotes", "`companion.resources.limits.cpu`"),
         ("gate:\n  bundle: ''", "conflicting-keys", "there is no policy"),
-        ("gate:\n  mode: CLIENT\n  installMode: headers", "conflicting-keys", "values.yaml:3:3"),
+        ("gate:\n  mode: CLIENT\n  installMode: headers", "conflicting-keys", "values.yaml:2:3"),
         ("gate: {a: *x}", "yaml-syntax", "values.yaml:1"),
         ("gate: {}\n---\ngate: {}", "wrong-type", "a second document"),
     ] {
