@@ -60,9 +60,9 @@ pub(super) struct Memory {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Work {
     /// Bytes that patterns may still look at.
-    pub verify: usize,
+    verify: u32,
     /// Bytes that may still be decoded.
-    pub decode: usize,
+    decode: u32,
     /// Whether something was left undone for want of either.
     pub exhausted: bool,
     pub truncated: bool,
@@ -91,8 +91,8 @@ impl Work {
     /// What a text of a length may take.
     pub(super) fn for_length(length: usize) -> Self {
         Self {
-            verify: length.saturating_mul(16).saturating_add(0x1_0000),
-            decode: length.saturating_mul(2).min(0x1_0000),
+            verify: small(length).saturating_mul(16).saturating_add(0x1_0000),
+            decode: small(length).saturating_mul(2).min(0x1_0000),
             exhausted: false,
             truncated: false,
         }
@@ -100,17 +100,30 @@ impl Work {
 
     /// Allows what a longer text may take.
     pub(super) fn grow(&mut self, by: usize) {
-        self.verify = self.verify.saturating_add(by.saturating_mul(16));
-        self.decode = self.decode.saturating_add(by.saturating_mul(2));
+        self.verify = self.verify.saturating_add(small(by).saturating_mul(16));
+        self.decode = self.decode.saturating_add(small(by).saturating_mul(2));
     }
 
     pub(super) fn spend(&mut self, bytes: usize) -> bool {
-        match self.verify.checked_sub(bytes) {
+        match self.verify.checked_sub(small(bytes)) {
             Some(left) => self.verify = left,
             None => self.exhausted = true,
         }
         !self.exhausted
     }
+
+    /// Pays for so many decoded bytes; false where that is too much.
+    pub(super) fn spend_decoded(&mut self, bytes: usize) -> bool {
+        let left = self.decode.checked_sub(small(bytes));
+        self.decode = left.unwrap_or(self.decode);
+        self.truncated |= left.is_none();
+        left.is_some()
+    }
+}
+
+/// A length; the longest there is, for those beyond.
+fn small(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -103,12 +103,8 @@ impl<'p> Looker<'p> {
         work: &mut Work,
         report: &mut dyn FnMut(Match),
     ) {
-        match work.decode.checked_sub(decoded.bytes.len()) {
-            Some(left) => work.decode = left,
-            None => {
-                work.truncated = true;
-                return;
-            }
+        if !work.spend_decoded(decoded.bytes.len()) {
+            return;
         }
         self.text(&decoded.bytes, &[], depth.saturating_sub(1), work, &mut |Found { found, .. }| {
             let (start, end) = decoded.place(found.start, found.end);
