@@ -20,6 +20,8 @@ use sallyport_tests::wasm_runner::WasmRunner;
 
 /// How many cut cases are tried on each runner and suite.
 const CUTS: u32 = 512;
+/// The longest body that the engine is shown cut in two at every byte.
+const CUT_EVERYWHERE: usize = 512;
 
 /// What a runner said: a line per case.
 struct Said {
@@ -133,22 +135,26 @@ const RESPONSE: Part = Part {
     whole: &[usize::MAX],
 };
 
-/// Cases with a body, and a way to cut it.
-fn cut_cases(suite: &Suite, part: Part) -> impl Strategy<Value = Case> + use<> {
+/// Cases with a body that can be cut.
+fn with_body(suite: &Suite, part: Part) -> Vec<Case> {
     // A claimed length fixes the framing; it is not for cutting.
     let claims = |case: &Case| {
         (part.headers)(case).iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length"))
     };
     let mut cases: Vec<Case> = suite.cases.iter().filter(|case| !claims(case)).cloned().collect();
     cases.retain_mut(|case| (part.of)(case).body.is_some());
-    (prop::sample::select(cases), prop::collection::vec(any::<prop::sample::Index>(), 1..6)).prop_map(
-        move |(mut case, cuts)| {
+    cases
+}
+
+/// Cases with a body, and a way to cut it.
+fn cut_cases(suite: &Suite, part: Part) -> impl Strategy<Value = Case> + use<> {
+    (prop::sample::select(with_body(suite, part)), prop::collection::vec(any::<prop::sample::Index>(), 1..6))
+        .prop_map(move |(mut case, cuts)| {
             let message = (part.of)(&mut case);
             let length = message.body.as_ref().map_or(0, Vec::len);
             message.cuts = cuts.iter().map(|cut| cut.index(length + 1)).collect();
             case
-        },
-    )
+        })
 }
 
 /// What a runner says of one case; whether that is expected is not asked here.
@@ -159,11 +165,20 @@ fn line(gate: &mut impl Runner, case: &Case) -> Result<Value, TestCaseError> {
     serde_json::from_slice(&line).map_err(|error| TestCaseError::fail(error.to_string()))
 }
 
-/// Puts a case to a runner, whole and cut.
-fn indifferent(gate: &mut impl Runner, mut cut: Case, part: Part) -> Result<(), TestCaseError> {
-    let mut whole = cut.clone();
-    (part.of)(&mut whole).cuts = part.whole.to_vec();
-    let differences = differences(&line(gate, &whole)?, &line(gate, &cut)?);
+/// What a runner says of a case that is whole.
+fn said_of_whole(gate: &mut impl Runner, mut case: Case, part: Part) -> Result<Value, TestCaseError> {
+    (part.of)(&mut case).cuts = part.whole.to_vec();
+    line(gate, &case)
+}
+
+/// Puts a case to a runner that is cut, and compares what it said of the whole one.
+fn indifferent(
+    gate: &mut impl Runner,
+    whole: &Value,
+    mut cut: Case,
+    part: Part,
+) -> Result<(), TestCaseError> {
+    let differences = differences(whole, &line(gate, &cut)?);
     if differences.is_empty() {
         return Ok(());
     }
@@ -176,7 +191,11 @@ fn check_cuts(gate: &mut impl Runner, suite: &Suite) {
     let config = ProptestConfig { failure_persistence: None, cases: CUTS, ..ProptestConfig::default() };
     for part in [REQUEST, RESPONSE] {
         TestRunner::new(config.clone())
-            .run(&cut_cases(suite, part), |cut| indifferent(&mut **gate.borrow_mut(), cut, part))
+            .run(&cut_cases(suite, part), |cut| {
+                let gate = &mut **gate.borrow_mut();
+                let whole = said_of_whole(gate, cut.clone(), part)?;
+                indifferent(gate, &whole, cut, part)
+            })
             .unwrap();
     }
 }
@@ -189,5 +208,22 @@ fn a_verdict_does_not_depend_on_how_a_body_is_cut() {
         let wasm = WasmRunner::start_module(module.clone(), &suite.bundle).unwrap();
         check_cuts(&mut wasm.with_end(BodyEnd::WithLastPiece), &suite);
         check_cuts(&mut WasmRunner::start_module(module.clone(), &suite.bundle).unwrap(), &suite);
+    }
+}
+
+#[test]
+fn the_engine_may_be_shown_a_body_cut_at_any_byte() {
+    for suite in suites() {
+        let mut gate = Native::new(&suite.bundle).unwrap();
+        for part in [REQUEST, RESPONSE] {
+            for mut case in with_body(&suite, part) {
+                let whole = said_of_whole(&mut gate, case.clone(), part).unwrap();
+                let length = (part.of)(&mut case).body.as_ref().map_or(0, Vec::len);
+                for cut in 1..length.min(CUT_EVERYWHERE) {
+                    (part.of)(&mut case).cuts = vec![cut];
+                    indifferent(&mut gate, &whole, case.clone(), part).unwrap();
+                }
+            }
+        }
     }
 }
