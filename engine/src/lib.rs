@@ -33,6 +33,7 @@ extern crate alloc;
 
 pub mod audit;
 pub mod bundle;
+mod bytes;
 mod decide;
 mod digest;
 mod exchange;

@@ -7,10 +7,6 @@ use crate::json::{Document, Numbers};
 use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::scan::{Action, Inspection, Inspector, Place, Vault};
-use alloc::string::String;
-
-/// The longest name of a header that a record shows, in bytes.
-const MAX_NAME_LEN: usize = 64;
 
 impl Exchange {
     /// Text is inspected as it stands, and as JSON where it happens to be JSON, or nearly so.
@@ -85,7 +81,7 @@ impl Exchange {
                 inspector.query(query, Action::Block);
             }
             for (name, value) in head.others() {
-                inspector.head(&shown_header(name), value, Action::Block);
+                inspector.header(name, value, Action::Block);
             }
         })
     }
@@ -101,7 +97,7 @@ impl Exchange {
         let catalogue = &policy.parts().catalogue;
         let mut inspector =
             Inspector::new(catalogue, &profile, Place::Request).for_tool(self.memory.tool.as_deref());
-        if profile.tokenises() {
+        if policy.tokenises(&profile) {
             let kept = self.memory.vault.take();
             inspector.keep_in(kept.unwrap_or_else(|| Vault::new(self.around.nonce())));
         }
@@ -112,11 +108,4 @@ impl Exchange {
         self.edits.extend(edits);
         refusal.map_or(Ok(()), Err)
     }
-}
-
-/// A header's name for the record, if it is short.
-fn shown_header(name: &[u8]) -> String {
-    let short = name.get(..name.len().min(MAX_NAME_LEN)).unwrap_or_default();
-    let shown = short.iter().map(|&byte| if byte.is_ascii_alphanumeric() { char::from(byte) } else { '-' });
-    "header/".chars().chain(shown).collect()
 }

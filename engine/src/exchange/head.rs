@@ -81,7 +81,7 @@ impl Exchange {
             return Err(Reason::AuditUnavailable.into());
         }
         let caller = peer.spiffe_id()?;
-        self.record.caller = Some(caller.to_string());
+        self.record.caller = Some(caller.as_str().to_string());
         let Some(agent) = self.resolve(&policy, &caller)? else { return Ok((self.edits(head), None)) };
         head.check()?;
         let method = head.required(":method")?;
@@ -211,7 +211,7 @@ impl Exchange {
             Decision::Refuse(refusal) => self.refuse_or_note(refusal),
             Decision::Allow(rule) => {
                 if let Some(path) = &rule.path {
-                    self.record.operation = Some(format!("http {} {path}", request.method));
+                    self.record.operation = Some(["http ", request.method, " ", path].concat());
                 }
                 self.note_grant(*rule);
                 Ok(())
@@ -382,7 +382,7 @@ impl Request<'_> {
 /// address.
 fn shown_host(policy: &Policy, written: &str, authority: &Authority) -> String {
     let hidden = !policy.names(authority.host()) && policy.parts().catalogue.finds(written, Severity::High);
-    if hidden { "(not shown)".to_string() } else { authority.to_string() }
+    if hidden { "(not shown)".to_string() } else { authority.shown() }
 }
 
 /// A body in parts, if it is plain where they end.

@@ -67,6 +67,16 @@ impl Authority {
     }
 }
 
+impl Authority {
+    /// The host and port as a record shows them.
+    pub(crate) fn shown(&self) -> String {
+        match self.port {
+            None => self.host.clone(),
+            Some(_) => self.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Authority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.host)?;

@@ -1,54 +1,44 @@
 //! A request head as the host hands it over: ordered pairs of bytes, pseudo-headers among them.
 
+use crate::bytes::same;
 use crate::reason::Reason;
 use crate::{IDENTITY_HEADER, OWNED_PREFIX};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::cmp::Ordering;
 
-/// Headers whose values are the protocol's own, the proxy's, or credentials that are meant to be there; sorted by length, then by bytes:
-/// lengths tell most names apart.
-const EXPECTED: [&str; 40] = [
-    "te",
-    "via",
-    "date",
-    "dpop",
-    "host",
-    "range",
-    "accept",
-    "cookie",
-    "expect",
-    "origin",
-    "if-match",
-    "forwarded",
-    "x-api-key",
-    "connection",
-    "tracestate",
-    "user-agent",
-    "traceparent",
-    "content-type",
-    "grpc-timeout",
-    "x-request-id",
-    "authorization",
-    "cache-control",
-    "if-none-match",
-    "last-event-id",
-    "content-length",
-    "mcp-session-id",
-    "x-goog-api-key",
-    "accept-encoding",
-    "accept-language",
-    "x-forwarded-for",
-    "content-encoding",
-    "x-envoy-internal",
-    "if-modified-since",
-    "transfer-encoding",
-    "x-forwarded-proto",
-    "proxy-authorization",
-    "mcp-protocol-version",
-    "x-envoy-attempt-count",
-    "x-forwarded-client-cert",
-    "x-envoy-expected-rq-timeout-ms",
+/// Headers whose values are the protocol's own, the proxy's, or credentials that are meant to be there, by their lengths.
+const EXPECTED: [&[&str]; 31] = [
+    &[],
+    &[],
+    &["te"],
+    &["via"],
+    &["date", "dpop", "host"],
+    &["range"],
+    &["accept", "cookie", "expect", "origin"],
+    &[],
+    &["if-match"],
+    &["forwarded", "x-api-key"],
+    &["connection", "tracestate", "user-agent"],
+    &["traceparent"],
+    &["content-type", "grpc-timeout", "x-request-id"],
+    &["authorization", "cache-control", "if-none-match", "last-event-id"],
+    &["content-length", "mcp-session-id", "x-goog-api-key"],
+    &["accept-encoding", "accept-language", "x-forwarded-for"],
+    &["content-encoding", "x-envoy-internal"],
+    &["if-modified-since", "transfer-encoding", "x-forwarded-proto"],
+    &[],
+    &["proxy-authorization"],
+    &["mcp-protocol-version"],
+    &["x-envoy-attempt-count"],
+    &[],
+    &["x-forwarded-client-cert"],
+    &[],
+    &[],
+    &[],
+    &[],
+    &[],
+    &[],
+    &["x-envoy-expected-rq-timeout-ms"],
 ];
 
 /// A header's name and value, as received.
@@ -84,10 +74,7 @@ impl<'a> Head<'a> {
 
     /// Every value of a header whose name is `name` in any case, in order.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.pairs
-            .iter()
-            .filter(move |(key, _)| key.len() == name.len() && key.eq_ignore_ascii_case(name.as_bytes()))
-            .map(|(_, value)| *value)
+        self.pairs.iter().filter(move |(key, _)| is_name(key, name)).map(|(_, value)| *value)
     }
 
     /// Every value of a header, also where its name is spelt with `_` for `-`: some servers read both alike.
@@ -120,7 +107,7 @@ impl<'a> Head<'a> {
     pub(crate) fn only(&self, name: &str) -> Result<Option<&'a [u8]>, Reason> {
         let mut value = None;
         for (key, of) in self.pairs {
-            if key.len() == name.len() && key.eq_ignore_ascii_case(name.as_bytes()) {
+            if is_name(key, name) {
                 match value {
                     None => value = Some(*of),
                     Some(_) => return Err(Reason::RequestAmbiguous),
@@ -161,15 +148,20 @@ pub(crate) fn is_owned(name: &[u8]) -> bool {
     begins(name, OWNED_PREFIX) || (name.len() == IDENTITY_HEADER.len() && begins(name, IDENTITY_HEADER))
 }
 
-fn is_expected(name: &[u8]) -> bool {
-    // As proxies hand names over, they are in small letters.
-    EXPECTED.binary_search_by(|known| by_length(known.as_bytes(), name)).is_ok()
-        || (name.iter().any(u8::is_ascii_uppercase)
-            && EXPECTED.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes())))
+/// Whether a header has a name, in any case. The length alone tells most names apart.
+#[inline(always)]
+fn is_name(key: &[u8], name: &str) -> bool {
+    key.len() == name.len() && is_as_long_name(key, name)
 }
 
-fn by_length(one: &[u8], other: &[u8]) -> Ordering {
-    one.len().cmp(&other.len()).then_with(|| one.cmp(other))
+/// The same for one as long. As proxies hand names over, they are in small letters.
+#[inline(never)]
+fn is_as_long_name(key: &[u8], name: &str) -> bool {
+    same(key, name.as_bytes()) || key.eq_ignore_ascii_case(name.as_bytes())
+}
+
+fn is_expected(name: &[u8]) -> bool {
+    EXPECTED.get(name.len()).is_some_and(|known| known.iter().any(|known| is_as_long_name(name, known)))
 }
 
 fn begins(name: &[u8], with: &str) -> bool {
@@ -202,8 +194,10 @@ mod tests {
     }
 
     #[test]
-    fn expected_headers_are_sorted_and_known_in_any_case() {
-        assert!(EXPECTED.is_sorted_by(|a, b| by_length(a.as_bytes(), b.as_bytes()).is_lt()));
+    fn expected_headers_are_listed_by_length_and_known_in_any_case() {
+        for (length, names) in EXPECTED.iter().enumerate() {
+            assert!(names.iter().all(|name| name.len() == length), "{length}");
+        }
         for name in ["accept", "X-Request-ID", "x-request-id", "Via"] {
             assert!(is_expected(name.as_bytes()), "{name}");
         }

@@ -65,16 +65,7 @@ pub enum InvalidSpiffeId {
 impl TrustDomain {
     /// Reads the bare name of a trust domain, such as `acme.internal`.
     pub fn parse(name: &str) -> Result<Self, InvalidSpiffeId> {
-        if name.is_empty() {
-            return Err(InvalidSpiffeId::NoTrustDomain);
-        }
-        if name.len() > MAX_TRUST_DOMAIN_LEN {
-            return Err(InvalidSpiffeId::TooLong);
-        }
-        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'_');
-        if !name.bytes().all(allowed) {
-            return Err(InvalidSpiffeId::TrustDomainCharacter);
-        }
+        check_trust_domain(name)?;
         Ok(Self(name.to_string()))
     }
 
@@ -90,7 +81,7 @@ impl SpiffeId {
     /// Reads a workload's SPIFFE ID.
     pub fn parse(id: &[u8]) -> Result<Self, InvalidSpiffeId> {
         let (trust_domain, path) = split(id)?;
-        TrustDomain::parse(trust_domain)?;
+        check_trust_domain(trust_domain)?;
         for segment in path.as_bytes().split(|&byte| byte == b'/') {
             check_segment(segment, false)?;
         }
@@ -259,6 +250,17 @@ fn split(id: &[u8]) -> Result<(&str, &str), InvalidSpiffeId> {
             Err(InvalidSpiffeId::NoPath)
         }
     }
+}
+
+fn check_trust_domain(name: &str) -> Result<(), InvalidSpiffeId> {
+    if name.is_empty() {
+        return Err(InvalidSpiffeId::NoTrustDomain);
+    }
+    if name.len() > MAX_TRUST_DOMAIN_LEN {
+        return Err(InvalidSpiffeId::TooLong);
+    }
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'_');
+    if name.bytes().all(allowed) { Ok(()) } else { Err(InvalidSpiffeId::TrustDomainCharacter) }
 }
 
 fn check_segment(segment: &[u8], star: bool) -> Result<(), InvalidSpiffeId> {

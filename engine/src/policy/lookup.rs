@@ -1,6 +1,7 @@
 //! Finding things in a policy by binary search.
 
 use super::{Agent, AgentId, Policy, PolicyParts, ProfileId, Route, Service, ServiceId, callers};
+use crate::bytes::order;
 use crate::http::{Authority, HostPattern, RequestPath};
 use crate::identity::SpiffeId;
 use crate::reason::Reason;
@@ -42,12 +43,15 @@ pub(super) fn hosts(parts: &PolicyParts) -> Vec<(String, ServiceId)> {
 impl Policy {
     /// Whether callers of this trust domain are known at all.
     pub(crate) fn trusts(&self, trust_domain: &str) -> bool {
-        self.parts.trust_domains.binary_search_by(|known| known.as_str().cmp(trust_domain)).is_ok()
+        let domains = &self.parts.trust_domains;
+        domains.binary_search_by(|known| order(known.as_str().as_bytes(), trust_domain.as_bytes())).is_ok()
     }
 
     /// The agent bound to a SPIFFE ID: by the exact ID, else by the one pattern that covers it.
     pub(crate) fn agent_of(&self, id: &SpiffeId) -> Option<AgentId> {
-        let exact = self.parts.identities.binary_search_by(|(known, _)| known.cmp(id)).ok();
+        let text = id.as_str().as_bytes();
+        let identities = &self.parts.identities;
+        let exact = identities.binary_search_by(|(known, _)| order(known.as_str().as_bytes(), text)).ok();
         match exact.and_then(|at| self.parts.identities.get(at)) {
             Some((_, agent)) => Some(*agent),
             None => callers::covering(&self.parts.patterns, id).map(|(_, agent)| *agent),
@@ -78,7 +82,7 @@ impl Policy {
     }
 
     fn service_named(&self, host: &str) -> Option<ServiceId> {
-        let at = self.hosts.binary_search_by(|(known, _)| known.as_str().cmp(host)).ok()?;
+        let at = self.hosts.binary_search_by(|(known, _)| order(known.as_bytes(), host.as_bytes())).ok()?;
         self.hosts.get(at).map(|(_, id)| *id)
     }
 

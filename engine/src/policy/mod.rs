@@ -28,6 +28,7 @@ pub use settings::{Audit, Coded, LogLevel, Mode, Otherwise, Overflow, Settings, 
 pub use tools::ToolPin;
 pub use validate::InvalidPolicy;
 
+use crate::scan::Profile;
 use alloc::vec::Vec;
 
 /// A policy that can be judged by.
@@ -38,6 +39,8 @@ pub struct Policy {
     hosts: Vec<(alloc::string::String, ServiceId)>,
     /// By mission: the index of one that is large. Derived as well.
     indexes: Vec<Option<index::MissionIndex>>,
+    /// Whether any profile names tokens: profiles are long, and few do.
+    names_tokens: bool,
 }
 
 impl Policy {
@@ -48,7 +51,13 @@ impl Policy {
         validate::check(&parts)?;
         let hosts = lookup::hosts(&parts);
         let indexes = parts.missions.iter().map(index::MissionIndex::new).collect();
-        Ok(Self { parts, hosts, indexes })
+        let names_tokens = parts.profiles.iter().any(Profile::names_tokens);
+        Ok(Self { parts, hosts, indexes, names_tokens })
+    }
+
+    /// Whether values in requests could be replaced by tokens under one of its profiles, or what two come to.
+    pub(crate) fn tokenises(&self, profile: &Profile) -> bool {
+        self.names_tokens && profile.tokenises()
     }
 
     /// The data, sorted.

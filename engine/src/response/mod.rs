@@ -170,7 +170,7 @@ impl Texts {
 impl Context<'_> {
     /// Whether anything could be found in the response, or taken out of it.
     pub(crate) fn watches(&self) -> bool {
-        self.profile.looks_at(Place::Response) || self.cuts_lists() || self.profile.tokenises()
+        self.profile.looks_at(Place::Response) || self.cuts_lists() || self.policy.tokenises(self.profile)
     }
 
     /// Whether the response could be other than the upstream sent it.

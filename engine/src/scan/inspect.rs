@@ -19,6 +19,7 @@ use crate::record::{Direction, FindingRecord, Findings};
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
+use bodies::PartOfHead;
 
 /// How deep JSON in the strings of JSON is read.
 const MAX_NESTING: u8 = 2;
@@ -66,7 +67,7 @@ enum Spot<'d> {
     /// It is a value of a form, as it is written, with its offset.
     Field(usize, &'d str),
     /// It is a part of a head of this name, where nothing is replaced: what asks for that gets this instead.
-    Fixed(&'d str, Action),
+    Fixed(PartOfHead<'d>, Action),
 }
 
 impl<'p> Inspector<'p> {
@@ -248,7 +249,7 @@ impl<'p> Inspector<'p> {
         let pointer = match spot {
             Spot::Scalar(document, scalar) => self.pointer(document, scalar.at),
             Spot::Plain(_) | Spot::Field(..) => String::new(),
-            Spot::Fixed(name, _) => alloc::format!("#{name}"),
+            Spot::Fixed(name, _) => name.pointer(),
         };
         let base = match spot {
             Spot::Plain(at) | Spot::Field(at, _) => at,

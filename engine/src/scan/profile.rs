@@ -145,6 +145,11 @@ impl Profile {
         self.treatments.iter().any(|of| of.request == Action::Redact && of.redaction == Redaction::Token)
     }
 
+    /// Whether tokens are named at all: together with another profile, that may come to more than alone.
+    pub(crate) fn names_tokens(&self) -> bool {
+        self.treatments.iter().any(|of| of.redaction == Redaction::Token)
+    }
+
     /// The stricter of two, detector by detector and place by place. Only what both allow is allowed.
     #[must_use]
     pub fn stricter(&self, other: &Self) -> Self {

@@ -4,6 +4,18 @@ use super::{Inspector, MAX_NESTING, Spot};
 use crate::http::{Coding, Part};
 use crate::scan::form::decoded;
 use crate::scan::{Action, protobuf};
+use alloc::string::String;
+
+/// The longest name of a header that a record shows, in bytes.
+const MAX_NAME_LEN: usize = 64;
+
+/// What a record calls a part of a head.
+#[derive(Clone, Copy)]
+pub(super) enum PartOfHead<'d> {
+    Named(&'d str),
+    /// A header of this name, as it came.
+    Header(&'d [u8]),
+}
 
 impl Inspector<'_> {
     /// Inspects a message that is no JSON: text, or bytes that may hold text.
@@ -15,7 +27,13 @@ impl Inspector<'_> {
     /// Inspects a part of a head, such as a path or a header. Nothing is replaced there: what asks for that gets `instead`.
     pub fn head(&mut self, name: &str, text: &[u8], instead: Action) {
         self.allow_more_work(text.len());
-        self.look(text, &[], Spot::Fixed(name, instead));
+        self.look(text, &[], Spot::Fixed(PartOfHead::Named(name), instead));
+    }
+
+    /// The same for a header: a record shows its name.
+    pub(crate) fn header(&mut self, name: &[u8], value: &[u8], instead: Action) {
+        self.allow_more_work(value.len());
+        self.look(value, &[], Spot::Fixed(PartOfHead::Header(name), instead));
     }
 
     /// Inspects what is text in a body of gRPC messages, compressed by `coding` where they are, and hands it on. Nothing is replaced
@@ -29,7 +47,7 @@ impl Inspector<'_> {
         self.allow_work(body.len());
         protobuf::texts(body, coding, most, &mut |path, text| {
             let name = ["grpc.", path].concat();
-            self.look(text, &[], Spot::Fixed(&name, Action::Block));
+            self.look(text, &[], Spot::Fixed(PartOfHead::Named(&name), Action::Block));
             also(&name, text);
         });
     }
@@ -39,8 +57,8 @@ impl Inspector<'_> {
         self.allow_more_work(text.len());
         for pair in text.split('&') {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let given = self.look(&decoded(name), &[], Spot::Fixed("query", instead));
-            self.look(&decoded(value), &given, Spot::Fixed("query", instead));
+            let given = self.look(&decoded(name), &[], Spot::Fixed(PartOfHead::Named("query"), instead));
+            self.look(&decoded(value), &given, Spot::Fixed(PartOfHead::Named("query"), instead));
         }
     }
 
@@ -66,6 +84,21 @@ impl Inspector<'_> {
             self.look(content.0, &given, spot);
             if let Ok(text) = core::str::from_utf8(content.0) {
                 self.nested(text, MAX_NESTING, &mut |edges: (usize, usize)| edges, spot);
+            }
+        }
+    }
+}
+
+impl PartOfHead<'_> {
+    pub(super) fn pointer(self) -> String {
+        match self {
+            Self::Named(name) => ["#", name].concat(),
+            Self::Header(name) => {
+                let short = name.get(..name.len().min(MAX_NAME_LEN)).unwrap_or_default();
+                let shown = short
+                    .iter()
+                    .map(|&byte| if byte.is_ascii_alphanumeric() { char::from(byte) } else { '-' });
+                "#header/".chars().chain(shown).collect()
             }
         }
     }
