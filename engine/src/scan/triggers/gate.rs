@@ -83,35 +83,52 @@ impl Gate {
         // all that the nearest cache has to hold.
         let Some(any) = cells.first_chunk::<PAIRS>() else { return };
         let class = |byte: Option<&u8>| {
-            byte.map_or(usize::from(OTHER), |&byte| {
-                usize::from(classes.get(usize::from(byte)).copied().unwrap_or(u8::MAX))
+            byte.map_or(OTHER, |&byte| {
+                u16::from(classes.get(usize::from(byte)).copied().unwrap_or(u8::MAX)) & CLASS
             })
         };
-        let rest = text.get(from..).unwrap_or_default();
-        // The classes of the first two bytes, which move up with each byte.
-        let mut pair = class(rest.first()).wrapping_shl(6) | class(rest.get(1));
-        let next = |pair: usize, third: u8| (pair.wrapping_shl(6) | usize::from(third)) & usize::from(PAIR);
-        let mut look = |pair: usize, third: u8, at: usize| {
-            let bits = any.get(pair).copied().unwrap_or(0).wrapping_shr(u32::from(third));
-            if bits & 1 == 1 && tables.begins(text, at, pair, third) {
-                pass(at);
-            }
+        let pair_at = |at: usize| {
+            let rest = text.get(at..).unwrap_or_default();
+            class(rest.first()).wrapping_shl(6) | class(rest.get(1))
         };
         let mut at = from;
-        for &byte in rest.get(2..).unwrap_or_default() {
-            let third = classes.get(usize::from(byte)).copied().unwrap_or(u8::MAX);
-            look(pair, third, at);
-            pair = next(pair, third);
-            at = at.wrapping_add(1);
+        while let Some(rest) = text.get(at.saturating_add(2)..).filter(|rest| !rest.is_empty()) {
+            let (passed, begins) = pass_over(classes, any, rest, pair_at(at));
+            at = at.saturating_add(passed);
+            if begins {
+                let third = class(text.get(at.saturating_add(2)));
+                if tables.begins(text, at, pair_at(at), third) {
+                    pass(at);
+                }
+                at = at.saturating_add(1);
+            }
         }
         // What begins with the last two bytes is short, or is not there.
-        let none = u8::try_from(OTHER).unwrap_or(u8::MAX);
         while at < text.len() {
-            look(pair, none, at);
-            pair = next(pair, none);
-            at = at.wrapping_add(1);
+            if tables.begins(text, at, pair_at(at), OTHER) {
+                pass(at);
+            }
+            at = at.saturating_add(1);
         }
     }
+}
+
+/// How many bytes of a text nothing can begin at, for all that stands before them, and whether something can behind them. `thirds`
+/// are the bytes two ahead of them, and `pair` is for the first and the one behind it. Apart from all else, as it goes over nearly
+/// every byte of every message.
+#[inline(never)]
+fn pass_over(classes: &[u8; 256], any: &[u64; PAIRS], thirds: &[u8], mut pair: u16) -> (usize, bool) {
+    pair &= PAIR;
+    let mut left = thirds.iter();
+    while let Some(&byte) = left.next() {
+        let third = classes.get(usize::from(byte)).copied().unwrap_or(u8::MAX);
+        let bits = any.get(usize::from(pair)).copied().unwrap_or(0).wrapping_shr(u32::from(third));
+        if bits & 1 == 1 {
+            return (thirds.len().saturating_sub(left.len()).saturating_sub(1), true);
+        }
+        pair = (pair.wrapping_shl(6) | u16::from(third)) & PAIR;
+    }
+    (thirds.len(), false)
 }
 
 impl Tables {
@@ -120,10 +137,10 @@ impl Tables {
     }
 
     /// Whether a word could begin at a byte, by what stands before it.
-    fn begins(&self, text: &[u8], at: usize, pair: usize, third: u8) -> bool {
+    fn begins(&self, text: &[u8], at: usize, pair: u16, third: u16) -> bool {
         let before = at.checked_sub(1).and_then(|at| text.get(at));
         let kind = before.map_or(OTHER, |&byte| self.read(byte)) & KIND;
-        let bits = self.cells.get(usize::from(kind) | pair).copied().unwrap_or(0);
+        let bits = self.cells.get(usize::from(kind | pair)).copied().unwrap_or(0);
         bits.wrapping_shr(u32::from(third)) & 1 == 1
     }
 
