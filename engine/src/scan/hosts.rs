@@ -74,13 +74,19 @@ pub struct HostFinding {
 /// Whether a text could be a host as a whole, or begin with one, judged by its first bytes.
 pub fn could_be_host(text: &[u8]) -> bool {
     let text = text.trim_ascii();
-    let host = |byte: &u8| is_host(*byte) || matches!(byte, b'[' | b']') || !byte.is_ascii();
-    let length = text.iter().take(MAX_HOST_LEN.saturating_mul(2)).take_while(|byte| host(byte)).count();
-    let part = text.get(..length).unwrap_or_default();
-    let marked = part.iter().any(|byte| b".:".contains(byte) || !byte.is_ascii())
-        || part.first().is_some_and(u8::is_ascii_digit);
+    let (mut left, mut marked) = (text.iter().take(MAX_HOST_LEN.saturating_mul(2)), false);
+    let mut ends = text.len().min(MAX_HOST_LEN.saturating_mul(2));
+    while let Some(&byte) = left.next() {
+        if byte.is_ascii() && !HOST_OR_BRACKET.contains(byte) {
+            ends = ends.saturating_sub(left.len()).saturating_sub(1);
+            break;
+        }
+        marked |= matches!(byte, b'.' | b':') || !byte.is_ascii();
+    }
+    let part = text.get(..ends).unwrap_or_default();
+    let marked = marked || part.first().is_some_and(u8::is_ascii_digit);
     let named = || is_one_of(part, &BARE_NAMES);
-    matches!(text.get(length), None | Some(b'/' | b'?' | b'#' | b'\\'))
+    matches!(text.get(ends), None | Some(b'/' | b'?' | b'#' | b'\\'))
         && ((marked && !is_plain_number(part)) || named())
 }
 
@@ -362,6 +368,8 @@ fn could_be_v6(word: &[u8]) -> bool {
 
 /// Letters, digits and `.-_%:`.
 const HOST: Ascii = Ascii(0x07ff_6020_0000_0000, 0x07ff_fffe_87ff_fffe);
+/// The same with `[` and `]`.
+const HOST_OR_BRACKET: Ascii = Ascii(HOST.0, HOST.1 | 0x2800_0000);
 
 /// Whether the byte can be part of a host.
 #[inline]
