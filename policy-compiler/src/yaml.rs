@@ -154,7 +154,17 @@ impl<'s> Builder<'s, '_> {
         // The parser gives an absent value the span of whatever comes next.
         let blank = !quoted && text.is_empty();
         let span = if blank { Span { end: span.start, ..span } } else { span };
+        let text = self.as_written(text, span, quoted);
         self.finish(Node { span, value: Value::Scalar(Scalar::new(text, quoted)) });
+    }
+
+    /// The text as it stands in the file, where nothing in it stands for anything else. The parser makes a copy of every text; those of a large
+    /// policy are millions, and would be most of what it costs to read it.
+    fn as_written(&self, text: Cow<'s, str>, span: Span, quoted: bool) -> Cow<'s, str> {
+        let (start, end) = (span.start as usize, span.end as usize);
+        let written =
+            if quoted { self.text.get(start + 1..end.saturating_sub(1)) } else { self.text.get(start..end) };
+        written.filter(|written| **written == *text).map_or(text, Cow::Borrowed)
     }
 
     fn open(&mut self, frame: Frame<'s>, span: Span) -> Result<(), Stop> {
