@@ -127,17 +127,23 @@ pub(super) fn run(args: &Args) -> ExitCode {
 /// The page of the command line: what `--help` says of every command.
 pub fn cli() -> String {
     let mut out = String::from(CLI_INTRODUCTION);
-    for command in super::definition().get_subcommands() {
-        let name = command.get_name();
+    commands(&mut out, &super::definition(), "");
+    out
+}
+
+/// A part for each command of a command, and for theirs.
+fn commands(out: &mut String, of: &clap::Command, path: &str) {
+    for command in of.get_subcommands() {
+        let name = format!("{path}{}", command.get_name());
         // A fixed width: the page shall not depend on the terminal of whoever prints it.
-        let mut command = command.clone().term_width(100).bin_name(format!("policy-compiler {name}"));
+        let mut shown = command.clone().term_width(100).bin_name(format!("policy-compiler {name}"));
         let _ = writeln!(out, "\n## {name}\n\n```text");
-        for line in command.render_long_help().to_string().lines() {
+        for line in shown.render_long_help().to_string().lines() {
             let _ = writeln!(out, "{}", line.trim_end());
         }
         out.push_str("```\n");
+        commands(out, command, &format!("{name} "));
     }
-    out
 }
 
 /// The page of the policy language.
