@@ -272,33 +272,7 @@ impl<'s> Builder<'s, '_> {
         };
         let next = self.text.get(start..).and_then(|rest| rest.chars().next());
         let info = error.info();
-        let help = if info.contains("unknown anchor")
-            || (info.contains("anchor or alias") && next == Some('*'))
-        {
-            "text that begins with `*` must stand in quotes, as in \"*.example.com\""
-        } else if next == Some('{') && info.contains("flow sequence") {
-            "inside `[ ]`, text that holds `{` must stand in quotes, as in [\"/docs/{id}\"]"
-        } else if info.contains("unprintable") {
-            "take the control character out that stands here; a text may hold one as an escape, as in \"\\u0000\""
-        } else if info.contains("tab") {
-            "indent with spaces; YAML does not accept tabs"
-        } else if info.contains("mapping values are not allowed") {
-            "check the indentation, and quote text that holds `: `"
-        } else if info.contains("escape code") {
-            "use single quotes, where a backslash is a backslash"
-        } else if info.contains("flow sequence") {
-            "the items of a list in `[ ]` stand apart by `,`, and a `]` ends it"
-        } else if info.contains("flow mapping") {
-            "the keys of a mapping in `{ }` stand apart by `,`, and a `}` ends it"
-        } else if info.contains("quoted scalar") {
-            "end the text with the quote that it begins with"
-        } else if info.contains("unexpected character") {
-            "text that begins with `%`, `@` or a backtick must stand in quotes"
-        } else if info.contains("did not find expected") {
-            "check the indentation: the keys of one mapping, and the `-` of one list, begin in the same column"
-        } else {
-            "mend this place; the rest of the file was not read"
-        };
+        let help = remedy(info, next);
         let message = format!("this is not YAML: {info}");
         let diagnostic = Diagnostic::new(Id::YamlSyntax, span, message).help(help);
         let open = info.contains("flow").then(|| self.open_bracket()).flatten();
@@ -314,6 +288,35 @@ impl<'s> Builder<'s, '_> {
         let (Frame::List { start, .. } | Frame::Map { start, .. }) = self.stack.last()?;
         let bracket = self.text.get(*start..)?.starts_with(['[', '{']);
         bracket.then(|| Span::new(self.file, *start, start + 1))
+    }
+}
+
+/// What mends a text that is not YAML, by what the parser says of it and the character that stands there.
+fn remedy(info: &str, next: Option<char>) -> &'static str {
+    if info.contains("unknown anchor") || (info.contains("anchor or alias") && next == Some('*')) {
+        "text that begins with `*` must stand in quotes, as in \"*.example.com\""
+    } else if next == Some('{') && info.contains("flow sequence") {
+        "inside `[ ]`, text that holds `{` must stand in quotes, as in [\"/docs/{id}\"]"
+    } else if info.contains("unprintable") {
+        "take the control character out that stands here; a text may hold one as an escape, as in \"\\u0000\""
+    } else if info.contains("tab") {
+        "indent with spaces; YAML does not accept tabs"
+    } else if info.contains("mapping values are not allowed") {
+        "check the indentation, and quote text that holds `: `"
+    } else if info.contains("escape code") {
+        "use single quotes, where a backslash is a backslash"
+    } else if info.contains("flow sequence") {
+        "the items of a list in `[ ]` stand apart by `,`, and a `]` ends it"
+    } else if info.contains("flow mapping") {
+        "the keys of a mapping in `{ }` stand apart by `,`, and a `}` ends it"
+    } else if info.contains("quoted scalar") {
+        "end the text with the quote that it begins with"
+    } else if info.contains("unexpected character") {
+        "text that begins with `%`, `@` or a backtick must stand in quotes"
+    } else if info.contains("did not find expected") {
+        "check the indentation: the keys of one mapping, and the `-` of one list, begin in the same column"
+    } else {
+        "mend this place; the rest of the file was not read"
     }
 }
 

@@ -273,6 +273,10 @@ impl Walk<'_> {
                 "put `- ` before the first key of each {}, and its other keys below that one",
                 item.name
             )),
+            (
+                Ty::List(Ty::Header | Ty::HeaderOrNull) | Ty::ListOrEmpty(Ty::Header | Ty::HeaderOrNull),
+                Value::Map(_),
+            ) => Some("write a list of pairs, as in [[content-type, application/json]]".to_owned()),
             (Ty::Text(_) | Ty::TextOrNull(_) | Ty::Form(..), Value::Map(_)) => {
                 Some("text that begins with `{`, or holds `: `, must stand in quotes".to_owned())
             }
