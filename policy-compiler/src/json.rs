@@ -16,7 +16,9 @@ pub(crate) fn parse<'s>(sources: &'s Sources, file: FileId, out: &mut Diagnostic
     match Document::parse(text.as_bytes()) {
         Ok(document) => document.root().map(|root| node(text, file, root)).into_iter().collect(),
         Err(error) => {
-            let span = Span::new(file, error.offset, error.offset);
+            // Where the text ends too early, its last character can be shown, and what is behind it not.
+            let at = error.offset.min(text.trim_end().len());
+            let span = Span::new(file, at, at);
             let message = format!("this is not strict JSON: {error}");
             out.push(Diagnostic::new(Id::JsonSyntax, span, message).help(remedy(text, &error)));
             out.lose();
