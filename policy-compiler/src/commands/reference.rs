@@ -26,8 +26,10 @@ const CLI_INTRODUCTION: &str = "\
 | 1 | `check` found errors, a case did not pass, `test` found coverage below `--min-coverage`, `diff` found a difference, `scan` found anything, or `verify-install` found something wrong |
 | 2 | bad arguments, policy or case files, or something could not be read, written or started |
 
-Results go to standard output, diagnostics and progress to standard error; with `--format json` diagnostics are the result. Colours
-are used on a terminal, unless `NO_COLOR` is set. `decide` prints, for each case, one JSON object with the keys `name`, `verdict`,
+Results go to standard output, diagnostics and progress to standard error. With `--format json`, what keeps a command from its result goes to
+standard output instead, in one line and in the form that `check` prints: `errors`, `warnings`, `diagnostics` (each with `id`, `severity`,
+`file`, `line`, `column`, `message`, `help`, `excerpt`, `marker` and `related`, null where there is none) and `waived`; warnings
+beside a result go to standard error in the same form. Bad arguments are told in words. Colours are used on a terminal, unless `NO_COLOR` is set. `decide` prints, for each case, one JSON object with the keys `name`, `verdict`,
 `reason`, `status`, `agent`, `mission`, `rule`, `operation`, `findings`, `forwarded`, `headers`, `returned` and `pass`, in this order;
 `forwarded`, `headers` and `returned` only where something goes on, `pass` only where something is expected. `forwarded` and
 `returned` are bodies in base64, `headers` the request headers as the upstream receives them. What differs from what is expected is
