@@ -12,7 +12,8 @@ pub const BAD_INPUT: u8 = 2;
 
 /// The words for `--help`.
 pub const HELP: &str = "Exit codes: 0 all is well; 1 a check found errors, a bundle or what a registry has is refused, a case did not \
-                        pass, coverage is too low, two policies differ, detectors found something or an installation is not in order; 2 bad arguments, policy or case files, or something could not be read, written or started";
+                        pass, coverage is too low, two policies differ, detectors found something or an installation is not in order; 2 bad arguments, policy or case files, or something could not be read, written or started. \
+                        With --format json, standard output holds JSON whatever the code is: with 2, diagnostics as `check` prints them";
 
 /// Prints what clap has to say; asking for help is no mistake.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {

@@ -130,9 +130,12 @@ fn read_one(path: &Path, report: &mut Report) -> Option<FileId> {
 
 /// The content of a file; `None` if there is more of it than `most` bytes.
 pub fn read_at_most(path: &Path, most: usize) -> io::Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
     let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
-    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    let file = File::open(path)?;
+    // Room for all of it at once: else it is copied each time that it has outgrown what there is.
+    let expected = file.metadata().map_or(0, |of| of.len().min(limit));
+    let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or_default());
+    file.take(limit).read_to_end(&mut bytes)?;
     Ok((bytes.len() <= most).then_some(bytes))
 }
 

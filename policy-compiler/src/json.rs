@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use sallyport_engine::json::{Document, Kind, Value as Json};
+use sallyport_engine::json::{Document, Fault, JsonError, Kind, Value as Json};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::sources::{FileId, Sources, Span};
@@ -16,13 +16,33 @@ pub(crate) fn parse<'s>(sources: &'s Sources, file: FileId, out: &mut Diagnostic
     match Document::parse(text.as_bytes()) {
         Ok(document) => document.root().map(|root| node(text, file, root)).into_iter().collect(),
         Err(error) => {
-            let span = Span::new(file, error.offset, error.offset);
+            // Where the text ends too early, its last character can be shown, and what is behind it not.
+            let at = error.offset.min(text.trim_end().len());
+            let span = Span::new(file, at, at);
             let message = format!("this is not strict JSON: {error}");
-            let help = "mend this place; a file in YAML must be named .yaml or .yml";
-            out.push(Diagnostic::new(Id::JsonSyntax, span, message).help(help));
+            out.push(Diagnostic::new(Id::JsonSyntax, span, message).help(remedy(text, &error)));
             out.lose();
             Vec::new()
         }
+    }
+}
+
+/// What mends a text that is not JSON, by what stands at the fault.
+fn remedy(text: &str, error: &JsonError) -> &'static str {
+    let (before, here) = text.split_at_checked(error.offset).unwrap_or((text, ""));
+    match (error.fault, here.chars().next()) {
+        (Fault::ByteOrderMark, _) => "save it without a byte order mark",
+        (Fault::DuplicateKey, _) => "keep one of them; readers of JSON disagree on which one counts",
+        (Fault::Trailing, _) => "a file holds one document, or a list of them in `[ ]`",
+        (Fault::Syntax, None) => {
+            "the text ends before everything in it does: look for a `}`, `]` or `\"` that is missing"
+        }
+        (Fault::Syntax, Some('/' | '#')) => {
+            "JSON has no comments; a file in YAML must be named .yaml or .yml"
+        }
+        (Fault::Syntax, Some('\'')) => "keys and texts stand in double quotes",
+        (Fault::Syntax, Some('}' | ']')) if before.trim_end().ends_with(',') => "take out the `,` before it",
+        _ => "mend this place; a file in YAML must be named .yaml or .yml",
     }
 }
 

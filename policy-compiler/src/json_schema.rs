@@ -161,7 +161,7 @@ impl Definitions {
 
     fn value(&mut self, ty: &'static Ty, owner: &str) -> Value {
         match ty {
-            Ty::Text(_) => json!({ "type": "string" }),
+            Ty::Text(_) | Ty::Form(..) => json!({ "type": "string" }),
             Ty::TextOrNull(_) => json!({ "type": ["string", "null"] }),
             Ty::Number { min, max, .. } => json!({ "type": "integer", "minimum": min, "maximum": max }),
             Ty::Decimal => json!({ "type": "number" }),

@@ -107,16 +107,44 @@ impl Report {
 
     /// Every diagnostic as one JSON document, by place, and what is waived with its reasons.
     pub fn json(&self) -> String {
-        let all = self.diagnostics.sorted();
-        let document = Document {
-            errors: self.diagnostics.count(Severity::Error),
-            warnings: self.diagnostics.count(Severity::Warning),
-            diagnostics: all.into_iter().map(|one| Entry::new(one, &self.sources)).collect(),
-            waived: (self.diagnostics.waived().iter())
-                .map(|one| WaivedEntry::new(one, &self.sources))
-                .collect(),
+        serde_json::to_string_pretty(&Document::of(&[self])).unwrap_or_default()
+    }
+}
+
+/// What several runs have to say, as [`Report::json`] has it, in one line.
+pub(crate) fn json(reports: &[&Report]) -> String {
+    serde_json::to_string(&Document::of(reports)).unwrap_or_default()
+}
+
+/// A reason that has no place in a file, in the same form.
+pub(crate) fn failure(id: &str, why: &str) -> String {
+    let nothing = Option::<&str>::None;
+    let entry = serde_json::json!({
+        "id": id, "severity": Severity::Error.name(), "file": nothing, "line": nothing, "column": nothing,
+        "message": why, "help": nothing, "excerpt": nothing, "marker": nothing, "related": [],
+    });
+    serde_json::json!({"errors": 1, "warnings": 0, "diagnostics": [entry], "waived": []}).to_string()
+}
+
+// === impl Document ===
+
+impl<'a> Document<'a> {
+    fn of(reports: &[&'a Report]) -> Self {
+        let count = |severity| reports.iter().map(|report| report.diagnostics.count(severity)).sum();
+        let entries = |report: &&'a Report| {
+            let sources = &report.sources;
+            report.diagnostics.sorted().into_iter().map(move |one| Entry::new(one, sources))
         };
-        serde_json::to_string_pretty(&document).unwrap_or_default()
+        let waived = |report: &&'a Report| {
+            let sources = &report.sources;
+            report.diagnostics.waived().iter().map(move |one| WaivedEntry::new(one, sources))
+        };
+        Self {
+            errors: count(Severity::Error),
+            warnings: count(Severity::Warning),
+            diagnostics: reports.iter().flat_map(entries).collect(),
+            waived: reports.iter().flat_map(waived).collect(),
+        }
     }
 }
 

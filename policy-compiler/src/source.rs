@@ -96,10 +96,10 @@ fn document<'n, 's>(node: &'n Node<'s>, out: &mut Diagnostics) -> Option<Documen
     };
     match kind {
         Kind::TrustDomain => {}
-        // A capability may be written as `docs:read`: names with colons between them.
-        Kind::Capability if name.text.len() <= 63 && name.text.split(':').all(is_name) => {}
+        Kind::Capability if is_capability(name.text) => {}
+        Kind::Capability => out.push(bad_name(name, is_capability)),
         _ if is_name(name.text) => {}
-        _ => out.push(bad_name(name)),
+        _ => out.push(bad_name(name, is_name)),
     }
     let metadata = fields.object("metadata");
     Some(Document { kind, name, at: node.span, metadata, spec: fields.object("spec") })
@@ -129,11 +129,18 @@ fn kind(fields: Fields<'_, '_>, start: Span, out: &mut Diagnostics) -> Option<Ki
     kind
 }
 
-/// Reports a name that is not one.
-pub(crate) fn bad_name(name: Text<'_>) -> Diagnostic {
+/// Reports a name that does not fit.
+pub(crate) fn bad_name(name: Text<'_>, fits: fn(&str) -> bool) -> Diagnostic {
     let message = format!("`{}` is not a name", name.text);
-    let help = "use 1 to 63 of `a-z`, `0-9`, `.`, `-` and `_`, beginning and ending with a letter or digit";
+    let rule = "use 1 to 63 of `a-z`, `0-9`, `.`, `-` and `_`, beginning and ending with a letter or digit";
+    let lower = name.text.to_ascii_lowercase();
+    let help = if fits(&lower) { format!("write it in lower case: `{lower}`") } else { rule.to_owned() };
     Diagnostic::new(Id::Malformed, name.at, message).help(help)
+}
+
+/// Whether a text can name a capability, as `docs:read`: names with colons between them.
+fn is_capability(text: &str) -> bool {
+    text.len() <= 63 && text.split(':').all(is_name)
 }
 
 /// Whether a text can name something of ours.

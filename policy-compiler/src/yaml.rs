@@ -154,7 +154,17 @@ impl<'s> Builder<'s, '_> {
         // The parser gives an absent value the span of whatever comes next.
         let blank = !quoted && text.is_empty();
         let span = if blank { Span { end: span.start, ..span } } else { span };
+        let text = self.as_written(text, span, quoted);
         self.finish(Node { span, value: Value::Scalar(Scalar::new(text, quoted)) });
+    }
+
+    /// The text as it stands in the file, where nothing in it stands for anything else. The parser makes a copy of every text; those of a large
+    /// policy are millions, and would be most of what it costs to read it.
+    fn as_written(&self, text: Cow<'s, str>, span: Span, quoted: bool) -> Cow<'s, str> {
+        let (start, end) = (span.start as usize, span.end as usize);
+        let written =
+            if quoted { self.text.get(start + 1..end.saturating_sub(1)) } else { self.text.get(start..end) };
+        written.filter(|written| **written == *text).map_or(text, Cow::Borrowed)
     }
 
     fn open(&mut self, frame: Frame<'s>, span: Span) -> Result<(), Stop> {
@@ -176,6 +186,9 @@ impl<'s> Builder<'s, '_> {
             Some(Frame::List { start, before }) => (start, Value::List(self.items.drain(before..).collect())),
             Some(Frame::Map { start, before, .. }) => {
                 let entries: Vec<_> = self.entries.drain(before..).collect();
+                if self.stack.is_empty() && begins_again(&entries).is_some() {
+                    return self.divide(entries);
+                }
                 self.report_duplicates(&entries);
                 (start, Value::Map(entries))
             }
@@ -184,6 +197,30 @@ impl<'s> Builder<'s, '_> {
         // The end of a block collection is where the next thing begins; what lies between is not part of it.
         let inside = self.text.get(start..end).map_or(0, |text| text.trim_end().len());
         self.finish(Node { span: Span::new(self.file, start, start + inside), value });
+    }
+
+    /// Takes apart documents that run together for want of a `---`, so that each is judged for itself.
+    fn divide(&mut self, mut entries: Vec<Entry<'s>>) {
+        let mut documents = Vec::new();
+        while let Some(at) = begins_again(&entries) {
+            let document = entries.drain(..at).collect::<Vec<_>>();
+            if let [first, .., last] = document.as_slice()
+                && let Some(next) = entries.first()
+            {
+                let message = "a second document begins here, and nothing divides it from the first";
+                let help = "write a line `---` before it";
+                let diagnostic = Diagnostic::new(Id::DuplicateKey, next.at, message).help(help);
+                self.out.push(diagnostic.also(first.at, "the first begins here"));
+                documents.push((Span { end: last.node.span.end, ..first.at }, document));
+            }
+        }
+        if let (Some(first), Some(last)) = (entries.first(), entries.last()) {
+            documents.push((Span { end: last.node.span.end, ..first.at }, entries));
+        }
+        for (span, document) in documents {
+            self.report_duplicates(&document);
+            self.finish(Node { span, value: Value::Map(document) });
+        }
     }
 
     /// Hands a complete node to whatever it is part of.
@@ -197,7 +234,7 @@ impl<'s> Builder<'s, '_> {
                     self.entries.push(Entry { key: Key::new(text), at, node });
                 }
                 Some(OpenKey { text: None, .. }) => {}
-                None => *key = Some(as_key(node, self.out)),
+                None => *key = Some(as_key(node, self.text, self.out)),
             },
         }
     }
@@ -228,34 +265,75 @@ impl<'s> Builder<'s, '_> {
 
     fn syntax(&mut self, error: &ScanError) {
         let start = self.offsets.byte(error.marker().index(), self.text.len());
-        let span = Span::new(self.file, start, start);
+        // Where the text ends too early, its last character can be shown, and what is behind it not.
+        let span = match self.text.trim_end().len() {
+            end if start >= end => Span::new(self.file, end, end),
+            _ => Span::new(self.file, start, start),
+        };
         let next = self.text.get(start..).and_then(|rest| rest.chars().next());
         let info = error.info();
-        let help = if info.contains("unknown anchor")
-            || (info.contains("anchor or alias") && next == Some('*'))
-        {
-            "text that begins with `*` must stand in quotes, as in \"*.example.com\""
-        } else if next == Some('{') && info.contains("flow sequence") {
-            "inside `[ ]`, text that holds `{` must stand in quotes, as in [\"/docs/{id}\"]"
-        } else if info.contains("unprintable") {
-            "take the control character out that stands here; a text may hold one as an escape, as in \"\\u0000\""
-        } else if info.contains("tab") {
-            "indent with spaces; YAML does not accept tabs"
-        } else if info.contains("mapping values are not allowed") {
-            "check the indentation, and quote text that holds `: `"
-        } else if info.contains("escape code") {
-            "use single quotes, where a backslash is a backslash"
-        } else {
-            "mend this place; the rest of the file was not read"
-        };
+        let help = remedy(info, next);
         let message = format!("this is not YAML: {info}");
-        self.out.push(Diagnostic::new(Id::YamlSyntax, span, message).help(help));
+        let diagnostic = Diagnostic::new(Id::YamlSyntax, span, message).help(help);
+        let open = info.contains("flow").then(|| self.open_bracket()).flatten();
+        self.out.push(match open {
+            Some(open) if open != span => diagnostic.also(open, "it begins here"),
+            _ => diagnostic,
+        });
         self.out.lose();
+    }
+
+    /// Where the innermost `[` or `{` is that has no end yet.
+    fn open_bracket(&self) -> Option<Span> {
+        let (Frame::List { start, .. } | Frame::Map { start, .. }) = self.stack.last()?;
+        let bracket = self.text.get(*start..)?.starts_with(['[', '{']);
+        bracket.then(|| Span::new(self.file, *start, start + 1))
     }
 }
 
+/// What mends a text that is not YAML, by what the parser says of it and the character that stands there.
+fn remedy(info: &str, next: Option<char>) -> &'static str {
+    if info.contains("unknown anchor") || (info.contains("anchor or alias") && next == Some('*')) {
+        "text that begins with `*` must stand in quotes, as in \"*.example.com\""
+    } else if next == Some('{') && info.contains("flow sequence") {
+        "inside `[ ]`, text that holds `{` must stand in quotes, as in [\"/docs/{id}\"]"
+    } else if info.contains("unprintable") {
+        "take the control character out that stands here; a text may hold one as an escape, as in \"\\u0000\""
+    } else if info.contains("tab") {
+        "indent with spaces; YAML does not accept tabs"
+    } else if info.contains("mapping values are not allowed") {
+        "check the indentation, and quote text that holds `: `"
+    } else if info.contains("escape code") {
+        "use single quotes, where a backslash is a backslash"
+    } else if info.contains("flow sequence") {
+        "the items of a list in `[ ]` stand apart by `,`, and a `]` ends it"
+    } else if info.contains("flow mapping") {
+        "the keys of a mapping in `{ }` stand apart by `,`, and a `}` ends it"
+    } else if info.contains("quoted scalar") {
+        "end the text with the quote that it begins with"
+    } else if info.contains("unexpected character") {
+        "text that begins with `%`, `@` or a backtick must stand in quotes"
+    } else if info.contains("did not find expected") {
+        "check the indentation: the keys of one mapping, and the `-` of one list, begin in the same column"
+    } else {
+        "mend this place; the rest of the file was not read"
+    }
+}
+
+/// Where a document begins anew among what was read as one: with the key that it began with, and that no mapping of ours has inside.
+fn begins_again(entries: &[Entry<'_>]) -> Option<usize> {
+    let first = entries.first().filter(|first| matches!(&*first.key, "apiVersion" | "kind"))?;
+    // Both keys stand in each part, or it is one document in which a key stands twice.
+    let again = 1 + entries.iter().skip(1).position(|entry| entry.key == first.key)?;
+    let (one, other) = entries.split_at_checked(again)?;
+    let whole = |part: &[Entry<'_>]| {
+        ["apiVersion", "kind"].iter().all(|key| part.iter().any(|entry| &*entry.key == *key))
+    };
+    (whole(one) && whole(other)).then_some(again)
+}
+
 /// Reads a node as a key, and reports it if it is not one.
-fn as_key<'s>(node: Node<'s>, out: &mut Diagnostics) -> OpenKey<'s> {
+fn as_key<'s>(node: Node<'s>, text: &str, out: &mut Diagnostics) -> OpenKey<'s> {
     let at = node.span;
     let text = match node.value {
         Value::Scalar(scalar) if !scalar.quoted && scalar.text == "<<" => {
@@ -277,10 +355,12 @@ fn as_key<'s>(node: Node<'s>, out: &mut Diagnostics) -> OpenKey<'s> {
         Value::Invalid => None,
         Value::List(_) | Value::Map(_) => {
             let message = format!("a key must be text, not {}", node.describe());
-            out.push(
-                Diagnostic::new(Id::NonStringKey, at, message)
-                    .help("quote it if `[` or `{` is part of the text"),
-            );
+            let before = text.get(..at.start as usize).unwrap_or_default();
+            let help = match before.ends_with('{') && node.describe() == "a mapping" {
+                true => "what stands in `{{ }}` is a template's: fill it in before the policy is read",
+                false => "quote it if `[` or `{` is part of the text",
+            };
+            out.push(Diagnostic::new(Id::NonStringKey, at, message).help(help));
             None
         }
     };

@@ -1,6 +1,7 @@
 //! Lints on the policies of this repository, and what is waived.
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -121,4 +122,63 @@ fn an_install_mode_is_asked_for_only_by_what_waits_for_a_body() {
     }
     assert_eq!(errors(&text.replace("apis: [chat]", "apis: [models]")), 3, "lists of models have no body");
     assert_eq!(errors(&text.replace("[GET, POST]", "[GET]")), 3, "reading has no body");
+}
+
+/// The text with a waiver in the `metadata` of the document at a place; `None` if it has one already.
+fn with_waiver(text: &str, at: usize, lint: &str) -> Option<String> {
+    let start = text[..at].rfind("\n---\n").map_or(0, |found| found + 5);
+    if text[start..].split("\n---\n").next()?.contains("waivers:") {
+        return None;
+    }
+    let metadata = start + text[start..].find("metadata:").unwrap();
+    let end = metadata + text[metadata..].find('\n').unwrap();
+    let waiver = format!("waivers: [{{lint: {lint}, reason: a test says so}}]");
+    let (at, insert) = match text[metadata..end].ends_with('}') {
+        true => (end - 1, format!(", {waiver}")),
+        false => (end, format!("\n  {waiver}")),
+    };
+    Some(format!("{}{insert}{}", &text[..at], &text[at..]))
+}
+
+#[test]
+fn every_lint_can_be_waived_where_it_is_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("policy.yaml");
+    let mut waived = BTreeSet::new();
+    for entry in fs::read_dir(repository().join("policy-compiler/tests/diagnostics")).unwrap() {
+        let input = entry.unwrap().path();
+        let Some(text) = fs::read_to_string(&input).ok() else {
+            continue;
+        };
+        if input.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        fs::write(&path, &text).unwrap();
+        let (_, report) = compile(std::slice::from_ref(&path));
+        let found = report.diagnostics.sorted();
+        let warned: Vec<_> = found.iter().filter(|found| found.id.severity() == Severity::Warning).collect();
+        if report.has_errors() {
+            continue;
+        }
+        for warning in warned {
+            let id = warning.id;
+            let Some(answered) = with_waiver(&text, warning.span.start as usize, id.name()) else { continue };
+            fs::write(&path, answered).unwrap();
+            let (policy, after) = compile(std::slice::from_ref(&path));
+            let said = after.text(Colour::Never);
+            assert!(policy.is_some(), "{}: {}: {said}", input.display(), id.name());
+            let same = |other: &str| other == warning.message;
+            let answered = after
+                .diagnostics
+                .waived()
+                .iter()
+                .find(|w| w.diagnostic.id == id && same(&w.diagnostic.message));
+            let reason = answered.map(|answered| answered.reason.as_str());
+            assert_eq!(reason, Some("a test says so"), "{}: {}: {said}", input.display(), id.name());
+            waived.insert(id);
+        }
+    }
+    let of_warnings = Id::ALL.iter().copied().filter(|id| id.severity() == Severity::Warning);
+    let left: Vec<_> = of_warnings.filter(|id| !waived.contains(id) && *id != Id::UnusedWaiver).collect();
+    assert!(left.is_empty(), "no waiver of these was tried: {left:?}");
 }

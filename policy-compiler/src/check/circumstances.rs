@@ -99,14 +99,8 @@ fn window(fields: Fields<'_, '_>, out: &mut Diagnostics) -> Option<Window> {
     let days =
         fields.texts("days").filter_map(|day| Window::DAYS.iter().position(|known| *known == day.text));
     let days = days.fold(0, |days, day| days | (1_u8 << day));
-    let (from, until) = match fields.text("between") {
-        Some(text) => between(text, out)?,
-        None => (0, MINUTES_A_DAY),
-    };
-    let offset = match fields.text("offset") {
-        Some(text) => offset(text, out)?,
-        None => 0,
-    };
+    let hours = fields.text("between").map_or(Some((0, MINUTES_A_DAY)), |text| between(text, out));
+    let offset = fields.text("offset").map_or(Some(0), |text| offset(text, out));
     let (not_before, not_after) = (moment(fields, "notBefore", out), moment(fields, "notAfter", out));
     if let (Some(begin), Some(end), Some(entry)) = (not_before, not_after, fields.entry("notAfter"))
         && end <= begin
@@ -118,7 +112,8 @@ fn window(fields: Fields<'_, '_>, out: &mut Diagnostics) -> Option<Window> {
         );
     }
     let days = if days == 0 { Window::EVERY_DAY } else { days };
-    Some(Window { days, from, until, offset, not_before, not_after })
+    let (from, until) = hours?;
+    Some(Window { days, from, until, offset: offset?, not_before, not_after })
 }
 
 /// `08:00-18:00` in minutes of the day.

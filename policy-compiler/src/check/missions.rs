@@ -127,7 +127,7 @@ impl Context<'_, '_> {
 
 fn check_name(name: Text<'_>, previous: Option<Text<'_>>, out: &mut Diagnostics) {
     if !is_name(name.text) {
-        out.push(bad_name(name));
+        out.push(bad_name(name, is_name));
     }
     if let Some(previous) = previous.filter(|previous| previous.text == name.text) {
         let message = format!("two rules of this Mission are named `{}`", name.text);
@@ -146,9 +146,9 @@ fn limit(effect: Effect, fields: Fields<'_, '_>, out: &mut Diagnostics) -> Optio
         return None;
     }
     let limit = fields.object("limit");
+    let seconds = limit.text("per").and_then(|text| circumstances::duration(text, out));
     let requests = limit.number("requests").and_then(|n| u32::try_from(n).ok())?;
-    let seconds = circumstances::duration(limit.text("per")?, out)?;
-    Some(Limit { requests, seconds })
+    Some(Limit { requests, seconds: seconds? })
 }
 
 /// Whether any circumstance is asked for at all.

@@ -1,5 +1,7 @@
 //! Services: hosts, ports, routes.
 
+use std::net::IpAddr;
+
 use sallyport_engine::http::{HostPattern, PathTemplate};
 use sallyport_engine::policy::{Protocol, Route, Service};
 
@@ -66,17 +68,27 @@ pub(super) fn host(text: Text<'_>, out: &mut Diagnostics) -> Option<HostPattern>
     HostPattern::parse(text.text)
         .map_err(|why| {
             let message = format!("`{}` is not a host: {why}", text.text);
-            let help = match text.text.rsplit_once(':') {
-                Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => {
-                    format!("write `{name}` here, and {port} under `ports`")
-                }
-                _ => {
-                    "write a name as `tool-api.tools`, or `*.example.com` for every name below it".to_owned()
-                }
-            };
-            out.push(Diagnostic::new(Id::Malformed, text.at, message).help(help));
+            out.push(Diagnostic::new(Id::Malformed, text.at, message).help(host_meant(text.text)));
         })
         .ok()
+}
+
+/// How to write what is no host: without what belongs elsewhere.
+fn host_meant(text: &str) -> String {
+    let general =
+        || "write a name as `tool-api.tools`, or `*.example.com` for every name below it".to_owned();
+    let of_url = text.split_once("://").map(|(_, rest)| rest.split('/').next().unwrap_or_default());
+    let host = of_url.unwrap_or(text);
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => {
+            format!("write `{name}` here, and {port} under `ports`")
+        }
+        _ if of_url.is_some() && HostPattern::parse(host).is_ok() => format!("write `{host}`"),
+        _ if text.split_once('/').is_some_and(|(address, _)| address.parse::<IpAddr>().is_ok()) => {
+            "a request names a host, not a network: list the hosts one by one".to_owned()
+        }
+        _ => general(),
+    }
 }
 
 fn ports(service: &Document<'_, '_>) -> Vec<u16> {
@@ -160,7 +172,10 @@ pub(super) fn template(path: Text<'_>, out: &mut Diagnostics) -> Option<PathTemp
     PathTemplate::parse(path.text)
         .map_err(|why| {
             let message = format!("`{}` is not a path template: {why}", path.text);
-            let help = "write it as `/docs`, `/docs/{id}` or `/docs/**`";
+            let help = match path.text.contains(['?', '#']) {
+                true => "leave out what follows the path: rules do not go by the query",
+                false => "write it as `/docs`, `/docs/{id}` or `/docs/**`",
+            };
             out.push(Diagnostic::new(Id::Malformed, path.at, message).help(help));
         })
         .ok()

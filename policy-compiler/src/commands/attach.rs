@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::pull::{Reach, ended};
 use super::sign::secret_keys;
-use super::{fail, print};
+use super::{Format, fail, print};
 use crate::files::read_at_most;
 use crate::registry::{self, Client, Failure, Progress, Reference};
 
@@ -53,7 +53,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Ok((subject, digest)) => {
             print(&format!("url: {}\nsubject: {}\n", args.reference.at(&digest), subject.as_str()))
         }
-        Err(failure) => ended(&failure),
+        Err(failure) => ended(&failure, Format::Text),
     }
 }
 

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{Format, print, show};
+use super::{Format, print};
 use crate::Audience;
 use crate::diff::{Change, Direction, Subject, compare};
 use crate::exit;
@@ -36,13 +36,11 @@ struct Document<'c> {
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    let load = |path| {
-        let (policy, report) = crate::load_policy_for(path, args.audience.as_ref());
-        show(&report);
-        policy
-    };
-    let (before, after) = (load(&args.before), load(&args.after));
-    let (Some(before), Some(after)) = (before, after) else { return exit::BAD_INPUT.into() };
+    let load = |path| crate::load_policy_for(path, args.audience.as_ref());
+    let ((before, of_before), (after, of_after)) = (load(&args.before), load(&args.after));
+    let reports = [&of_before, &of_after];
+    let (Some(before), Some(after)) = (before, after) else { return args.format.refuse(&reports) };
+    args.format.show(&reports);
     let changes = compare(&before, &after);
     let code = print(&match args.format {
         Format::Text => text(&changes, Colour::for_stream(&io::stdout())),

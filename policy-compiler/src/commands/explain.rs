@@ -6,11 +6,11 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::{Format, fail, print, show, table};
+use super::{Format, print, table};
+use crate::cases;
 use crate::explain::{Considered, Explanation, explain};
 use crate::native::Native;
 use crate::report::{Colour, paint, printable};
-use crate::{cases, exit};
 
 /// How many rules that do not cover a request are shown of each.
 const MOST_RULES: usize = 20;
@@ -31,16 +31,16 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> ExitCode {
     let (bundle, policy) = crate::load_bundle(&args.policy);
     let (cases, report) = cases::load(&args.cases);
-    show(&policy);
-    show(&report);
+    let reports = [&policy, &report];
     let Some(bundle) = bundle.filter(|_| !policy.has_errors() && !report.has_errors()) else {
-        return exit::BAD_INPUT.into();
+        return args.format.refuse(&reports);
     };
+    args.format.show(&reports);
     let explained = Native::new(&bundle).and_then(|mut engine| {
         cases.iter().map(|case| explain(&mut engine, case)).collect::<Result<Vec<_>, _>>()
     });
     match (explained, args.format) {
-        (Err(error), _) => fail(&format!("the engine could not be asked: {error}")),
+        (Err(error), format) => format.fail(&format!("the engine could not be asked: {error}")),
         (Ok(all), Format::Json) => print(&(serde_json::to_string_pretty(&all).unwrap_or_default() + "\n")),
         (Ok(all), Format::Text) => {
             let colour = Colour::for_stream(&io::stdout());

@@ -13,8 +13,7 @@ use sallyport_engine::{Policy, bundle};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::{Format, fail, print, show, table};
-use crate::exit;
+use super::{Format, print, table};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -28,11 +27,11 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> ExitCode {
     let (policy, report) = crate::load_policy(&args.path);
-    show(&report);
-    let Some(policy) = policy else { return exit::BAD_INPUT.into() };
+    let Some(policy) = policy else { return args.format.refuse(&[&report]) };
+    args.format.show(&[&report]);
     let view = match View::new(&policy, crate::bundle_file(&args.path).ok()) {
         Ok(view) => view,
-        Err(why) => return fail(&why),
+        Err(why) => return args.format.fail(&why),
     };
     match args.format {
         Format::Text => print(&view.text()),

@@ -32,13 +32,19 @@ pub(super) fn run(args: &Args) -> ExitCode {
     }
 }
 
-/// The program's page and one for each command, by their file names.
+/// The program's page and one for each command and its commands, by their file names.
 fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
     let mut program = definition().disable_help_subcommand(true);
     // Gives every command the name that it is called by.
     program.build();
-    let commands: Vec<_> = program.get_subcommands().cloned().collect();
+    let commands = commands(&program);
     std::iter::once(program).chain(commands).map(|command| page(&command)).collect()
+}
+
+/// The commands of a command, and theirs.
+fn commands(of: &clap::Command) -> Vec<clap::Command> {
+    let own = of.get_subcommands().filter(|command| command.get_name() != "help");
+    own.flat_map(|command| std::iter::once(command.clone()).chain(commands(command))).collect()
 }
 
 fn page(command: &clap::Command) -> io::Result<(String, Vec<u8>)> {

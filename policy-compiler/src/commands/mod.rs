@@ -8,6 +8,7 @@ mod completions;
 mod dev;
 mod diff;
 mod explain;
+mod format;
 mod hash_values;
 mod init;
 mod inspect;
@@ -36,7 +37,7 @@ use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -44,6 +45,7 @@ use crate::decide::{self, DecideArgs};
 use crate::exit;
 use crate::native::Native;
 use crate::report::{Colour, Report};
+use format::Format;
 
 /// Turns Sallyport policy into bundles, and tests, explains and tries it out
 #[derive(Debug, Parser)]
@@ -111,16 +113,6 @@ enum Command {
     Man(man::Args),
     /// Print a JSON Schema of policy or case files, for editors, or of records
     Schema(schema::Args),
-}
-
-/// How results are printed.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
-enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// For programs
-    Json,
 }
 
 /// Runs the command that `args` name; the first of them is the program.

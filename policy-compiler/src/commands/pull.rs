@@ -9,8 +9,7 @@ use serde::Serialize;
 
 use super::sign::told;
 use super::verify::{key_set, now};
-use super::{Format, fail, print};
-use crate::exit;
+use super::{Format, print};
 use crate::files::write_atomically;
 use crate::registry::{
     self, Access, Client, Digest, Failure, Kind, Progress, Pulled, Reference, Signer, file_name,
@@ -83,12 +82,12 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let keys = (!args.key.is_empty()).then(|| key_set(&args.key, &args.retired_key)).transpose();
     let trust = match keys {
         Ok(keys) => Trust { keys, audience: None },
-        Err(why) => return fail(&why),
+        Err(why) => return args.format.fail(&why),
     };
     let signer = |path: &PathBuf| Signer::read(path).map_err(|why| told(path, &why));
     let signers = match args.verify_with.iter().map(signer).collect::<Result<Vec<_>, _>>() {
         Ok(signers) => signers,
-        Err(why) => return fail(&why),
+        Err(why) => return args.format.fail(&why),
     };
     let pulled = registry::block_on(async {
         let client = Client::new(&args.reference, &args.reach.access(), false, Progress::for_stderr())?;
@@ -102,9 +101,9 @@ pub(super) fn run(args: &Args) -> ExitCode {
     match pulled {
         Ok(pulled) => match write(&args.output, &pulled) {
             Ok(files) => tell(args, &pulled, files),
-            Err(why) => fail(&why),
+            Err(why) => args.format.fail(&why),
         },
-        Err(failure) => ended(&failure),
+        Err(failure) => ended(&failure, args.format),
     }
 }
 
@@ -174,12 +173,9 @@ fn tell(args: &Args, pulled: &Pulled, files: Vec<Entry>) -> ExitCode {
 }
 
 /// Says why nothing came of it.
-pub(super) fn ended(failure: &Failure) -> ExitCode {
+pub(super) fn ended(failure: &Failure, format: Format) -> ExitCode {
     match failure {
-        Failure::Refused(why) => {
-            eprintln!("refused: {why}");
-            exit::FINDINGS.into()
-        }
-        Failure::Passing(why, _) | Failure::Final(why) => fail(why),
+        Failure::Refused(why) => format.finding(why),
+        Failure::Passing(why, _) | Failure::Final(why) => format.fail(why),
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::pull::{Reach, ended};
 use super::sign::secret_keys;
-use super::{Format, fail, print};
+use super::{Format, print};
 use crate::files::read_at_most;
 use crate::registry::{self, Annotations, Client, Failure, Kind, Layout, Progress, Reference, Version};
 
@@ -47,16 +47,16 @@ struct Pushed<'a> {
 
 pub(super) fn run(args: Args) -> ExitCode {
     if matches!(args.reference.version, Version::Digest(_)) {
-        return fail("a digest says what was pushed; name a tag to push to");
+        return args.format.fail("a digest says what was pushed; name a tag to push to");
     }
     // Keys first: a mistake there costs no upload.
     let keys = match secret_keys(&args.sign_with) {
         Ok(keys) => keys,
-        Err(why) => return fail(&why),
+        Err(why) => return args.format.fail(&why),
     };
     let (mut kinds, mut files) = (Vec::new(), Vec::new());
     for path in &args.files {
-        let told = |why: &dyn std::fmt::Display| fail(&format!("`{}`: {why}", path.display()));
+        let told = |why: &dyn std::fmt::Display| args.format.fail(&format!("`{}`: {why}", path.display()));
         let most = Kind::Module.most().max(Kind::Bundles.most());
         match read_at_most(path, most) {
             Ok(Some(bytes)) => match Kind::of(&bytes) {
@@ -72,7 +72,7 @@ pub(super) fn run(args: Args) -> ExitCode {
     }
     let first = kinds.first().copied().unwrap_or(Kind::Module);
     if kinds.iter().any(|kind| *kind != first) {
-        return fail("a module and bundles do not go together: push each to a tag of its own");
+        return args.format.fail("a module and bundles do not go together: push each to a tag of its own");
     }
     let annotations: Annotations = args.annotation.into_iter().collect();
     let pushed = registry::block_on(async {
@@ -86,8 +86,8 @@ pub(super) fn run(args: Args) -> ExitCode {
     let digest = match pushed {
         Ok(digest) => digest,
         // A registry that keeps something else than it was sent is no finding about what was sent.
-        Err(Failure::Refused(why)) => return fail(&why),
-        Err(failure) => return ended(&failure),
+        Err(Failure::Refused(why)) => return args.format.fail(&why),
+        Err(failure) => return ended(&failure, args.format),
     };
     let (url, pinned) = (args.reference.to_string(), args.reference.at(&digest).to_string());
     match args.format {

@@ -26,8 +26,10 @@ const CLI_INTRODUCTION: &str = "\
 | 1 | `check` found errors, a case did not pass, `test` found coverage below `--min-coverage`, `diff` found a difference, `scan` found anything, or `verify-install` found something wrong |
 | 2 | bad arguments, policy or case files, or something could not be read, written or started |
 
-Results go to standard output, diagnostics and progress to standard error; with `--format json` diagnostics are the result. Colours
-are used on a terminal, unless `NO_COLOR` is set. `decide` prints, for each case, one JSON object with the keys `name`, `verdict`,
+Results go to standard output, diagnostics and progress to standard error. With `--format json`, what keeps a command from its result goes to
+standard output instead, in one line and in the form that `check` prints: `errors`, `warnings`, `diagnostics` (each with `id`, `severity`,
+`file`, `line`, `column`, `message`, `help`, `excerpt`, `marker` and `related`, null where there is none) and `waived`; warnings
+beside a result go to standard error in the same form. Bad arguments are told in words. Colours are used on a terminal, unless `NO_COLOR` is set. `decide` prints, for each case, one JSON object with the keys `name`, `verdict`,
 `reason`, `status`, `agent`, `mission`, `rule`, `operation`, `findings`, `forwarded`, `headers`, `returned` and `pass`, in this order;
 `forwarded`, `headers` and `returned` only where something goes on, `pass` only where something is expected. `forwarded` and
 `returned` are bodies in base64, `headers` the request headers as the upstream receives them. What differs from what is expected is
@@ -127,17 +129,23 @@ pub(super) fn run(args: &Args) -> ExitCode {
 /// The page of the command line: what `--help` says of every command.
 pub fn cli() -> String {
     let mut out = String::from(CLI_INTRODUCTION);
-    for command in super::definition().get_subcommands() {
-        let name = command.get_name();
+    commands(&mut out, &super::definition(), "");
+    out
+}
+
+/// A part for each command of a command, and for theirs.
+fn commands(out: &mut String, of: &clap::Command, path: &str) {
+    for command in of.get_subcommands() {
+        let name = format!("{path}{}", command.get_name());
         // A fixed width: the page shall not depend on the terminal of whoever prints it.
-        let mut command = command.clone().term_width(100).bin_name(format!("policy-compiler {name}"));
+        let mut shown = command.clone().term_width(100).bin_name(format!("policy-compiler {name}"));
         let _ = writeln!(out, "\n## {name}\n\n```text");
-        for line in command.render_long_help().to_string().lines() {
+        for line in shown.render_long_help().to_string().lines() {
             let _ = writeln!(out, "{}", line.trim_end());
         }
         out.push_str("```\n");
+        commands(out, command, &format!("{name} "));
     }
-    out
 }
 
 /// The page of the policy language.

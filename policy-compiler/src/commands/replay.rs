@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::{Format, fail, print, show};
+use super::{Format, print};
 use crate::Audience;
 use crate::audit::{Filter, Record, Store, StoreError};
 use crate::exit;
@@ -52,8 +52,8 @@ struct Exported<'a> {
 
 pub(super) fn run(args: &Args) -> ExitCode {
     let (policy, report) = crate::load_policy_for(&args.policy, args.audience.as_ref());
-    show(&report);
-    let Some(policy) = policy else { return exit::BAD_INPUT.into() };
+    let Some(policy) = policy else { return args.format.refuse(&[&report]) };
+    args.format.show(&[&report]);
     match replay(args, Native::of(policy)) {
         Ok(summary) => {
             let code = print(&match args.format {
@@ -62,7 +62,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
             });
             if code == exit::OK.into() && summary.changed > 0 { exit::FINDINGS.into() } else { code }
         }
-        Err(why) => fail(&why),
+        Err(why) => args.format.fail(&why),
     }
 }
 

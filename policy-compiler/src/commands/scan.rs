@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use sallyport_engine::scan::Place;
 use serde::Serialize;
 
-use super::{Format, fail, print, show, table};
+use super::{Format, fail, print, table};
 use crate::exit;
 use crate::report::printable;
 use crate::scanning::{Finding, Scanned, Scanner};
@@ -63,11 +63,11 @@ struct Line<'a> {
 
 pub(super) fn run(args: &Args) -> ExitCode {
     let (detection, report) = crate::detection(args.policy.as_deref());
-    show(&report);
-    let Some(detection) = detection else { return exit::BAD_INPUT.into() };
+    let Some(detection) = detection else { return args.format.refuse(&[&report]) };
+    args.format.show(&[&report]);
     let profile = match detection.profile(args.profile.as_deref()) {
         Ok(profile) => profile,
-        Err(why) => return fail(&why),
+        Err(why) => return args.format.fail(&why),
     };
     let mut scanner = Scanner { profile, tables: detection.tables, place: args.place.into() };
     if args.all {
@@ -78,7 +78,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     for path in if args.paths.is_empty() { &input[..] } else { &args.paths } {
         let scanned = match args.scan(&scanner, path) {
             Ok(scanned) => scanned,
-            Err(why) => return fail(&format!("`{}` can not be read: {why}", path.display())),
+            Err(why) => return args.format.fail(&format!("`{}` can not be read: {why}", path.display())),
         };
         found |= !scanned.findings.is_empty();
         let written = if args.redact { write(&scanned.text) } else { print(&args.lines(path, &scanned)) };

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde::Deserialize;
 
-use super::{Format, fail, print, table};
+use super::{Format, print, table};
 use crate::report::printable;
 use crate::serve::{ClientFiles, get};
 
@@ -52,7 +52,7 @@ struct Node {
 
 pub(super) fn run(args: &Args) -> ExitCode {
     let files = ClientFiles { ca: args.tls_ca.clone(), own: args.tls_cert.clone().zip(args.tls_key.clone()) };
-    let told = |why: String| fail(&format!("`{}`: {why}", args.url));
+    let told = |why: String| args.format.fail(&format!("`{}`: {why}", args.url));
     let answer = match get(&args.url, "/v1/fleet", &files) {
         Ok(answer) => answer,
         Err(why) => return told(why),

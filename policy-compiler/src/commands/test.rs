@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::{Format, fail, print, show};
+use super::{Format, print};
 use crate::files::write_atomically;
 use crate::project::{self, Project};
 use crate::report::Colour;
@@ -41,26 +41,26 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> ExitCode {
     let projects = match args.projects() {
         Ok(projects) => projects,
-        Err(why) => return fail(&why),
+        Err(why) => return args.format.fail(&why),
     };
     let mut suites = Vec::new();
-    let mut bad = false;
+    let mut bad = Vec::new();
     for project in &projects {
         match Suite::run(project) {
             Ok(suite) => suites.push(suite),
-            Err(why) => {
-                bad = true;
-                tell(&why);
+            Err(NotRun::Bad { policy, cases }) => bad.extend([*policy, *cases]),
+            Err(NotRun::Engine(error)) => {
+                return args.format.fail(&format!("the gate can not be started: {error}"));
             }
         }
     }
-    if bad {
-        return exit::BAD_INPUT.into();
+    if !bad.is_empty() {
+        return args.format.refuse(&bad.iter().collect::<Vec<_>>());
     }
     if let Some(path) = &args.junit
         && let Err(error) = junit::document(&suites).and_then(|document| write_atomically(path, &document))
     {
-        return fail(&format!("`{}` can not be written: {error}", path.display()));
+        return args.format.fail(&format!("`{}` can not be written: {error}", path.display()));
     }
     let code = print(&match args.format {
         Format::Text => {
@@ -79,15 +79,5 @@ impl Args {
             None => project::find(&self.paths),
             Some(policy) => Ok(vec![Project { policy: policy.clone(), cases: self.cases.clone() }]),
         }
-    }
-}
-
-fn tell(why: &NotRun) {
-    match why {
-        NotRun::Bad { policy, cases } => {
-            show(policy);
-            show(cases);
-        }
-        NotRun::Engine(error) => eprintln!("error: the gate can not be started: {error}"),
     }
 }

@@ -7,7 +7,7 @@ use axum::http::Uri;
 use sallyport_engine::identity::uri_sans;
 use serde::Serialize;
 
-use super::{Format, fail, print, show};
+use super::{Format, print};
 use crate::cases::{self, Case};
 use crate::exit;
 use crate::files::read_at_most;
@@ -71,7 +71,9 @@ struct Probed<'a> {
 
 pub(super) fn run(args: &Args) -> ExitCode {
     if (args.gate.scheme_str() == Some("https")) != args.cert.is_some() {
-        return fail("an `https` address needs `--cert`, `--key` and `--ca`, and an `http` one takes none");
+        return args
+            .format
+            .fail("an `https` address needs `--cert`, `--key` and `--ca`, and an `http` one takes none");
     }
     let (cases, left_out) = match chosen(args) {
         Ok(chosen) => chosen,
@@ -79,19 +81,21 @@ pub(super) fn run(args: &Args) -> ExitCode {
     };
     match probe(&installation(args), &cases) {
         Ok(findings) => tell(args.format, &findings, left_out),
-        Err(why) => fail(&why),
+        Err(why) => args.format.fail(&why),
     }
 }
 
 /// The cases that can be tried from here, and how many can not.
 fn chosen(args: &Args) -> Result<(Vec<Case>, usize), ExitCode> {
     let (all, report) = cases::load(&args.cases);
-    show(&report);
     if report.has_errors() {
-        return Err(exit::BAD_INPUT.into());
+        return Err(args.format.refuse(&[&report]));
     }
+    args.format.show(&[&report]);
     let ours = match &args.cert {
-        Some(path) => Some(identities(path).map_err(|why| fail(&format!("`{}`: {why}", path.display())))?),
+        Some(path) => {
+            Some(identities(path).map_err(|why| args.format.fail(&format!("`{}`: {why}", path.display())))?)
+        }
         None => args.identity.clone().map(|identity| vec![identity]),
     };
     let count = all.len();
@@ -104,7 +108,7 @@ fn chosen(args: &Args) -> Result<(Vec<Case>, usize), ExitCode> {
     };
     if !expects(true) || !expects(false) {
         let why = "nothing would be proved: of the cases that can be tried as this caller, one must pass and one must be refused";
-        return Err(fail(why));
+        return Err(args.format.fail(why));
     }
     let left_out = count - cases.len();
     Ok((cases, left_out))

@@ -141,7 +141,7 @@ static WINDOW: Object = Object {
         },
         Field {
             name: "between",
-            ty: Ty::Text("two times of day"),
+            ty: Ty::Form("two times of day", "08:00-18:00"),
             need: Need::Default("all day"),
             doc: "As `08:00-18:00`; the end is not part of it. An end at or before the beginning is one on the next day.",
         },
@@ -179,7 +179,7 @@ static LIMIT: Object = Object {
         },
         Field {
             name: "per",
-            ty: Ty::Text("a length of time"),
+            ty: Ty::Form("a length of time", "30s"),
             need: Need::Required,
             doc: "In how long: a number with `s`, `m`, `h` or `d`, as `1m`. The window begins with the first request in it.",
         },

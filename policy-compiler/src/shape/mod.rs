@@ -67,6 +67,8 @@ pub enum Together {
 pub enum Ty {
     /// Text; the words say which ("a SPIFFE ID").
     Text(&'static str),
+    /// Text of a form that a number never has: what it is, and an example.
+    Form(&'static str, &'static str),
     /// Text, or `null` with a meaning of its own.
     TextOrNull(&'static str),
     /// A whole number within bounds.
@@ -224,10 +226,26 @@ impl<'n> Text<'n> {
 // === impl Ty ===
 
 impl Ty {
+    /// Whether it is a mapping that has this key, or a list of such.
+    fn has_key(&self, key: &str) -> bool {
+        match self {
+            Self::Object(object) | Self::ChoiceOr(_, object) => {
+                object.fields.iter().any(|field| field.name == key)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a value is `null`, and that says nothing here.
+    fn refuses_null(&self, node: &Node<'_>) -> bool {
+        node.is_null()
+            && !matches!(self, Self::TextOrNull(_) | Self::Text(_) | Self::Choice(_) | Self::ChoiceOr(..))
+    }
+
     /// In words, for messages and the reference page.
     pub fn describe(&self) -> String {
         match self {
-            Self::Text(what) => (*what).to_owned(),
+            Self::Text(what) | Self::Form(what, _) => (*what).to_owned(),
             Self::TextOrNull(what) => format!("{what}, or null"),
             Self::Decimal => "a number".to_owned(),
             Self::Parts => "a text, or a list of its parts".to_owned(),

@@ -5,7 +5,7 @@ use std::fmt;
 use super::{Field, Fields, Need, Object, Text, Together, Ty, has_leading_zero, number};
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::sources::Span;
-use crate::suggest::{did_you_mean, either, listing, nearest};
+use crate::suggest::{did_you_mean, either, listing, nearest, odd_character};
 use crate::tree::{Entry, Node, Scalar, Value};
 
 /// The mapping under `base64:` that stands for bytes which are not text.
@@ -59,7 +59,9 @@ impl Walk<'_> {
         }
         match (ty, &node.value) {
             (Ty::TextOrNull(_), _) if node.is_null() => {}
-            (Ty::Text(_) | Ty::TextOrNull(_), Value::Scalar(scalar)) => self.text(node, scalar, name),
+            (Ty::Text(_) | Ty::TextOrNull(_) | Ty::Form(..), Value::Scalar(scalar)) => {
+                self.text(node, scalar, name, ty);
+            }
             (Ty::Number { min, max, .. }, Value::Scalar(_)) => self.number(node, *min, *max, name, ty),
             (Ty::Decimal, Value::Scalar(scalar)) if is_decimal(scalar) => {}
             (Ty::Parts, Value::Scalar(_)) => {}
@@ -109,10 +111,15 @@ impl Walk<'_> {
         let mut meant = Vec::new();
         for entry in entries {
             match object.fields.iter().find(|field| field.name == &*entry.key) {
+                Some(field) if field.need == Need::Required && field.ty.refuses_null(&entry.node) => {
+                    let message = format!("`{}` takes {}, not null", field.name, field.ty.describe());
+                    let help = "it must be there, and say something";
+                    self.out.push(Diagnostic::new(Id::WrongType, entry.node.span, message).help(help));
+                }
                 Some(field) => self.value(&entry.node, &field.ty, field.name, entry.at),
                 None => {
                     meant.extend(nearest(&entry.key, known()));
-                    self.unknown(entry, object, label);
+                    self.unknown(entry, entries, object, label);
                 }
             }
         }
@@ -133,9 +140,15 @@ impl Walk<'_> {
         }
     }
 
-    fn unknown(&mut self, entry: &Entry<'_>, object: &Object, label: Label<'_>) {
+    fn unknown(&mut self, entry: &Entry<'_>, beside: &[Entry<'_>], object: &Object, label: Label<'_>) {
         let known = || object.fields.iter().map(|field| field.name);
-        let help = did_you_mean(&entry.key, known()).unwrap_or_else(|| object.keys());
+        let help = outdented(entry, beside, object)
+            .or_else(|| did_you_mean(&entry.key, known()))
+            .or_else(|| belongs(&entry.key, object))
+            .unwrap_or_else(|| match odd_character(&entry.key) {
+                Some(odd) => format!("{odd}; {}", object.keys()),
+                None => object.keys(),
+            });
         let message = format!("unknown key `{}` in {label}", entry.key);
         self.out.push(Diagnostic::new(Id::UnknownKey, entry.at, message).help(help));
     }
@@ -182,17 +195,18 @@ impl Walk<'_> {
             && present.len() > most
         {
             let message = format!("`{}` and `{}` exclude each other in {label}", first.key, last.key);
-            let help = format!("keep only {}", alternatives());
+            let help = format!("keep only {}", either(present.iter().map(|entry| &*entry.key)));
             let diagnostic = Diagnostic::new(Id::ConflictingKeys, last.at, message).help(help);
             self.out.push(diagnostic.also(first.at, "the other one"));
         }
     }
 
-    fn text(&mut self, node: &Node<'_>, scalar: &Scalar<'_>, name: &str) {
+    fn text(&mut self, node: &Node<'_>, scalar: &Scalar<'_>, name: &str, ty: &Ty) {
         if let Some(what) = scalar.misread_as() {
             let message = format!("`{name}` takes text, and YAML readers take `{}` for {what}", scalar.text);
-            let help = match what {
-                "null" => "leave the key out".to_owned(),
+            let help = match (what, ty) {
+                ("null", _) => format!("leave it out, or write \"{}\" in quotes", scalar.text),
+                (_, Ty::Form(what, example)) => format!("write {what}, as `{example}`"),
                 _ => format!("write \"{}\" in quotes", scalar.text),
             };
             self.out.push(Diagnostic::new(Id::NeedsQuotes, node.span, message).help(help));
@@ -204,6 +218,11 @@ impl Walk<'_> {
             Some(number) if (min..=max).contains(&number) => {}
             Some(number) => {
                 let message = format!("`{name}` can not be {number}");
+                let help = format!("it takes {}", ty.describe());
+                self.out.push(Diagnostic::new(Id::WrongValue, node.span, message).help(help));
+            }
+            None if is_too_large(node) => {
+                let message = format!("`{name}` can not be so large");
                 let help = format!("it takes {}", ty.describe());
                 self.out.push(Diagnostic::new(Id::WrongValue, node.span, message).help(help));
             }
@@ -248,7 +267,18 @@ impl Walk<'_> {
         let help = match (ty, &node.value) {
             _ if node.is_null() => Some("leave it out".to_owned()),
             (Ty::Number { .. } | Ty::Decimal, Value::Scalar(scalar)) if !scalar.quoted => {
-                in_decimal(&scalar.text)
+                Some(in_decimal(&scalar.text, ty))
+            }
+            (Ty::List(Ty::Object(item)) | Ty::ListOrEmpty(Ty::Object(item)), Value::Map(_)) => Some(format!(
+                "put `- ` before the first key of each {}, and its other keys below that one",
+                item.name
+            )),
+            (
+                Ty::List(Ty::Header | Ty::HeaderOrNull) | Ty::ListOrEmpty(Ty::Header | Ty::HeaderOrNull),
+                Value::Map(_),
+            ) => Some("write a list of pairs, as in [[content-type, application/json]]".to_owned()),
+            (Ty::Text(_) | Ty::TextOrNull(_) | Ty::Form(..), Value::Map(_)) => {
+                Some("text that begins with `{`, or holds `: `, must stand in quotes".to_owned())
             }
             (Ty::List(_) | Ty::ListOrEmpty(_), Value::Scalar(scalar)) => {
                 Some(format!("write a list, as in [\"{}\"]", scalar.text))
@@ -262,18 +292,55 @@ impl Walk<'_> {
     }
 }
 
+/// What to do with a key that belongs to one which stands here without a value: it was not indented enough.
+fn outdented(entry: &Entry<'_>, beside: &[Entry<'_>], object: &Object) -> Option<String> {
+    let blank = |field: &&Field| {
+        beside.iter().any(|other| other.node.is_blank() && &*other.key == field.name && other.at < entry.at)
+    };
+    let field = object.fields.iter().filter(blank).find(|field| field.ty.has_key(&entry.key))?;
+    Some(format!("`{}` is a key of `{}`: indent it below that", entry.key, field.name))
+}
+
+/// Where a key belongs that stands one level too high.
+fn belongs(key: &str, object: &Object) -> Option<String> {
+    let owners: Vec<_> = object.fields.iter().filter(|field| field.ty.has_key(key)).collect();
+    let owners = either(owners.iter().map(|field| field.name));
+    (!owners.is_empty()).then(|| format!("`{key}` is a key of {owners}"))
+}
+
+/// Whether a number is written as it should be, and is larger than any that is known here.
+fn is_too_large(node: &Node<'_>) -> bool {
+    let digits =
+        |scalar: &Scalar<'_>| scalar.text.bytes().all(|b| b.is_ascii_digit()) && !scalar.text.is_empty();
+    matches!(&node.value, Value::Scalar(scalar) if !scalar.quoted && digits(scalar) && !has_leading_zero(&scalar.text))
+}
+
+/// A number of bytes with a unit: `Mi` and `MiB` are binary, `M` and `MB` decimal, as Kubernetes has it.
+fn in_bytes(written: &str) -> Option<u64> {
+    let digits = written.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = written.split_at_checked(digits)?;
+    let unit = unit.trim_start().to_ascii_lowercase();
+    let unit = unit.strip_suffix('b').unwrap_or(&unit);
+    let (base, letter) = unit.strip_suffix('i').map_or((1000_u64, unit), |letter| (1024, letter));
+    let power = ["k", "m", "g"].iter().zip(1_u32..).find(|(known, _)| **known == letter)?.1;
+    number.parse::<u64>().ok()?.checked_mul(base.checked_pow(power)?)
+}
+
 /// How a number is written so that everybody reads the same.
-fn in_decimal(written: &str) -> Option<String> {
+fn in_decimal(written: &str, ty: &Ty) -> String {
     let plain = written.trim_start_matches('0');
     if has_leading_zero(written) && plain.bytes().all(|b| b.is_ascii_digit()) {
         let plain = if plain.is_empty() { "0" } else { plain };
-        return Some(format!("write `{plain}`: some readers of YAML take `{written}` for octal"));
+        return format!("write `{plain}`: some readers of YAML take `{written}` for octal");
+    }
+    if let (Ty::Number { what: "a number of bytes", .. }, Some(bytes)) = (ty, in_bytes(written)) {
+        return format!("write `{bytes}`");
     }
     let radix = [("0x", 16), ("0o", 8), ("0b", 2)];
     let meant = radix
         .iter()
         .find_map(|(prefix, radix)| u64::from_str_radix(written.strip_prefix(prefix)?, *radix).ok());
-    meant.map(|meant| format!("write `{meant}`"))
+    meant.map_or("write it in plain decimal digits".to_owned(), |meant| format!("write `{meant}`"))
 }
 
 /// Whether a word is a plain decimal number: digits, a sign and a point.

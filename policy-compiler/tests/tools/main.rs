@@ -5,6 +5,7 @@ mod common;
 mod diff;
 mod explain;
 mod init;
+mod json;
 mod replay;
 mod shell;
 mod signing;

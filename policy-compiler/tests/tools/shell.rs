@@ -13,6 +13,14 @@ fn commands() -> Vec<String> {
     names
 }
 
+/// Commands and theirs, as pages call them: `audit-verify`.
+fn pages(of: &clap::Command, path: &str) -> Vec<String> {
+    let names = of.get_subcommands().map(|command| (format!("{path}{}", command.get_name()), command));
+    names
+        .flat_map(|(name, command)| [vec![name.clone()], pages(command, &format!("{name}-"))].concat())
+        .collect()
+}
+
 /// What a program says to a text on its standard input; `None` where there is no such program.
 fn say(program: &str, args: &[&str], text: &[u8]) -> Option<Output> {
     let mut command = Command::new(program);
@@ -43,13 +51,43 @@ fn bash_takes_its_completions() {
     }
 }
 
+/// What Bash would put in the place of the last word.
+fn completed(script: &str, words: &[&str]) -> Option<Vec<String>> {
+    let drive = "COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); COMPREPLY=()\n\
+                 _policy__compiler \"$1\" \"${COMP_WORDS[COMP_CWORD]}\" \"${COMP_WORDS[COMP_CWORD - 1]}\"\n\
+                 printf '%s\\n' \"${COMPREPLY[@]}\"";
+    let arguments: Vec<_> = ["-s", "--", "policy-compiler"].iter().chain(words).copied().collect();
+    let said = say("bash", &arguments, format!("{script}\n{drive}\n").as_bytes())?;
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    Some(String::from_utf8(said.stdout).unwrap().lines().map(str::to_owned).collect())
+}
+
+#[test]
+fn bash_completes_commands_their_options_and_what_those_take() {
+    let script = run(&["completions", "bash"]).stdout;
+    for (words, expected) in [
+        (&["exp"][..], &["explain"][..]),
+        (&["explain", "--f"], &["--format"]),
+        (&["explain", "--format", ""], &["text", "json"]),
+        (&["verify-install", "--pl"], &["--plain"]),
+        (&["audit", "ver"], &["verify"]),
+        (&["audit", "verify", "--k"], &["--key"]),
+    ] {
+        if let Some(found) = completed(&script, words) {
+            assert_eq!(found, expected, "{words:?}");
+        }
+    }
+}
+
 #[test]
 fn every_command_has_a_page() {
     let folder = tempfile::tempdir().unwrap();
     let ran = run_in(folder.path(), &["man", "--out", "share/man1"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
     let page = |name: &str| fs::read_to_string(folder.path().join("share/man1").join(name)).unwrap();
-    for command in commands() {
+    let commands = pages(&definition(), "");
+    assert!(commands.contains(&"audit-verify".to_owned()));
+    for command in &commands {
         let page = page(&format!("policy-compiler-{command}.1"));
         assert!(page.contains("Exit codes: 0 all is well"), "{page}");
         assert!(page.contains(&format!(".TH policy-compiler-{command} 1")), "{page}");
@@ -59,7 +97,7 @@ fn every_command_has_a_page() {
             assert!(checked.status.success() && told.is_empty(), "{command}: {told}");
         }
     }
-    assert_eq!(fs::read_dir(folder.path().join("share/man1")).unwrap().count(), commands().len() + 1);
+    assert_eq!(fs::read_dir(folder.path().join("share/man1")).unwrap().count(), commands.len() + 1);
     fs::write(folder.path().join("file"), "").unwrap();
     assert_eq!(run_in(folder.path(), &["man", "--out", "file"]).code, Some(2));
 }

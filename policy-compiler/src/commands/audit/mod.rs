@@ -7,7 +7,7 @@ mod verify;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use super::fail;
+use super::Format;
 use crate::audit::{Store, StoreError};
 use crate::exit;
 
@@ -47,7 +47,20 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Command::Tail(args) => query::tail(args),
         Command::Export(args) => export::run(args),
     };
-    done.unwrap_or_else(|why| fail(&why))
+    done.unwrap_or_else(|why| args.command.format().fail(&why))
+}
+
+impl Command {
+    /// How it says why it could not do its work.
+    fn format(&self) -> Format {
+        match self {
+            Self::Verify(args) => args.format(),
+            Self::Query(args) => args.format(),
+            Self::Tail(args) => args.format(),
+            // What these write is read by programs alone, and so says nothing of which form their failures have.
+            Self::Heads(_) | Self::Export(_) => Format::Text,
+        }
+    }
 }
 
 impl Named {

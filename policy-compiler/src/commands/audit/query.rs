@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use super::super::table;
+use super::super::{Format, table};
 use super::{Lines, Named, told};
 use crate::audit::{Filter, Found, Tail, print};
 use crate::exit;
@@ -51,6 +51,24 @@ enum Shape {
     Json,
     /// Comma-separated values
     Csv,
+}
+
+impl Args {
+    pub(super) fn format(&self) -> Format {
+        self.format.of_failures()
+    }
+}
+
+impl TailArgs {
+    pub(super) fn format(&self) -> Format {
+        self.format.of_failures()
+    }
+}
+
+impl Shape {
+    fn of_failures(self) -> Format {
+        if self == Self::Json { Format::Json } else { Format::Text }
+    }
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, String> {

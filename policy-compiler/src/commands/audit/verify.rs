@@ -56,6 +56,12 @@ struct ChainDocument {
     wrong: Option<String>,
 }
 
+impl Args {
+    pub(super) fn format(&self) -> Format {
+        self.format
+    }
+}
+
 pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
     let trusted = args
         .key
