@@ -1,5 +1,4 @@
 //! What callers may choose and records show: names, methods, hosts, headers. None of it is shown where a detector knows it for a credential.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use policy_compiler::cases;
 use policy_compiler::compile_files;
