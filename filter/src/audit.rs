@@ -20,6 +20,8 @@ const SHARED: &str = "sallyport.audit\n";
 const TRIES: u32 = 32;
 /// The version that no value has: what is set under it is set only where nothing is there yet.
 const NOTHING_THERE: u32 = u32::MAX;
+/// How often it is told how many records wait.
+const TELL_MILLIS: u64 = 1000;
 /// How long a call may take.
 const CALL_MILLIS: u64 = 10_000;
 
@@ -167,6 +169,8 @@ pub(crate) struct Sender {
     pace: Pace,
     call: Option<Sent>,
     missing: Option<Missing>,
+    /// When it was last told how many wait.
+    told: u64,
     /// Whether the last call failed.
     failing: bool,
     telemetry: Rc<Telemetry>,
@@ -174,7 +178,16 @@ pub(crate) struct Sender {
 
 impl Sender {
     pub(crate) fn new(companion: Rc<Companion>, queue: Rc<Queue>, telemetry: Rc<Telemetry>) -> Self {
-        Self { companion, queue, pace: Pace::default(), call: None, missing: None, failing: false, telemetry }
+        Self {
+            companion,
+            queue,
+            pace: Pace::default(),
+            call: None,
+            missing: None,
+            told: 0,
+            failing: false,
+            telemetry,
+        }
     }
 
     /// Some time has passed.
@@ -185,15 +198,28 @@ impl Sender {
             self.queue.change(&mut |ledger| ledger.keep(me, kept, now));
         }
         // Its holder keeps the lease while it waits, too: else the others would not wait with it.
-        if companion::holds_lease(&self.queue.key("lease"), me, now) && self.pace.is_due(now) {
+        if !companion::holds_lease(&self.queue.key("lease"), me, now) {
+            return;
+        }
+        if self.pace.is_due(now) {
             self.send(now);
+        } else if self.told.abs_diff(now) >= TELL_MILLIS {
+            self.tell(now);
         }
     }
 
-    fn send(&mut self, now: u64) {
-        let Some(ledger) = self.queue.ledger() else { return };
+    /// Tells how many wait, also between calls: after failures there are long pauses.
+    fn tell(&mut self, now: u64) -> Option<Ledger> {
+        let ledger = self.queue.ledger()?;
         let queued = ledger.queued();
+        self.told = now;
         self.telemetry.queued(queued.end.saturating_sub(queued.start), ledger.dropped());
+        Some(ledger)
+    }
+
+    fn send(&mut self, now: u64) {
+        let Some(ledger) = self.tell(now) else { return };
+        let queued = ledger.queued();
         let mut batch = Batch::new(queued.start);
         while let Some(number) = batch.next().filter(|number| queued.contains(number)) {
             let there = host::shared(&self.queue.slot(number));

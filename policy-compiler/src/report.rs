@@ -273,7 +273,8 @@ pub(crate) fn paint(text: &str, code: &str, colour: Colour) -> String {
     }
 }
 
-fn drives_terminal(c: char) -> bool {
+/// Whether a character could drive a terminal, or hide text in one.
+pub(crate) fn drives_terminal(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{200E}' | '\u{200F}')
 }
 

@@ -174,19 +174,19 @@ impl Exchange {
         request: &Request<'_>,
     ) -> Result<Option<Pending>, Refused<'static>> {
         let shaped = |shape: Shape<'static>| move |reason: Reason| Refused { reason, rule: None, shape };
-        let template = route.path.as_str();
+        let (template, method) = (route.path.as_str(), shown_method(policy, request.method));
         self.record.protocol = Some(route.protocol.name());
         match route.protocol {
             Protocol::Http => {
-                self.record.operation = Some(["http ", request.method, " ", template].concat());
+                self.record.operation = Some(["http ", method, " ", template].concat());
                 self.judge_http(policy, route, request)
             }
             Protocol::Mcp => {
-                self.record.operation = Some(["mcp ", request.method].concat());
+                self.record.operation = Some(["mcp ", method].concat());
                 self.judge_mcp(policy, route, request).map(Some).map_err(shaped(Shape::Rpc(None)))
             }
             Protocol::A2a => {
-                self.record.operation = Some(format!("a2a {} {template}", request.method));
+                self.record.operation = Some(format!("a2a {method} {template}"));
                 self.judge_a2a(policy, route, request)
             }
             Protocol::Grpc => {
@@ -194,7 +194,7 @@ impl Exchange {
                 self.judge_grpc(policy, route, request)
             }
             Protocol::Llm => {
-                self.record.operation = Some(format!("llm {} {template}", request.method));
+                self.record.operation = Some(format!("llm {method} {template}"));
                 self.judge_llm(policy, request).map_err(shaped(Shape::Llm(LlmApi::Chat)))
             }
         }
@@ -211,7 +211,8 @@ impl Exchange {
             Decision::Refuse(refusal) => self.refuse_or_note(refusal),
             Decision::Allow(rule) => {
                 if let Some(path) = &rule.path {
-                    self.record.operation = Some(["http ", request.method, " ", path].concat());
+                    self.record.operation =
+                        Some(["http ", shown_method(policy, request.method), " ", path].concat());
                 }
                 self.note_grant(*rule);
                 Ok(())
@@ -383,6 +384,11 @@ impl Request<'_> {
 fn shown_host(policy: &Policy, written: &str, authority: &Authority) -> String {
     let hidden = !policy.names(authority.host()) && policy.parts().catalogue.finds(written, Severity::High);
     if hidden { "(not shown)".to_string() } else { authority.shown() }
+}
+
+/// A method for the record. Any word can be one; a short one holds no credential.
+fn shown_method<'m>(policy: &Policy, method: &'m str) -> &'m str {
+    if method.len() <= 8 { method } else { shown(policy, method) }
 }
 
 /// A body in parts, if it is plain where they end.

@@ -249,7 +249,7 @@ impl<'p> Inspector<'p> {
         let pointer = match spot {
             Spot::Scalar(document, scalar) => self.pointer(document, scalar.at),
             Spot::Plain(_) | Spot::Field(..) => String::new(),
-            Spot::Fixed(name, _) => name.pointer(),
+            Spot::Fixed(name, _) => self.part(name),
         };
         let base = match spot {
             Spot::Plain(at) | Spot::Field(at, _) => at,
@@ -297,6 +297,14 @@ impl<'p> Inspector<'p> {
             return String::new();
         }
         document.pointer(at, |key| !self.looker.catalogue.finds_anything(key))
+    }
+
+    /// A part of a head for the record. The name of a header is the sender's: in small letters it may be a credential in capitals.
+    fn part(&self, part: PartOfHead<'_>) -> String {
+        let PartOfHead::Header(name) = part else { return part.pointer() };
+        let name = String::from_utf8_lossy(name);
+        let hides = |name: &str| self.looker.catalogue.finds_anything(name);
+        if hides(&name) || hides(&name.to_ascii_uppercase()) { "#header/*".into() } else { part.pointer() }
     }
 
     /// What is done about a finding. What attacks look like is also what documents quote, so in a long text it is only noted.

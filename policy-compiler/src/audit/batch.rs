@@ -5,6 +5,7 @@ use std::fmt;
 use sallyport_engine::json::{Document, Kind as JsonKind};
 
 use super::record::{MAX_NUMBER, Record, Verdict};
+use crate::report::drives_terminal;
 
 /// The longest body, in bytes.
 pub(crate) const MAX_BODY: usize = 256 * 1024;
@@ -168,6 +169,11 @@ impl Line {
             return Err(wrong("its first key is not `seq`"));
         }
         let text = document.text();
+        // JSON lets a line end by CR between its words, and what drives a terminal stand in its strings. Proxies escape both: who reads lines
+        // later must not see others than there are.
+        if text.chars().any(drives_terminal) {
+            return Err(wrong("a control character or a bidirectional mark in it is not escaped"));
+        }
         let record = Record::parse(text).ok_or(wrong("a key is missing, or holds another type"))?;
         if record.seq > MAX_NUMBER || record.time > MAX_NUMBER {
             return Err(wrong("`seq` or `time` is too large"));
@@ -225,6 +231,11 @@ mod tests {
             (1, "[]".to_owned()),
             (1, line(1, &format!(",\"deep\":{}{}", "[".repeat(80), "]".repeat(80)))),
             (1 << 53, line(1 << 53, "")),
+            (1, line(1, ",\r\"x\":1")),
+            (1, line(1, ",\t\"x\":1")),
+            (1, line(1, ",\"x\":\"\u{7f}\"")),
+            (1, line(1, ",\"x\":\"\u{9b}31m\"")),
+            (1, line(1, ",\"\u{202e}x\":1")),
         ] {
             let refused = parse(first, body.as_bytes());
             assert!(

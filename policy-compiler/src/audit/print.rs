@@ -66,11 +66,12 @@ pub(crate) fn csv(found: &Found) -> String {
     stored.into_iter().chain(fields).collect::<Vec<_>>().join(",")
 }
 
-/// A cell. One that a spreadsheet would take for a formula begins with an apostrophe.
+/// A cell. One that a spreadsheet would take for a formula begins with an apostrophe. None holds what would end a line or drive a terminal:
+/// what was sent is in the JSON, byte for byte.
 fn cell(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let text = if formula { format!("'{text}") } else { text.to_owned() };
-    let plain = !text.contains(['"', ',', '\n', '\r']);
+    let text = if formula { format!("'{}", printable(text)) } else { printable(text) };
+    let plain = !text.contains(['"', ',']);
     if plain { text } else { format!("\"{}\"", text.replace('"', "\"\"")) }
 }
 
@@ -142,6 +143,7 @@ mod tests {
         for bad in ["=1+1", "+1", "-1", "@x", "\tx"] {
             assert!(cell(bad).trim_start_matches('"').starts_with('\''), "{bad}");
         }
+        assert_eq!(cell("a\r\n\u{1b}[31m\u{9b}\u{202e}b"), "a\u{fffd}\u{fffd}\u{fffd}[31m\u{fffd}\u{fffd}b");
     }
 
     #[test]

@@ -1,18 +1,28 @@
 //! SQLite, in one file beside its write-ahead log: the store of one companion.
 
 use std::fs::{File, OpenOptions};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OpenFlags, ToSql};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 
 use super::database::{Cell, Database, Dialect, Purpose, StoreError, Value};
 use super::rows::Row;
 
 /// How long to wait for another process that writes.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How soon to look again where SQLite does not wait by itself.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Held while a file is made or opened. The locks by which SQLite knows that a file is in use are the process's, and go when the process
+/// closes the file anywhere: then another process could take the log away while we write into it.
+static OPENING: Mutex<()> = Mutex::new(());
 
 /// A file.
 pub(crate) struct Sqlite(Connection);
@@ -21,17 +31,15 @@ impl Sqlite {
     /// Opens a file; makes it, for its owner alone, if that is asked.
     pub(crate) fn open(path: &Path, make: bool) -> Result<Self, StoreError> {
         let told = |why: &dyn std::fmt::Display| StoreError::new(format!("`{}`: {why}", path.display()));
+        // It guards nothing that a panic could have left half done.
+        let _alone = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
         if make {
-            let mut options = OpenOptions::new();
-            options.create(true).append(true).mode(0o600).open(path).map_err(|why| told(&why))?;
-            let folder =
-                path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            File::open(folder).and_then(|folder| folder.sync_all()).map_err(|why| told(&why))?;
+            make_file(path).map_err(|why| told(&why))?;
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(|why| told(&why))?;
         let prepared = connection.busy_timeout(PATIENCE).and_then(|()| {
-            connection.pragma_update(None, "journal_mode", "WAL")?;
+            keep_log(&connection)?;
             // A commit returns when the log is on the disk.
             connection.pragma_update(None, "synchronous", "FULL")?;
             connection.pragma_update(None, "trusted_schema", "OFF")?;
@@ -41,6 +49,32 @@ impl Sqlite {
         prepared.map_err(|why| told(&why))?;
         Ok(Self(connection))
     }
+}
+
+/// Makes the file if it is not there. One that is there is not touched, and above all not closed: see [`OPENING`].
+fn make_file(path: &Path) -> io::Result<()> {
+    match OpenOptions::new().create_new(true).write(true).mode(0o600).open(path) {
+        Ok(_) => {}
+        Err(why) if why.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        Err(why) => return Err(why),
+    }
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+/// Has the file keep a write-ahead log. Where two processes turn a new file to that at the same time, SQLite waits for neither, so we do.
+fn keep_log(connection: &Connection) -> rusqlite::Result<()> {
+    let began = Instant::now();
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(why) if is_busy(&why) && began.elapsed() < PATIENCE => thread::sleep(PAUSE),
+            done => return done,
+        }
+    }
+}
+
+fn is_busy(why: &rusqlite::Error) -> bool {
+    why.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 
 impl Database for Sqlite {
@@ -120,7 +154,10 @@ impl From<rusqlite::Error> for StoreError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+
     use super::*;
+    use crate::audit::Store;
 
     #[test]
     fn a_commit_is_on_the_disk_and_the_file_is_for_its_owner() {
@@ -132,5 +169,52 @@ mod tests {
         assert_eq!(database.query("PRAGMA synchronous", &[]).unwrap(), [[Cell::Int(2)]], "FULL");
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         assert!(Sqlite::open(&folder.path().join("none"), false).is_err());
+    }
+
+    /// The companion's threads open it at the same time; one that failed would refuse records for a second.
+    #[test]
+    fn a_file_that_somebody_else_begins_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.db");
+        let other = Connection::open(&path).unwrap();
+        // As long as the first turns it to a log, or makes tables in it, and the disk is slow.
+        other.execute_batch("BEGIN IMMEDIATE; CREATE TABLE other (x)").unwrap();
+        let start = Barrier::new(2);
+        thread::scope(|scope| {
+            let opened = scope.spawn(|| {
+                start.wait();
+                Store::create(Box::new(Sqlite::open(&path, true)?)).map(drop)
+            });
+            start.wait();
+            thread::sleep(Duration::from_millis(300));
+            assert!(!opened.is_finished(), "it waits");
+            other.execute_batch("COMMIT").unwrap();
+            assert_eq!(opened.join().unwrap(), Ok(()));
+        });
+    }
+
+    /// Whoever closes the file last takes its log away. That it is still in use is known by a lock, which the system takes back as soon as
+    /// this process closes the file in any other way.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_is_open_stays_locked_when_it_is_opened_again() {
+        use std::os::unix::fs::MetadataExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.db");
+        let first = Store::create(Box::new(Sqlite::open(&path, true).unwrap())).unwrap();
+        let (process, file) = (std::process::id(), path.metadata().unwrap().ino());
+        let locked = || {
+            let locks = std::fs::read_to_string("/proc/locks").unwrap();
+            locks.lines().any(|line| {
+                let words: Vec<_> = line.split_whitespace().collect();
+                words[1] == "POSIX"
+                    && words[4] == process.to_string()
+                    && words[5].ends_with(&format!(":{file}"))
+            })
+        };
+        assert!(locked());
+        let second = Store::create(Box::new(Sqlite::open(&path, true).unwrap())).unwrap();
+        assert!(locked());
+        drop((first, second));
     }
 }

@@ -51,6 +51,8 @@ pub(crate) enum Wrong {
     Beyond(u64),
     /// The hash of the newest record is not the one that was signed: everything was hashed anew.
     Rewritten,
+    /// What was written down of a queue does not agree with its records.
+    Miscounted(Epoch),
     /// An exported head tells of another record at its place.
     Contradicted(u64),
     /// An exported head is not signed by a key that is trusted.
@@ -84,6 +86,7 @@ pub(crate) fn verify(
             let mut walk = Walk::new(&chain, &heads);
             let wrong = walk.all(store, trusted)?;
             let queues = store.queues(chain.id)?;
+            let wrong = wrong.or_else(|| walk.miscounted(&queues));
             // A proxy can claim any number.
             let sum = |of: fn(&Queue) -> u64| queues.iter().map(of).fold(0, u64::saturating_add);
             let (missing, dropped) = (sum(Queue::missing), sum(|queue| queue.dropped));
@@ -107,6 +110,17 @@ struct Walk<'w> {
     place: u64,
     hash: Hash,
     good: u64,
+    /// What the records that are kept say of their queues.
+    counted: BTreeMap<Epoch, Counted>,
+}
+
+/// The numbers of a queue's records, how many there are, and the place of the newest.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Counted {
+    lowest: u64,
+    highest: u64,
+    stored: u64,
+    place: u64,
 }
 
 impl<'w> Walk<'w> {
@@ -116,7 +130,7 @@ impl<'w> Walk<'w> {
             heads.entry(head.extent.length).or_default().push(head);
         }
         let extent = &chain.signed.extent;
-        Self { chain, heads, place: extent.retired, hash: extent.anchor, good: 0 }
+        Self { chain, heads, place: extent.retired, hash: extent.anchor, good: 0, counted: BTreeMap::new() }
     }
 
     fn all(&mut self, store: &mut Store, trusted: &[PublicKey]) -> Result<Option<Wrong>, StoreError> {
@@ -169,7 +183,26 @@ impl<'w> Walk<'w> {
             return Some(wrong);
         }
         self.good += 1;
+        let first = Counted { lowest: entry.seq, highest: entry.seq, stored: 0, place: at };
+        let of = self.counted.entry(entry.epoch).or_insert(first);
+        (of.lowest, of.highest) = (of.lowest.min(entry.seq), of.highest.max(entry.seq));
+        (of.stored, of.place) = (of.stored + 1, at);
         None
+    }
+
+    /// How many numbers never came is told by rows that nobody signs: they must be what the records say. Of records that were retired they alone
+    /// tell, so there they can only be held to those that are kept.
+    fn miscounted(&self, queues: &[Queue]) -> Option<Wrong> {
+        let whole = self.chain.signed.extent.retired == 0;
+        let agrees = |queue: &Queue| {
+            let &Queue { lowest, highest, stored, place, .. } = queue;
+            let Some(kept) = self.counted.get(&queue.epoch) else { return false };
+            let could = lowest <= kept.lowest && highest >= kept.highest && stored >= kept.stored;
+            could && place == kept.place && (!whole || Counted { lowest, highest, stored, place } == *kept)
+        };
+        let told = |epoch: &&Epoch| queues.iter().any(|queue| queue.epoch == **epoch);
+        let wrong = queues.iter().find(|queue| !agrees(queue)).map(|queue| queue.epoch);
+        wrong.or_else(|| self.counted.keys().find(|epoch| !told(epoch)).copied()).map(Wrong::Miscounted)
     }
 
     /// Whether a head that was exported at this place tells of something else.
@@ -212,6 +245,10 @@ impl fmt::Display for Wrong {
             Self::Rewritten => {
                 f.write_str("its records were hashed anew: the newest hash is not the one that was signed")
             }
+            Self::Miscounted(epoch) => write!(
+                f,
+                "what was written down of epoch {epoch} is not what its records say: how many never came can not be told"
+            ),
             Self::Contradicted(place) => {
                 write!(f, "up to record {place} it is not what the exported head tells of")
             }

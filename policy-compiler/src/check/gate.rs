@@ -74,8 +74,21 @@ fn audit(fields: Fields<'_, '_>) -> Audit {
     }
 }
 
+/// Proxies ask every second at the most, and the ages that they compare are of whole seconds.
+const SHORTEST_STALENESS: u32 = 2;
+
 fn staleness(fields: Fields<'_, '_>, out: &mut Diagnostics) -> Option<Staleness> {
-    let after = duration(fields.text("after")?, out)?;
+    let written = fields.text("after")?;
+    let after = duration(written, out)?;
+    if after < SHORTEST_STALENESS {
+        let message = format!(
+            "policy that is too old after `{}` is so between two answers of a companion that is well",
+            written.text
+        );
+        let help = "write `2s` or more; `1m` or more where an answer may be lost";
+        out.push(Diagnostic::new(Id::Malformed, written.at, message).help(help));
+        return None;
+    }
     let then = match fields.word("then")?.text {
         "keep" => Otherwise::Allow,
         _ => Otherwise::Deny,

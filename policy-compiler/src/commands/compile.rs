@@ -16,6 +16,7 @@ use super::{fail, moment, print, show};
 use crate::Audience;
 use crate::files::write_atomically;
 use crate::report::Report;
+use crate::serve::requires_records;
 use crate::{exit, keys};
 
 #[derive(Debug, clap::Args)]
@@ -70,6 +71,12 @@ pub(super) fn run(args: &Args) -> ExitCode {
     }
     if !args.plugin_config {
         return exit::OK.into();
+    }
+    if requires_records(&policy) {
+        eprintln!(
+            "note: with `overflow: required` the policy lets nothing go on that is not recorded, and this configuration names no \
+             `companion` that takes records: until one is put in, every request is refused with `audit.unavailable`"
+        );
     }
     let audience = args.audience.as_ref().map(ToString::to_string);
     print(&(plugin_config_for(&bytes, &keys, audience, None) + "\n"))

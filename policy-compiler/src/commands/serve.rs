@@ -80,7 +80,7 @@ pub(super) struct Args {
     /// The CAs that clients' certificates must be from; without it, clients need none
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_client_ca: Option<PathBuf>,
-    /// Let who has such a SPIFFE ID fetch these bundles, besides those for its own namespace: `spiffe://example.org/ns/edge/sa/*=tools`; `=*` for all of them; may be given several times
+    /// Let who has such a SPIFFE ID fetch these bundles, besides those for its own namespace: `spiffe://example.org/ns/edge/sa/*=tools`; `=*` for all of them, and metrics and fleet with them; may be given several times
     #[arg(long, value_name = "PATTERN=AUDIENCE", requires = "tls_client_ca", value_parser = Grant::parse)]
     authorize: Vec<Grant>,
     /// Take the records of exchanges that proxies send, and keep them here: a file (SQLite), or `postgres://user@host/database`

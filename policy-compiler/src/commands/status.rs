@@ -9,6 +9,10 @@ use super::{Format, print, table};
 use crate::report::printable;
 use crate::serve::{ClientFiles, get};
 
+/// Who is answered.
+const SHOWN_TO: &str =
+    "a companion shows this to whom its `--authorize PATTERN=*` names, and at its `--admin`";
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The companion's address, or that of its `--admin`
@@ -55,6 +59,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let told = |why: String| args.format.fail(&format!("`{}`: {why}", args.url));
     let answer = match get(&args.url, "/v1/fleet", &files) {
         Ok(answer) => answer,
+        Err(why) if why.contains("403") => return told(format!("{why}: {SHOWN_TO}")),
         Err(why) => return told(why),
     };
     let text = match args.format {

@@ -142,8 +142,8 @@ static STALENESS: Object = Object {
             name: "after",
             ty: Ty::Form("a length of time", "30s"),
             need: Need::Required,
-            doc: "A number with `s`, `m`, `h` or `d`, as `1h`, since whoever provides policy last confirmed it. A proxy asks every 15 \
-                  seconds, and may lose an answer: less than `1m` refuses requests now and then though nothing is wrong.",
+            doc: "A number with `s`, `m`, `h` or `d`, as `1h`, since whoever provides policy last confirmed it. At least `2s`. A proxy asks \
+                  every 15 seconds, and may lose an answer: less than `1m` refuses requests now and then though nothing is wrong.",
         },
         Field {
             name: "then",

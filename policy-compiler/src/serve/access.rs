@@ -1,8 +1,6 @@
 //! Who may fetch which bundles, where clients show certificates: everybody those for its own namespace, and more where it is granted.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use sallyport_engine::identity::{SpiffeId, SpiffePattern};
 
@@ -40,8 +38,6 @@ pub(super) struct Access {
     /// Whether every client shows a certificate. Without, nobody is known and nothing is kept from anybody.
     certified: bool,
     grants: Vec<Grant>,
-    /// The second in which a refusal was last logged.
-    told: AtomicU64,
 }
 
 impl Grant {
@@ -76,7 +72,7 @@ impl Peer {
 
 impl Access {
     pub(super) fn new(certified: bool, grants: Vec<Grant>) -> Self {
-        Self { certified, grants, told: AtomicU64::new(0) }
+        Self { certified, grants }
     }
 
     /// Whether the peer may fetch the bundle for an audience, or the whole policy.
@@ -88,12 +84,6 @@ impl Access {
         let namespace = id.kubernetes().map(|(namespace, _)| namespace).filter(|_| peer.is_ours);
         let own = audience.is_some_and(|audience| namespace == Some(audience.namespace()));
         own || self.grants.iter().any(|grant| grant.gives(id, audience))
-    }
-
-    /// Whether a refusal is to be logged: one a second is enough, whoever asks however often.
-    pub(super) fn tells(&self) -> bool {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        self.told.swap(now, Ordering::Relaxed) != now
     }
 }
 
@@ -155,12 +145,5 @@ mod tests {
         for bad in ["", "*=*", "spiffe://a/b", "spiffe://a/b=", "spiffe://a/b=A", "spiffe://a/**=x", "x=y"] {
             assert!(Grant::parse(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn refusals_do_not_fill_the_log() {
-        let access = Access::default();
-        let told = (0..1000).filter(|_| access.tells()).count();
-        assert!((1..=3).contains(&told), "{told}");
     }
 }

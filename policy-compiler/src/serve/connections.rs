@@ -142,11 +142,13 @@ impl Listener {
                     Ok(Ok((stream, peer))) => serve(stream, peer, router, &companion).await,
                     outcome => {
                         companion.metrics.handshakes_failed.add(1);
-                        let why = outcome.map_or_else(
-                            |_| "timeout".to_owned(),
-                            |done| done.err().map_or(String::new(), |why| why.to_string()),
-                        );
-                        tracing::info!(%address, why, "no TLS");
+                        if companion.lines.handshakes.tells() {
+                            let why = outcome.map_or_else(
+                                |_| "timeout".to_owned(),
+                                |done| done.err().map_or(String::new(), |why| why.to_string()),
+                            );
+                            tracing::info!(%address, why, "no TLS");
+                        }
                     }
                 },
             }

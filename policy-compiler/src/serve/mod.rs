@@ -23,6 +23,7 @@ mod publisher;
 mod records;
 mod registry;
 mod routes;
+mod seldom;
 mod signed;
 mod stamps;
 mod state;
@@ -31,6 +32,7 @@ mod tls;
 pub(crate) use access::Grant;
 pub(crate) use client::{ClientFiles, get, post};
 pub(crate) use folder::{Folder, Place};
+pub(crate) use publication::requires_records;
 pub(crate) use publisher::Source;
 pub(crate) use records::AuditOptions;
 pub(crate) use registry::Registry;
@@ -61,6 +63,7 @@ use problem::Problem;
 use publication::Publication;
 use publisher::{Publisher, Wake};
 use records::Audit;
+use seldom::Lines;
 use tls::Tls;
 
 /// The most connections at once to look after the companion: room of their own, so that its health is seen when all others are taken.
@@ -68,6 +71,10 @@ const MAX_ADMIN: usize = 128;
 
 /// Files that stay free for the companion itself: what it reads, writes, watches and asks.
 const OWN_FILES: usize = 128;
+
+/// What is wrong where policy asks for what this companion does not do.
+const NO_RECORDS: &str = "with `overflow: required` the policy lets nothing go on that is not recorded, and this companion takes no records: start it \
+     with `--audit`, or proxies refuse everything when they have no more room";
 
 /// How long the last publication has to get to the disk when the companion ends.
 const LAST_WRITE: Duration = Duration::from_secs(5);
@@ -95,6 +102,9 @@ struct Companion {
     published: watch::Sender<Option<Arc<Publication>>>,
     stopping: watch::Sender<bool>,
     access: Access,
+    /// Whether proxies may send their records here.
+    takes_records: bool,
+    lines: Lines,
     fleet: Fleet,
     metrics: Metrics,
     /// What is wrong, by what it is wrong with.
@@ -114,7 +124,9 @@ struct Readiness<'a> {
     status: &'a str,
     serial: Option<u64>,
     since: Option<String>,
-    problems: &'a [Problem],
+    /// Left out for those who may not know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problems: Option<&'a [Problem]>,
 }
 
 /// Serves until a signal ends it.
@@ -129,7 +141,7 @@ pub(crate) fn run(options: Options) -> Result<(), String> {
 async fn serve(options: Options) -> Result<(), String> {
     let most = most_connections(options.max_connections);
     let certified = options.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
-    let companion = Arc::new(Companion::new(Access::new(certified, options.grants)));
+    let companion = Arc::new(Companion::new(Access::new(certified, options.grants), options.audit.is_some()));
     let tls = options.tls.map(Tls::load).transpose()?.map(Arc::new);
     let audit =
         options.audit.map(|audit| Audit::start(audit, certified, &companion)).transpose()?.map(Arc::new);
@@ -217,11 +229,13 @@ async fn stop_signal() -> Result<(), String> {
 // === impl Companion ===
 
 impl Companion {
-    fn new(access: Access) -> Self {
+    fn new(access: Access, takes_records: bool) -> Self {
         Self {
             published: watch::Sender::new(None),
             stopping: watch::Sender::new(false),
             access,
+            takes_records,
+            lines: Lines::default(),
             fleet: Fleet::default(),
             metrics: Metrics::default(),
             problems: Mutex::default(),
@@ -233,6 +247,10 @@ impl Companion {
     fn publish(&self, publication: Arc<Publication>) {
         *self.since.lock().unwrap_or_else(PoisonError::into_inner) = Some(SystemTime::now());
         self.metrics.published();
+        if !self.takes_records {
+            let refused = publication.requires_records().then(|| Problem::new("audit", NO_RECORDS));
+            self.problem("audit", refused);
+        }
         self.published.send_replace(Some(publication));
     }
 
@@ -272,8 +290,8 @@ impl Companion {
         move |audience| published.as_ref()?.serial_for(audience)
     }
 
-    /// Whether requests can be answered with bundles, and the page that says so.
-    fn readiness(&self) -> (bool, String) {
+    /// Whether requests can be answered with bundles, and the page that says so; in full, it says what is wrong, and where.
+    fn readiness(&self, in_full: bool) -> (bool, String) {
         let problems: Vec<_> = self.problems().into_iter().map(|(_, problem)| problem).collect();
         let serial = self.serial();
         let status = match (*self.stopping.borrow(), serial, problems.is_empty()) {
@@ -283,7 +301,8 @@ impl Companion {
             _ => "degraded",
         };
         let since = *self.since.lock().unwrap_or_else(PoisonError::into_inner);
-        let page = Readiness { status, serial, since: since.map(written), problems: &problems };
+        let page =
+            Readiness { status, serial, since: since.map(written), problems: in_full.then_some(&problems) };
         (matches!(status, "ready" | "degraded"), serde_json::to_string_pretty(&page).unwrap_or_default())
     }
 

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use flate2::{Compression, GzBuilder};
 use sallyport_engine::Policy;
 use sallyport_engine::bundle::{Bundle, BundleError, Terms, encode_under};
+use sallyport_engine::policy::{Mode, Overflow};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::task::spawn_blocking;
@@ -122,6 +123,12 @@ async fn in_turn<T: Send + 'static>(
     spawn_blocking(work).await.ok()
 }
 
+/// Whether a policy lets nothing go on that is not recorded.
+pub(crate) fn requires_records(policy: &Policy) -> bool {
+    let settings = &policy.parts().settings;
+    settings.audit.overflow == Overflow::Required && settings.mode != Mode::Observe
+}
+
 fn compress(bytes: &Bytes) -> Bytes {
     // No time and no name of a system: replicas answer with the same bytes.
     let mut encoder = GzBuilder::new().operating_system(255).write(Vec::new(), Compression::default());
@@ -170,6 +177,14 @@ impl Publication {
     /// Whom each service is for, where slices can be made.
     pub(super) fn services(&self) -> Option<&[Vec<Audience>]> {
         self.slicing.as_ref().map(|slicing| slicing.services.as_slice())
+    }
+
+    /// Whether some of it lets nothing go on that is not recorded.
+    pub(super) fn requires_records(&self) -> bool {
+        self.bundles.values().any(|served| {
+            let policy = Bundle::read(&served.bytes).ok().and_then(|bundle| bundle.policy().ok());
+            policy.is_some_and(|policy| requires_records(&policy))
+        })
     }
 
     /// Whether both serve the same bytes to everybody.

@@ -3,6 +3,7 @@
 //! A batch is acknowledged when it is durable, and only then. Whom it is from is said by the certificate, where there are any.
 
 use std::collections::BTreeMap;
+use std::error::Error as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use axum::routing::post;
+use http_body_util::LengthLimitError;
 use sallyport_engine::identity::SpiffePattern;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -91,7 +93,7 @@ async fn records(
             let status_code = status.as_u16();
             if status == StatusCode::SERVICE_UNAVAILABLE {
                 tracing::debug!(status = status_code, error, "records can not be taken now");
-            } else {
+            } else if companion.lines.records.tells() {
                 tracing::warn!(
                     status = status_code,
                     error,
@@ -144,8 +146,7 @@ impl Audit {
         let read = timeout(BODY_PATIENCE, to_bytes(body, MAX_BODY)).await;
         let read = read
             .map_err(|_| refusal(StatusCode::REQUEST_TIMEOUT, "slow", "the body did not come within 10 s"))?;
-        // A body that ends early and one that is too long look alike here; the proxy that sent the first is gone.
-        let bytes = read.map_err(|_| too_large("the body is longer than 256 KiB"))?;
+        let bytes = read.map_err(|why| unread(&why))?;
         let node = node.unwrap_or_default().to_owned();
         let batch =
             Batch::parse(proxy, node, said.epoch, said.first, said.dropped, &bytes).map_err(malformed)?;
@@ -252,6 +253,14 @@ fn unavailable(message: &str) -> Refusal {
 
 fn too_large(message: &str) -> Refusal {
     refusal(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+}
+
+/// A body that could not be read to its end.
+fn unread(why: &axum::Error) -> Refusal {
+    if why.source().is_some_and(|why| why.is::<LengthLimitError>()) {
+        return too_large("the body is longer than 256 KiB");
+    }
+    refusal(StatusCode::BAD_REQUEST, "malformed", "the body is cut short, or its chunks are none")
 }
 
 fn malformed(why: BatchError) -> Refusal {

@@ -59,46 +59,80 @@ struct Refusal<'a> {
     upgrade: Option<&'a str>,
 }
 
+/// What is seen of the companion as a whole: whom it serves, how it fares, what is wrong with the policy.
+#[derive(Clone)]
+struct Watched {
+    companion: Arc<Companion>,
+    /// Whether whoever gets here may see it: at a listener of its own, the network says who does.
+    by_anybody: bool,
+}
+
 /// Everything that the companion answers.
 pub(super) fn all(companion: Arc<Companion>, audit: Option<Arc<Audit>>) -> Router {
     let records = audit.map(|audit| records::route(audit, Arc::clone(&companion)));
-    let rest = Router::new()
+    let bundles = Router::new()
         .route("/v1/bundle", get(whole))
         .route("/v1/bundle/{namespace}", get(of_namespace))
         .route("/v1/bundle/{namespace}/{workload}", get(of_workload))
-        .merge(watched())
-        .with_state(companion);
+        .with_state(Arc::clone(&companion));
+    let rest = bundles.merge(watched(Watched { companion, by_anybody: false }));
     records.into_iter().fold(rest, Router::merge)
 }
 
 /// What looks after the companion asks; no certificate is needed for it where there is a listener of its own.
 pub(super) fn administration(companion: Arc<Companion>) -> Router {
-    watched().with_state(companion)
+    watched(Watched { companion, by_anybody: true })
 }
 
-fn watched() -> Router<Arc<Companion>> {
+fn watched(watched: Watched) -> Router {
     Router::new()
         .route("/healthz", get(async || answer(StatusCode::OK, TEXT, "ok\n".to_owned())))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/v1/fleet", get(fleet))
         .fallback(async || refuse(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path", None))
+        .with_state(watched)
 }
 
-async fn ready(State(companion): State<Arc<Companion>>) -> Response {
-    let (is_ready, page) = companion.readiness();
+impl Watched {
+    /// What this client may see of everybody: the companion, if it is of those who may fetch every bundle.
+    fn shown_to(&self, peer: &Peer) -> Result<&Companion, Box<Response>> {
+        if self.shows_all(peer) {
+            return Ok(&self.companion);
+        }
+        let message =
+            "whom the companion is told with --authorize PATTERN=* may see this, and who reaches its --admin";
+        Err(Box::new(refuse(StatusCode::FORBIDDEN, "identity", message, None)))
+    }
+
+    fn shows_all(&self, peer: &Peer) -> bool {
+        self.by_anybody || self.companion.access.allows(peer, None)
+    }
+}
+
+async fn ready(State(watched): State<Watched>, peer: Extension<Peer>) -> Response {
+    let (is_ready, page) = watched.companion.readiness(watched.shows_all(&peer));
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     answer(status, JSON, page)
 }
 
-async fn metrics(State(companion): State<Arc<Companion>>) -> Response {
+async fn metrics(State(watched): State<Watched>, peer: Extension<Peer>) -> Response {
+    let companion = match watched.shown_to(&peer) {
+        Ok(companion) => companion,
+        Err(refused) => return *refused,
+    };
     let counts = companion.fleet.counts(companion.serials());
     let page = companion.metrics.text(companion.serial(), counts, &companion.problems());
     answer(StatusCode::OK, TEXT, page)
 }
 
-async fn fleet(State(companion): State<Arc<Companion>>) -> Response {
-    answer(StatusCode::OK, JSON, companion.fleet.json(companion.serial(), companion.serials()))
+async fn fleet(State(watched): State<Watched>, peer: Extension<Peer>) -> Response {
+    match watched.shown_to(&peer) {
+        Ok(companion) => {
+            answer(StatusCode::OK, JSON, companion.fleet.json(companion.serial(), companion.serials()))
+        }
+        Err(refused) => *refused,
+    }
 }
 
 type Shared = State<Arc<Companion>>;
@@ -163,7 +197,7 @@ async fn admit(companion: &Companion, asked: &Asked, peer: &Peer, audience: Opti
     if companion.access.allows(peer, audience.as_ref()) {
         return wait(companion, asked, peer, audience).await;
     }
-    if companion.access.tells() {
+    if companion.lines.denied.tells() {
         let audience = audience.as_ref().map(ToString::to_string);
         tracing::warn!(peer = peer.name(), audience, "somebody asks for a bundle that is not for it");
     }
@@ -175,7 +209,7 @@ async fn admit(companion: &Companion, asked: &Asked, peer: &Peer, audience: Opti
 /// Answers when there is something new, or when the time is over that the client waits.
 async fn wait(companion: &Companion, asked: &Asked, peer: &Peer, audience: Option<Audience>) -> Response {
     let name = audience.as_ref().map(ToString::to_string).unwrap_or_default();
-    if companion.fleet.note(asked, &name, peer.id.as_ref()) {
+    if companion.fleet.note(asked, &name, peer.id.as_ref()) && companion.lines.refused.tells() {
         tracing::warn!(
             node = asked.node,
             audience = name,

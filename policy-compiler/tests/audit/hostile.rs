@@ -47,6 +47,9 @@ fn nothing_malformed_gets_in(kind: Kind) {
         (format!("{good}\n\n{}", record(3, &[])), 400),
         (format!("{good}\n{good}"), 400),
         (good.replace("\"allow\"", &format!("\"{secret}\"")), 400),
+        // What would end a line, or drive a terminal, for who reads them later.
+        (good.replace("\"reason\"", "\r\"reason\""), 400),
+        (record(2, &[("x", json!("\u{9b}31m"))]), 400),
         (good.replace('}', &format!(",\"{secret}\":1,\"{secret}\":2}}")), 400),
         (
             record(2, &[("deep", json!(null))])
@@ -69,6 +72,27 @@ fn nothing_malformed_gets_in(kind: Kind) {
     assert!(companion.metric("sallyport_companion_audit_refused_total") >= 20.0);
     proxy.sends(&client, 1);
     setup.verified();
+}
+
+#[test]
+fn a_body_in_chunks_that_are_none_is_malformed() {
+    let setup = Setup::new(Kind::Sqlite);
+    let companion = setup.serve(&[]);
+    let head: String =
+        Proxy::new("a").headers(1).iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    for body in ["zz\r\n{\r\n0\r\n\r\n", "ffffffffffffffffff\r\n{}", "3\r\n{}x{}\r\n"] {
+        let mut stream = TcpStream::connect(companion.address).unwrap();
+        let head =
+            format!("POST /v1/records HTTP/1.1\r\nhost: c\r\n{head}transfer-encoding: chunked\r\n\r\n");
+        stream.write_all((head + body).as_bytes()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let mut answer = [0; 512];
+        let read = stream.read(&mut answer).unwrap();
+        assert!(answer[..read].starts_with(b"HTTP/1.1 400"), "{}", super::setup::text(&answer[..read]));
+    }
+    assert_eq!(companion.metric("sallyport_companion_audit_refused_total"), 3.0);
+    let told = companion.logged("records were refused").len();
+    assert!((1..3).contains(&told), "not each time: {told}");
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! What is acknowledged, once and for all: repetitions, conflicts, gaps, several replicas.
 
+use std::fs;
+use std::process::Command;
 use std::thread;
 
 use serde_json::json;
 
-use super::common::until;
+use super::common::{PROGRAM, replace, until};
 use super::setup::{Kind, Proxy, Setup, record};
 
 on_both!(
@@ -123,6 +125,34 @@ fn replicas_share_a_store(kind: Kind) {
     }
     assert_eq!(setup.all().len(), 2 * 15 * 7, "each once");
     setup.verified();
+}
+
+#[test]
+fn a_policy_that_requires_records_is_told_of_where_none_are_taken() {
+    let setup = Setup::new(Kind::Sqlite);
+    let plain = fs::read_to_string(setup.project.policy()).unwrap();
+    let gate = "---\napiVersion: sallyport.dev/v1\nkind: Gate\nmetadata: {name: gate}\nspec: {audit: {overflow: required}}\n";
+    replace(&setup.project.policy(), &format!("{plain}{gate}"));
+    let problems =
+        |companion: &super::common::Companion| companion.get("/readyz", &[]).json()["problems"].clone();
+    let without = setup.project.serve(&[]);
+    without.bundle();
+    assert_eq!(problems(&without)[0]["kind"], "audit", "{:?}", without.log());
+    assert_eq!(without.metric("sallyport_companion_problems{with=\"audit\"}"), 1.0);
+    let with = setup.serve(&[]);
+    with.bundle();
+    assert_eq!(problems(&with), json!([]));
+    replace(&setup.project.policy(), &plain);
+    until("all is well", || (problems(&without) == json!([])).then_some(()));
+
+    let compile = |policy: &str| {
+        let output =
+            Command::new(PROGRAM).args(["compile", "--plugin-config", "--policy", policy]).output().unwrap();
+        (output.status.success(), super::setup::text(&output.stderr).contains("audit.unavailable"))
+    };
+    assert_eq!(compile(&setup.project.name("project/policy")), (true, false));
+    replace(&setup.project.policy(), &format!("{plain}{gate}"));
+    assert_eq!(compile(&setup.project.name("project/policy")), (true, true));
 }
 
 #[test]

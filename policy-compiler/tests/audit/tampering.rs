@@ -13,6 +13,8 @@ on_both!(
 
 const A: &str = "(SELECT chain FROM audit_chains WHERE proxy = 'node:a')";
 
+const MISCOUNTED: &str = "how many never came can not be told";
+
 fn filled(kind: Kind) -> Setup {
     let setup = Setup::new(kind);
     let companion = setup.serve(&[]);
@@ -74,11 +76,18 @@ fn whatever_is_changed_is_found_and_named(kind: Kind) {
             ),
             "record 21 was put in",
         ),
+        (format!("UPDATE audit_epochs SET stored = stored + 3 WHERE chain = {A}"), MISCOUNTED),
+        (format!("UPDATE audit_epochs SET lowest = lowest - 1 WHERE chain = {A}"), MISCOUNTED),
+        (format!("UPDATE audit_epochs SET highest = highest + 9 WHERE chain = {A}"), MISCOUNTED),
+        (format!("UPDATE audit_epochs SET place = place - 1 WHERE chain = {A}"), MISCOUNTED),
+        (format!("DELETE FROM audit_epochs WHERE chain = {A}"), MISCOUNTED),
         (format!("DELETE FROM audit_chains WHERE chain = {A}"), "20 records belong to no chain"),
     ];
-    let kept = "CREATE TABLE kept_records AS SELECT * FROM audit_records; CREATE TABLE kept_chains AS SELECT * FROM audit_chains;";
-    let back = "DELETE FROM audit_records; DELETE FROM audit_chains; INSERT INTO audit_records SELECT * FROM kept_records; \
-        INSERT INTO audit_chains SELECT * FROM kept_chains; \
+    let kept = "CREATE TABLE kept_records AS SELECT * FROM audit_records; CREATE TABLE kept_chains AS SELECT * FROM audit_chains; \
+        CREATE TABLE kept_epochs AS SELECT * FROM audit_epochs;";
+    let back = "DELETE FROM audit_records; DELETE FROM audit_chains; DELETE FROM audit_epochs; \
+        INSERT INTO audit_records SELECT * FROM kept_records; INSERT INTO audit_chains SELECT * FROM kept_chains; \
+        INSERT INTO audit_epochs SELECT * FROM kept_epochs; \
         CREATE UNIQUE INDEX IF NOT EXISTS audit_records_once ON audit_records (chain, epoch, seq);";
     setup.tamper(kept);
     for (statement, expected) in cases {

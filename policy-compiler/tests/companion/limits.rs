@@ -91,6 +91,47 @@ fn a_head_that_is_too_long_is_refused() {
     assert_eq!(companion.get("/v1/bundle", &[]).status, 200);
 }
 
+/// A frame of HTTP/2 (RFC 9113, section 4.1).
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+#[test]
+fn floods_of_http_2_are_ended() {
+    let project = Project::new();
+    let companion = project.serve(&[]);
+    companion.bundle();
+    // GET http /v1/bundle of `x` (RFC 7541): static names, plain values.
+    let head = [&b"\x82\x86\x04\x0a/v1/bundle\x01\x01x"[..]].concat();
+    let reset = |number: u32| {
+        let stream = 2 * number + 1;
+        [frame(1, 5, stream, &head), frame(3, 0, stream, &8_u32.to_be_bytes())].concat()
+    };
+    let floods: [(&str, Vec<u8>); 4] = [
+        ("rapid reset", (0..20_000).flat_map(reset).collect()),
+        (
+            "continuations",
+            [frame(1, 1, 1, &head), frame(9, 0, 1, &b"\0\x01a\x01b".repeat(1000)).repeat(1000)].concat(),
+        ),
+        ("empty continuations", [frame(1, 1, 1, &head), frame(9, 0, 1, &[]).repeat(20_000)].concat()),
+        ("windows", frame(8, 0, 0, &0x7fff_ffff_u32.to_be_bytes()).repeat(20_000)),
+    ];
+    for (what, flood) in floods {
+        let mut stream = TcpStream::connect(companion.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let start = Instant::now();
+        let begin = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &frame(4, 0, 0, &[])].concat();
+        // It may be ended before all is written.
+        let _ = stream.write_all(&[begin, flood].concat());
+        let mut rest = Vec::new();
+        let ended = stream.read_to_end(&mut rest);
+        let cut = ended.is_ok() || ended.is_err_and(|why| why.kind() == std::io::ErrorKind::ConnectionReset);
+        assert!(cut && start.elapsed() < Duration::from_secs(5), "{what}: {:?}", start.elapsed());
+        assert_eq!(companion.get("/v1/bundle", &[]).status, 200, "{what}: others are served");
+    }
+}
+
 #[test]
 fn there_are_only_so_many_connections() {
     let project = Project::new();

@@ -167,6 +167,36 @@ fn bundles_are_for_the_namespace_of_who_asks_and_whom_they_are_granted_to() {
 }
 
 #[test]
+fn what_is_known_of_everybody_is_shown_to_those_who_may_have_everything() {
+    let mesh = Mesh::new();
+    let granted = ["spiffe://acme.internal/ns/ops/sa/*=*", "spiffe://acme.internal/ns/edge/sa/gateway=tools"];
+    let companion = mesh.serve(&["--authorize", granted[0], "--authorize", granted[1]]);
+    ready(&companion);
+    mesh.project.break_policy();
+    let admin = Client::new(companion.admin.unwrap());
+    until("a problem", || admin.get("/readyz", &[]).json()["problems"].get(0).cloned());
+    let of = |id: &str| speaking(&client(&companion, &mesh.ca, Some(&mesh.ca.mint(&[id]).unwrap())), true);
+    let operator = of("spiffe://acme.internal/ns/ops/sa/prometheus");
+    for path in ["/metrics", "/v1/fleet", "/readyz", "/healthz"] {
+        assert_eq!(operator.get(path, &[]).status, 200, "{path}");
+        assert_eq!(admin.get(path, &[]).status, 200, "{path}");
+    }
+    assert!(operator.get("/readyz", &[]).text().contains("policy.yaml"));
+    for other in [PROXY, "spiffe://acme.internal/ns/edge/sa/gateway", "spiffe://partner.example/ns/ops/sa/x"]
+    {
+        let other = of(other);
+        for path in ["/metrics", "/v1/fleet"] {
+            let answer = other.get(path, &[]);
+            assert_eq!((answer.status, &answer.json()["error"]), (403, &"identity".into()), "{path}");
+        }
+        let ready = other.get("/readyz", &[]);
+        assert_eq!((ready.status, &ready.json()["status"]), (200, &"degraded".into()));
+        assert!(!ready.text().contains("policy.yaml") && ready.json().get("problems").is_none());
+        assert_eq!(other.get("/healthz", &[]).status, 200);
+    }
+}
+
+#[test]
 fn certificates_that_change_on_the_disk_are_taken_up() {
     let mesh = Mesh::new();
     let companion = mesh.serve(&[]);
@@ -224,7 +254,7 @@ fn a_pair_that_is_put_back_is_nothing_wrong() {
 #[test]
 fn status_speaks_tls() {
     let mesh = Mesh::new();
-    let companion = mesh.serve(&[]);
+    let companion = mesh.serve(&["--authorize", &format!("{PROXY}=*")]);
     ready(&companion);
     let folder = mesh.project.folder.path();
     mesh.ca.mint(&[PROXY]).unwrap().write(folder, "own").unwrap();
@@ -235,6 +265,11 @@ fn status_speaks_tls() {
     let good = with(&["--tls-ca", &ca, "--tls-cert", &cert, "--tls-key", &key]);
     assert!(good.status.success(), "{}", String::from_utf8_lossy(&good.stderr));
     assert_eq!(with(&["--tls-ca", &ca]).status.code(), Some(2));
+    mesh.ca.mint(&[SERVER]).unwrap().write(folder, "other").unwrap();
+    let (cert, key) = (name("other.pem"), name("other.key"));
+    let other = with(&["--tls-ca", &ca, "--tls-cert", &cert, "--tls-key", &key]);
+    let told = String::from_utf8(other.stderr).unwrap();
+    assert!(other.status.code() == Some(2) && told.contains("--authorize"), "{told}");
     let untold = with(&[]);
     assert!(String::from_utf8(untold.stderr).unwrap().contains("--tls-ca"));
 }

@@ -1,6 +1,6 @@
 //! Companions that are away, or answer with something else than they should.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sallyport_engine::policy::Overflow;
 
@@ -30,6 +30,21 @@ fn a_companion_that_was_away_gets_what_there_was_room_for_and_the_number_of_the_
         assert_eq!(gate.stat("sallyport_audit_dropped"), Some(600));
         assert_eq!(archive.wrong(), Vec::<String>::new());
     }
+}
+
+#[test]
+fn how_many_wait_is_told_between_calls() {
+    let publisher = Publisher::new();
+    let bundle = publisher.bundle(audit(Overflow::DropOldest, 500));
+    let archive = Archive::start(bundle.clone(), Act::Close);
+    let gate = Gate::start(archive.address(), &publisher.configuration(&bundle), 2);
+    assert_eq!(gate.load(10), [(200, 10)]);
+    // By now the pauses are of four seconds and more.
+    gate.wait_until("the companion is missed", || archive.calls() > 5);
+    assert_eq!(gate.load(50), [(200, 50)]);
+    let asked = Instant::now();
+    gate.wait_until("it is told", || gate.stat("sallyport_audit_queued") == Some(60));
+    assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
 }
 
 #[test]

@@ -84,6 +84,11 @@ impl Marked {
             .header("traceparent", format!("00-{}-00f067aa0ba902b7-01", word(20, "x")))
             .header("x-request-id", word(21, "1"))
             .header(format!("x-{}", word(22, "note")), word(23, "note"));
+        if self.kind <= 1 {
+            // A finding in a header is told with the header's name.
+            let (name, value) = (self.credential(8, "more"), self.credential(9, "more"));
+            request = request.header(format!("x-{}", name.to_lowercase()), value);
+        }
         if !media.is_empty() {
             let accept = "application/json, text/event-stream";
             request = request.header("content-type", media).header("accept", accept).body(Body::whole(body));
