@@ -48,5 +48,6 @@ class Outgoing(Checks):
         self.check("nothing of these left the pod", not self.seen())
         leak = self.tool(self.research, "search_docs", "github")
         self.check("a credential in an answer is refused", leak.reason == "dlp.github-token", f"{leak.status} {leak.reason}")
-        stranger = self.call(self.stranger, "/admin")
-        self.check("pods that are not selected are not judged", stranger.status == 200, stranger.status)
+        # Its connections may still have the filters of the gate that was uninstalled.
+        unjudged = self.until("drained", lambda: self.call(self.stranger, "/admin").status == 200)
+        self.check("pods that are not selected are not judged", unjudged, f"after {self.took:.1f} s")
