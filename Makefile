@@ -2,7 +2,7 @@
 # into the cache folder (.cache, or $SALLYPORT_CACHE) and says so. docs/setup.md has the details.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-chart interop bench soak build module lint fuzz-smoke fuzz differential reproducible
+.PHONY: help demo test test-chart interop interop-ci bench soak build module lint fuzz-smoke fuzz differential reproducible
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,10 @@ test-chart: ## only the Helm chart, against the real schemas
 interop: ## the gate under a real API server, istiod, agent and Envoy, then the corpus in every Envoy; needs root
 	@scripts/interop
 	@scripts/envoy-matrix --corpus
+
+interop-ci: ## the same as far as this machine allows, in the newest Envoy of each minor version
+	@scripts/interop --where-possible
+	@scripts/envoy-matrix --corpus --newest
 
 bench: ## decisions native and in wasm, and CPU per request in a real Envoy
 	@scripts/bench

@@ -20,6 +20,25 @@ STEADY = 8
 
 
 @dataclass
+class Release:
+    """The chart, installed or about to be."""
+
+    name: str
+    namespace: str
+    values: Path
+    installed: bool = False
+
+
+@dataclass
+class Target:
+    """What is called: by which name, and where."""
+
+    host: str
+    address: str
+    port: int = 80
+
+
+@dataclass
 class Reply:
     """What a caller got."""
 
@@ -45,7 +64,6 @@ class Checks:
 
     def __init__(self, mesh: Mesh, module: Path, compiler: Path, folder: Path) -> None:
         self.mesh, self.module, self.compiler, self.folder = mesh, module, compiler, folder
-        self.installed = False
         self.rows: list[tuple[str, str, bool]] = []
         self.started = time.monotonic()
         self.seen_file = folder / "seen.jsonl"
@@ -75,27 +93,40 @@ class Checks:
 
     # --- acting
 
-    def helm(self, command: str, *sets: str) -> subprocess.CompletedProcess:
-        words = [*self.mesh.cluster.inside(), self.mesh.tools.helm, command, "sallyport"]
-        words += ["--kubeconfig", self.mesh.cluster.kubeconfig, "--namespace", "tools"]
+    def helm(self, release: Release, command: str, *sets: str) -> subprocess.CompletedProcess:
+        words = [*self.mesh.cluster.inside(), self.mesh.tools.helm, command, release.name]
+        words += ["--kubeconfig", self.mesh.cluster.kubeconfig, "--namespace", release.namespace]
         if command in ("install", "upgrade"):
-            words += [CHART, "--values", self.values]
+            words += [CHART, "--values", release.values]
             for pair in sets:
                 words += ["--set-json", pair]
         else:
             words += sets
         return run(*words, check=False, env={**os.environ, "HOME": str(self.folder)})
 
-    def apply(self, *sets: str) -> None:
-        done = self.helm("upgrade" if self.installed else "install", *sets)
+    def install(self, release: Release, *sets: str) -> None:
+        """Installs or upgrades it."""
+        done = self.helm(release, "upgrade" if release.installed else "install", *sets)
         if done.returncode != 0:
             raise MeshError(f"helm: {done.stderr}")
-        self.installed = True
+        release.installed = True
 
-    def call(self, pod: Pod, path: str, *words: str, body: bytes | None = None) -> Reply:
-        """One request to the tool server from a pod, through whatever sidecar it has."""
+    def uninstall(self, release: Release) -> None:
+        done = self.helm(release, "uninstall", "--wait")
+        if done.returncode != 0:
+            raise MeshError(f"helm: {done.stderr}")
+        release.installed = False
+
+    def apply(self, *sets: str) -> None:
+        """The release that governs the tool server."""
+        self.install(self.release, *sets)
+
+    def call(self, pod: Pod, path: str, *words: str, body: bytes | None = None, to: Target | None = None) -> Reply:
+        """One request from a pod, through whatever sidecar it has: to the tool server, unless said otherwise."""
+        to = to or self.target
         command = ["curl", "-s", "-m", "20", "-w", "\n%{http_code} %{time_total}", "-H", "expect:"]
-        command += ["--resolve", f"{HOST}:80:{self.service}", f"http://{HOST}{path}", *words]
+        command += ["--resolve", f"{to.host}:{to.port}:{to.address}", "-H", f"host: {to.host}"]
+        command += [f"http://{to.host}:{to.port}{path}", *words]
         if body is not None:
             command += ["--data-binary", "@-", "-H", "content-type: application/json"]
         done = subprocess.run(pod.command(*command), input=body, capture_output=True)
@@ -103,12 +134,12 @@ class Checks:
         status, seconds = last.split()
         return Reply(int(status), text, float(seconds))
 
-    def tool(self, pod: Pod, name: str, query: str = "x") -> Reply:
+    def tool(self, pod: Pod, name: str, query: str = "x", to: Target | None = None) -> Reply:
         """One MCP call of a tool."""
         call = {"name": name, "arguments": {"q": query}}
         body = json.dumps({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": call}).encode()
         accept = "accept: application/json, text/event-stream"
-        return self.call(pod, "/mcp", "-H", accept, body=body)
+        return self.call(pod, "/mcp", "-H", accept, body=body, to=to)
 
     def seen(self) -> list[dict]:
         """What reached the tool server since the last look."""
@@ -117,7 +148,7 @@ class Checks:
         self.seen_file.write_text("")
         return [json.loads(line) for line in lines]
 
-    def until(self, what: str, test: Callable[[], bool], seconds: float = 60) -> bool:
+    def until(self, what: str, test: Callable[[], bool], seconds: float = 60, steady: int = STEADY) -> bool:
         """Whether something becomes true in time, and stays so.
 
         Configuration takes a moment to arrive, and connections that were open stay with the filters that they began with
@@ -125,7 +156,7 @@ class Checks:
         """
         start = time.monotonic()
         try:
-            wait_for(what, lambda: all(test() for _ in range(STEADY)), seconds)
+            wait_for(what, lambda: all(test() for _ in range(steady)), seconds)
             return True
         except MeshError:
             return False
@@ -133,4 +164,5 @@ class Checks:
             self.took = time.monotonic() - start
 
     def sidecar_filters(self) -> list[str]:
-        return self.server.http_filters(8080)
+        port = lambda chain: chain.get("filter_chain_match", {}).get("destination_port") == 8080  # noqa: E731
+        return self.server.http_filters("virtualInbound", port)

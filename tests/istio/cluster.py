@@ -86,24 +86,26 @@ class Cluster:
         return self.call("POST", path, body)["status"]["token"]
 
     def pod(self, namespace: str, name: str, address: str, labels: dict, spec: dict) -> None:
-        """A pod that runs and is ready, as a kubelet would report it; with the label that the injector puts on it."""
+        """A pod that runs and is ready, as a kubelet would report it."""
         path = f"/api/v1/namespaces/{namespace}/pods"
         self.create({
             "apiVersion": "v1", "kind": "Pod",
-            "metadata": {"name": name, "namespace": namespace, "labels": {**labels, "security.istio.io/tlsMode": "istio"}},
+            "metadata": {"name": name, "namespace": namespace, "labels": labels},
             "spec": {**spec, "nodeName": "node"},
         })
         ready = [{"type": kind, "status": "True"} for kind in ("Initialized", "ContainersReady", "Ready")]
         status = {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}], "conditions": ready}
         self.call("PATCH", f"{path}/{name}/status", {"status": status})
 
-    def service(self, namespace: str, name: str, port: int, target: int, pods: dict[str, str], labels: dict) -> str:
+    def service(
+        self, namespace: str, name: str, port: int, target: int, pods: dict[str, str], selector: dict, labels: dict | None = None,
+    ) -> str:
         """A service and its endpoints, as the endpoints controller would write them; gives its address."""
         ports = [{"name": "http", "port": port, "targetPort": target, "appProtocol": "http"}]
         self.create(
             {
-                "apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": namespace},
-                "spec": {"selector": labels, "ports": ports},
+                "apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": namespace, "labels": labels or {}},
+                "spec": {"selector": selector, "ports": ports},
             },
         )
         self.endpoints(namespace, name, {"http": target}, pods)
@@ -124,15 +126,15 @@ class Cluster:
             ],
         })
 
-    def define(self, crds: Path) -> int:
+    def define(self, crds: Path, files: str = "*.yaml") -> int:
         """Makes the API server know what is in these files, and waits until it does."""
-        definitions = [d for path in sorted(crds.glob("*.yaml")) for d in yaml.safe_load_all(path.read_text()) if d]
+        definitions = [d for path in sorted(crds.glob(files)) for d in yaml.safe_load_all(path.read_text()) if d]
         self.create(*definitions)
         for definition in definitions:
             path = f"{path_of(definition)}/{definition['metadata']['name']}"
             wait_for(path, lambda path=path: any(
                 condition["type"] == "Established" and condition["status"] == "True"
-                for condition in self.call("GET", path).get("status", {}).get("conditions", [])
+                for condition in self.call("GET", path).get("status", {}).get("conditions") or []
             ))
         return len(definitions)
 

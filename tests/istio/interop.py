@@ -19,10 +19,13 @@ import time
 from pathlib import Path
 
 import oci
-from checks import HOST, Checks, Reply
+from checks import HOST, Release, Reply, Target
 from cluster import HUB
 from machine import MeshError, run
 from mesh import REGISTRY_PORT, Mesh, Tools, namespace
+from outgoing import Outgoing
+from proving import Proving
+from waypoint import Waypoint
 
 HERE = Path(__file__).resolve().parent
 REPO = HERE.parent.parent
@@ -30,6 +33,8 @@ SECRET = "interop-" + "0123456789abcdef" * 3
 REGISTRY = f"{HUB}:{REGISTRY_PORT}"
 IMAGE = f"{REGISTRY}/sallyport:test"
 LIMIT = 1_048_576
+OUTSIDE = 9090
+"""A port of the tool server that its sidecar does not see."""
 GATE = """
 apiVersion: sallyport.dev/v1
 kind: DlpProfile
@@ -44,13 +49,14 @@ spec: {dlp: strict}
 """
 
 
-class Interop(Checks):
+class Interop(Proving, Outgoing, Waypoint):
     """What docs/install.md promises, part by part."""
 
     def set_up(self) -> None:
         self.begin("set-up")
         mesh = self.mesh
         count = mesh.cluster.define(Path(os.environ["CRDS"]) / "istio-1.31")
+        count += mesh.cluster.define(Path(os.environ["CRDS"]) / "others", "gateway.networking.k8s.io_*.yaml")
         mesh.start_istiod()
         # A mistake that the schema lets pass, and istiod does not.
         rule = {"action": "DENY", "rules": [{"when": [{"key": "request.colour", "values": ["red"]}]}]}
@@ -63,12 +69,15 @@ class Interop(Checks):
         self.stranger = mesh.pod("stranger", "agents", "stranger", {"app": "stranger"})
         self.outsider = mesh.pod("outsider", "agents", "outsider", {"app": "outsider"})
         endpoints = {self.server.name: self.server.address}
-        self.service = mesh.cluster.service("tools", "tool-api", 80, 8080, endpoints, self.server.labels)
-        for pod in (self.server, self.research, self.stranger):
+        address = mesh.cluster.service("tools", "tool-api", 80, 8080, endpoints, self.server.labels)
+        self.target = Target(HOST, address)
+        mesh.inject(self.server, excluded=(OUTSIDE,))
+        for pod in (self.research, self.stranger):
             mesh.inject(pod)
         self.seen_file.touch()
-        app = self.server.command(sys.executable, "-B", HERE / "app.py", 8080, self.seen_file, uid=0)
-        self.server.app = mesh.machine.start("app", app)
+        for port in (8080, OUTSIDE):
+            app = self.server.command(sys.executable, "-B", HERE / "app.py", port, self.seen_file, uid=0)
+            self.server.app = mesh.machine.start(f"app-{port}", app)
         mesh.wait_ready(self.server, self.research, self.stranger)
         identity = "spiffe://acme.internal/ns/agents/sa/research-agent"
         self.check("three sidecars ready, certificates by istiod", identity in self.research.envoy("/certs"))
@@ -93,17 +102,19 @@ class Interop(Checks):
         self.policy = self.folder / "policy"
         shutil.copytree(REPO / "examples/tool-api/policy", self.policy)
         (self.policy / "gate.yaml").write_text(GATE)
-        config = json.loads(run(self.compiler, "compile", "--policy", self.policy, "--plugin-config").stdout)
-        self.values = self.folder / "values.json"
-        self.values.write_text(json.dumps({
-            "istioVersion": "1.31",
-            "gate": {
-                "module": {"url": f"oci://{IMAGE}", "sha256": self.digest}, "selector": self.server.labels,
-                "ports": [8080], "bodyLimit": LIMIT, **config,
-            },
-            "interlock": {"secret": SECRET},
-            "accessLog": {"via": "stdout"},
-        }))
+        gate = {"selector": self.server.labels, "ports": [8080], "bodyLimit": LIMIT, **self.compiled(self.policy)}
+        self.release = self.prepared("sallyport", "tools", gate, interlock={"secret": SECRET}, accessLog={"via": "stdout"})
+
+    def compiled(self, policy: Path) -> dict:
+        """The gate's part of the values, from policy."""
+        return json.loads(run(self.compiler, "compile", "--policy", policy, "--plugin-config").stdout)
+
+    def prepared(self, name: str, ns: str, gate: dict, **more: dict) -> Release:
+        """A release of the chart with the module from the registry, not installed yet."""
+        module = {"url": f"oci://{IMAGE}", "sha256": self.digest}
+        path = self.folder / f"values-{ns}.json"
+        path.write_text(json.dumps({"istioVersion": "1.31", "gate": {"module": module, **gate}, **more}))
+        return Release(name, ns, path)
 
     def wait_for_gate(self) -> None:
         """Until a refusal is the gate's own. Without it there is no point in the rest."""
@@ -226,7 +237,7 @@ class Interop(Checks):
         closed = self.until("nothing passes", lambda: self.call(self.research, "/docs/1").status == 403)
         said = f"does not match: {wrong}. applying deny RBAC filter" in self.server.proxy.text()
         self.check("another digest than the image's: the agent refuses it, and nothing passes", closed and said)
-        done = self.helm("rollback", "--wait")
+        done = self.helm(self.release, "rollback", "--wait")
         self.check("helm rollback: permitted calls pass again", done.returncode == 0 and self.until("back", self.passes))
 
     def unreachable(self) -> None:
@@ -234,7 +245,7 @@ class Interop(Checks):
         self.apply(f'gate.module.url="oci://{HUB}:1/sallyport:gone"')
         closed = self.until("nothing passes", lambda: self.call(self.research, "/docs/1").status == 403)
         self.check("a registry that does not answer: nothing passes", closed)
-        self.helm("rollback", "--wait")
+        self.helm(self.release, "rollback", "--wait")
         self.check("… and after a rollback permitted calls do", self.until("back", self.passes))
 
     def bad_url(self) -> None:
@@ -251,13 +262,15 @@ class Interop(Checks):
 
     def companion(self) -> None:
         """The companion as the chart installs it; its processes are started here, with the arguments of its Deployment."""
+        self.begin("policy from a companion, two replicas in the mesh")
         key = self.folder / "policy.key"
         run(self.compiler, "keygen", "-o", key)
-        self.apply(
+        self.companion_values = (
             'gate.bundle=""', f"gate.keys={json.dumps([key.with_suffix('.key.pub').read_text()])}", 'gate.audience="tools"',
             'companion={"enabled":true,"image":{"repository":"companion","tag":"test"},"policyVolume":{"emptyDir":{}},'
             '"signingKeySecrets":["policy-key"],"keyCopyImage":"busybox"}',
         )
+        self.apply(*self.companion_values)
         absent = lambda: self.call(self.research, "/docs/1").reason == "policy.absent"  # noqa: E731
         self.check("before a companion answers, everything is refused", self.until("no policy", absent), f"after {self.took:.1f} s")
         time.sleep(1)
@@ -286,6 +299,9 @@ class Interop(Checks):
         words.append(f"http://{host}/v1/bundle/tools")
         status = run(*self.research.command(*words), check=False).stdout
         self.check("other namespaces get no bundles", status == "403", status)
+        self.prove_freshness(f"http://{address}:8443")
+        self.waypoint(f"{name}.tools.svc.cluster.local")
+        self.begin("without companions")
         for pod in replicas:
             pod.app.stop()
         self.check("companion down: permitted calls pass", self.passes())
@@ -335,7 +351,10 @@ class Interop(Checks):
         self.judged()
         self.withheld("buffered")
         self.taken_away("WasmPlugin")
-        self.begin("policy from a companion, two replicas in the mesh")
+        self.apply('gate.kind=""')
+        self.wait_for_gate()
+        self.prove()
+        self.outgoing()
         self.companion()
         self.begin("without the control plane")
         self.without_istiod()

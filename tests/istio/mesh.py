@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,19 +59,23 @@ class Pod:
         user = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
         return ["ip", "netns", "exec", self.netns, *user, *map(str, words)]
 
+    @property
+    def certificates(self) -> Path:
+        """Where the agent writes what it got from istiod: cert-chain.pem, key.pem and root-cert.pem."""
+        return self.folder / "certificates"
+
     def envoy(self, path: str) -> str:
         """What the pod's Envoy says on its admin interface."""
         url = f"http://127.0.0.1:15000{path}"
         return run(*self.command("curl", "-sS", "-m", "10", url, uid=PROXY_UID)).stdout
 
-    def http_filters(self, port: int) -> list[str]:
-        """The names of the HTTP filters in front of a port of the pod, in their order."""
+    def http_filters(self, listener: str, chain: Callable[[dict], bool]) -> list[str]:
+        """The names of the HTTP filters of the first such chain of a listener, in their order."""
         dump = json.loads(self.envoy("/config_dump?resource=dynamic_listeners"))
-        listeners = [one["active_state"]["listener"] for one in dump["configs"] if "active_state" in one]
-        (inbound,) = [one for one in listeners if one["name"] == "virtualInbound"]
-        for chain in inbound["filter_chains"]:
-            if chain.get("filter_chain_match", {}).get("destination_port") == port:
-                for network in chain["filters"]:
+        listeners = [one["active_state"]["listener"] for one in dump.get("configs", []) if "active_state" in one]
+        for one in (one for one in listeners if one["name"] == listener):
+            for found in filter(chain, one["filter_chains"]):
+                for network in found["filters"]:
                     if names := [one["name"] for one in network["typed_config"].get("http_filters", [])]:
                         return names
         return []
@@ -117,6 +122,9 @@ class Mesh:
         environment = {
             "POD_NAMESPACE": SYSTEM, "POD_NAME": "istiod", "CLUSTER_ID": "Kubernetes", "JWT_POLICY": "third-party-jwt",
             "PILOT_ENABLE_ALPN_FILTER": "false", "PILOT_ENABLE_METADATA_EXCHANGE": "false",
+            # Waypoints; their pods and the status of their Gateways are written here.
+            "PILOT_ENABLE_AMBIENT": "true", "PILOT_ENABLE_GATEWAY_API_DEPLOYMENT_CONTROLLER": "false",
+            "PILOT_ENABLE_GATEWAY_API_STATUS": "false",
             "INJECTION_WEBHOOK_CONFIG_NAME": "", "VALIDATION_WEBHOOK_CONFIG_NAME": "",
         }
         command = [self.tools.istiod, "discovery", f"--kubeconfig={self.cluster.kubeconfig}", "--shutdownDuration=1s"]
@@ -149,7 +157,7 @@ class Mesh:
         })
 
     def pod(self, name: str, ns: str, account: str, labels: dict, spec: dict | None = None) -> Pod:
-        """Adds a pod, on the network and in the API server. Its sidecar is started by `inject`."""
+        """Adds a pod, on the network and in the API server. Its sidecar is started by `inject`, its waypoint by `start_proxy`."""
         spec = spec or {"serviceAccountName": account, "containers": [{"name": "app", "image": "app"}]}
         number = len(self.pods) + 2
         netns, address = self.machine.netns(str(number)), f"10.77.0.{number}"
@@ -171,11 +179,18 @@ class Mesh:
         self.cluster.pod(ns, name, address, labels, spec)
         return pod
 
-    def inject(self, pod: Pod) -> None:
-        """What the injector does to a pod: traffic into Envoy, a token, an agent that runs Envoy."""
+    def inject(self, pod: Pod, *, excluded: tuple[int, ...] = ()) -> None:
+        """What the injector does to a pod: a label, traffic into Envoy but for excluded ports, a token, an agent that runs Envoy."""
+        label = {"metadata": {"labels": {"security.istio.io/tlsMode": "istio"}}}
+        self.cluster.call("PATCH", f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}", label)
+        left_out = ",".join(map(str, (15090, 15021, 15020, *excluded)))
         redirect = [self.tools.agent, "istio-iptables", "-p", "15001", "-z", "15006", "-u", PROXY_UID, "-m", "REDIRECT"]
-        redirect += ["-i", "*", "-x", "", "-b", "*", "-d", "15090,15021,15020"]
+        redirect += ["-i", "*", "-x", "", "-b", "*", "-d", left_out]
         run("ip", "netns", "exec", pod.netns, *redirect, cwd=pod.folder)
+        self.start_proxy(pod)
+
+    def start_proxy(self, pod: Pod, kind: str = "sidecar", more: dict | None = None) -> None:
+        """The container of a sidecar or a waypoint, with what is mounted into it."""
         files = {
             "var/run/secrets/tokens/istio-token": self.cluster.token_of(pod.namespace, pod.account),
             "var/run/secrets/istio/root-cert.pem": self.root,
@@ -185,14 +200,14 @@ class Mesh:
             (pod.folder / path).parent.mkdir(parents=True, exist_ok=True)
             (pod.folder / path).write_text(text)
         (pod.folder / "etc/istio/proxy").mkdir(parents=True)
+        # Waypoints have a part of Istio's build of Envoy here, for telemetry.
+        bootstrap = pod.folder / "bootstrap.json"
+        bootstrap.write_text(self.tools.bootstrap.read_text().replace("if .metadata_discovery", "if false"))
+        pod.certificates.mkdir()
         run("chown", "-R", f"{PROXY_UID}:{PROXY_UID}", pod.folder)
-        self.start_proxy(pod)
-
-    def start_proxy(self, pod: Pod) -> None:
-        """The sidecar's container, from its environment on."""
         proxy = {
             "discoveryAddress": f"{HUB}:15012", "binaryPath": str(self.tools.envoy), "concurrency": 2,
-            "proxyBootstrapTemplatePath": str(self.tools.bootstrap), "statusPort": 15020,
+            "proxyBootstrapTemplatePath": str(bootstrap), "statusPort": 15020,
         }
         environment = {
             "POD_NAME": pod.name, "POD_NAMESPACE": pod.namespace, "SERVICE_ACCOUNT": pod.account,
@@ -200,9 +215,9 @@ class Mesh:
             "PROXY_CONFIG": json.dumps(proxy), "CA_ADDR": f"{HUB}:15012", "JWT_POLICY": "third-party-jwt",
             "ISTIOD_SAN": f"istiod.{SYSTEM}.svc", "ISTIO_META_CLUSTER_ID": "Kubernetes",
             "ISTIO_META_INTERCEPTION_MODE": "REDIRECT", "ISTIO_META_WORKLOAD_NAME": pod.name,
-            "WASM_INSECURE_REGISTRIES": f"{HUB}:{REGISTRY_PORT}",
+            "WASM_INSECURE_REGISTRIES": f"{HUB}:{REGISTRY_PORT}", "OUTPUT_CERTS": str(pod.certificates), **(more or {}),
         }
-        words = ["proxy", "sidecar", "--proxyLogLevel=warning", "--proxyComponentLogLevel=wasm:info,misc:error"]
+        words = ["proxy", kind, "--proxyLogLevel=warning", "--proxyComponentLogLevel=wasm:info,misc:error"]
         # The agent keeps modules in /var/lib/istio/data: a folder in memory, which nobody else sees.
         user = f"setpriv --reuid={PROXY_UID} --regid={PROXY_UID} --clear-groups"
         data = "/var/lib/istio/data"

@@ -248,6 +248,13 @@ class Content(unittest.TestCase):
         self.assertEqual(of_kind(documents, "DestinationRule")["spec"]["host"], host)
         self.assertEqual(plugin_config(render("shared-companion"))["companion"]["path"], "/bundles")
 
+    def test_waypoints_are_told_of_the_companion(self) -> None:
+        host = "sallyport-companion.sallyport.svc.cluster.local"
+        sets = (f'gate.companion.host="{host}"', f'gate.keys=["{"Q" * 43}="]')
+        annotations = of_kind(render("waypoint", *sets), "EnvoyFilter")["metadata"]["annotations"]
+        self.assertEqual(annotations, {"envoyfilter.istio.io/referenced-services": host})
+        self.assertNotIn("EnvoyFilter", [d["kind"] for d in render("waypoint")])
+
     def test_the_companion_may_do_little(self) -> None:
         for values in ("everything", "companion-tls", "companion-registry", "companion-audit"):
             pod = of_kind(render(values), "Deployment")["spec"]["template"]["spec"]

@@ -142,7 +142,7 @@ workloadSelector:
 {{- fail "gate.selector is empty: the gate would be in front of this release's companion, too" }}
 {{- end }}
 {{- if and $gate.targetRefs (ne $gate.installMode "plain") }}
-{{- fail "gate.targetRefs goes with gate.installMode plain only: an EnvoyFilter does not reach waypoints" }}
+{{- fail "gate.targetRefs goes with gate.installMode plain only: the EnvoyFilters of the other modes are for sidecars" }}
 {{- end }}
 {{- if and (eq $gate.installMode "headers") $gate.module.pullSecret }}
 {{- fail "gate.module.pullSecret does not work with gate.installMode headers: istiod hands Secrets out for plugins only" }}

@@ -54,7 +54,8 @@ pub(super) fn without_certificate(ca: &Path) -> Result<Tls, String> {
 }
 
 fn http1_only(mut config: ClientConfig) -> Tls {
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // A sidecar whose mTLS is not STRICT serves TLS of the mesh only to those who say `istio`; for others it is the application's own.
+    config.alpn_protocols = vec![b"istio".to_vec(), b"http/1.1".to_vec()];
     Tls(Arc::new(config))
 }
 

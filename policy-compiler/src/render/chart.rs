@@ -35,6 +35,7 @@ templates! {
     "interlock.yaml",
     "monitors.yaml",
     "peer-authentication.yaml",
+    "waypoint.yaml",
 }
 
 #[cfg(test)]
