@@ -9,7 +9,8 @@ pub(crate) fn same(one: &[u8], other: &[u8]) -> bool {
     }
     match (one.last_chunk::<8>(), other.last_chunk::<8>()) {
         (Some(end), Some(other_end)) => {
-            end == other_end && one.as_chunks::<8>().0 == other.as_chunks::<8>().0
+            let mut words = one.as_chunks::<8>().0.iter().zip(other.as_chunks::<8>().0);
+            word(end) == word(other_end) && words.all(|(a, b)| word(a) == word(b))
         }
         _ => one.iter().zip(other).all(|(a, b)| a == b),
     }
@@ -18,10 +19,16 @@ pub(crate) fn same(one: &[u8], other: &[u8]) -> bool {
 /// The order of two texts: that of their bytes.
 pub(crate) fn order(one: &[u8], other: &[u8]) -> Ordering {
     let (words, other_words) = (one.as_chunks::<8>().0, other.as_chunks::<8>().0);
-    let alike = words.iter().zip(other_words).take_while(|(a, b)| a == b).count().saturating_mul(8);
+    let alike =
+        words.iter().zip(other_words).take_while(|(a, b)| word(a) == word(b)).count().saturating_mul(8);
     let (rest, other_rest) = (one.get(alike..).unwrap_or_default(), other.get(alike..).unwrap_or_default());
     let differing = rest.iter().zip(other_rest).find(|(a, b)| a != b);
     differing.map_or_else(|| one.len().cmp(&other.len()), |(a, b)| a.cmp(b))
+}
+
+/// As arrays, they would be compared by the library.
+fn word(bytes: &[u8; 8]) -> u64 {
+    u64::from_ne_bytes(*bytes)
 }
 
 #[cfg(test)]

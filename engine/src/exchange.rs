@@ -104,7 +104,7 @@ enum State {
 /// A request whose head may pass and whose body is to be judged.
 #[derive(Debug)]
 struct Pending {
-    origin: Origin,
+    origin: Rc<Origin>,
     body: Expected,
     /// How the body is coded; it is judged, and goes on, decoded.
     coding: Option<Coding>,

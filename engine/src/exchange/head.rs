@@ -14,6 +14,7 @@ use crate::reply::Shape;
 use crate::scan::{Place, Severity};
 use alloc::boxed::Box;
 use alloc::format;
+use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -27,7 +28,7 @@ struct Request<'h> {
     head: &'h Head<'h>,
     method: &'h str,
     path: RequestPath<'h>,
-    origin: Origin,
+    origin: Rc<Origin>,
     end: End,
     numbers: Numbers,
 }
@@ -94,7 +95,7 @@ impl Exchange {
         let service = policy.service_at(&authority).ok_or(Reason::ScopeHost)?;
         let route = policy.service(service).ok_or(Reason::Internal)?.route(&path)?;
         let numbers = if route.opaque_numbers { Numbers::Opaque } else { Numbers::Alike };
-        let origin = Origin { agent, service, caller, authority };
+        let origin = Rc::new(Origin { agent, service, caller, authority });
         self.remember(route, &origin, method);
         let request = Request { head, method, path, origin, end, numbers };
         let pending = self.judge_route(&policy, route, &request)?;
@@ -178,8 +179,10 @@ impl Exchange {
         self.record.protocol = Some(route.protocol.name());
         match route.protocol {
             Protocol::Http => {
-                self.record.operation = Some(["http ", method, " ", template].concat());
-                self.judge_http(policy, route, request)
+                let judged = self.judge_http(policy, route, request);
+                // A rule that allows it has a template of its own.
+                self.record.operation.get_or_insert_with(|| ["http ", method, " ", template].concat());
+                judged
             }
             Protocol::Mcp => {
                 self.record.operation = Some(["mcp ", method].concat());
@@ -375,7 +378,7 @@ impl Exchange {
 impl Request<'_> {
     fn pending(&self, body: Expected, coding: Option<Coding>) -> Pending {
         let messages = Coding::of_messages(self.head);
-        Pending { origin: self.origin.clone(), body, coding, messages, numbers: self.numbers }
+        Pending { origin: Rc::clone(&self.origin), body, coding, messages, numbers: self.numbers }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::response::{Body, Context, Plan, Pushed, Stream, Whole, narrow_coding,
 use crate::scan::{Action, Inspection, Place, Profile};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
+use alloc::rc::Rc;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
@@ -314,8 +315,8 @@ fn known_length(head: &Head<'_>) -> Option<usize> {
 /// What the request's head has to do with the response.
 impl Exchange {
     /// Remembers what the response will be judged by.
-    pub(super) fn remember(&mut self, route: &Route, origin: &Origin, method: &str) {
-        self.memory.origin = Some(origin.clone());
+    pub(super) fn remember(&mut self, route: &Route, origin: &Rc<Origin>, method: &str) {
+        self.memory.origin = Some(Rc::clone(origin));
         self.memory.protocol = Some(route.protocol);
         self.memory.opaque_bodies = route.opaque_bodies;
         self.memory.bodiless = method == "HEAD";

@@ -5,6 +5,7 @@ use crate::operation::{Feature, Message, RequestId};
 use crate::policy::Protocol;
 use crate::reply::Shape;
 use crate::scan::Vault;
+use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -12,7 +13,7 @@ use alloc::vec::Vec;
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     /// Who asked, and where; `None` where nobody was asked about, and so nothing of the answer is judged.
-    pub(crate) origin: Option<Origin>,
+    pub(crate) origin: Option<Rc<Origin>>,
     /// What the route speaks.
     pub(crate) protocol: Option<Protocol>,
     /// How the caller expects to be refused, but for the id of a JSON-RPC request.

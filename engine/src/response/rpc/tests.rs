@@ -6,17 +6,18 @@ use crate::operation::Message;
 use crate::policy::{AgentId, Policy, Protocol, ServiceId, fixture};
 use crate::response::Memory;
 use crate::scan::Profile;
+use alloc::rc::Rc;
 use proptest::prelude::*;
 
 /// The memory of an exchange of research's at tool-api, with these requests in it.
 fn memory(requests: &[&str]) -> Memory {
     let mut memory = Memory {
-        origin: Some(Origin {
+        origin: Some(Rc::new(Origin {
             agent: AgentId(0),
             service: ServiceId(0),
             caller: SpiffeId::parse(b"spiffe://acme.internal/sa/research").unwrap(),
             authority: Authority::parse("tool-api").unwrap(),
-        }),
+        })),
         protocol: Some(Protocol::Mcp),
         ..Memory::default()
     };

@@ -5,6 +5,7 @@ use crate::identity::SpiffeId;
 use crate::policy::{AgentId, Policy, Protocol, ServiceId, fixture};
 use crate::response::{Memory, rpc::judge_rpc_message};
 use crate::scan::{Catalogue, Detector, Finder, Profile, Severity, Treatment, apply};
+use alloc::rc::Rc;
 use alloc::string::ToString;
 use alloc::{format, vec};
 
@@ -41,12 +42,12 @@ fn judge(action: Action, tools: &[&str]) -> (Option<String>, Vec<(String, String
     let treatment = Treatment { tools: action, ..Treatment::default() };
     let profile = Profile { treatments: vec![treatment; ODD.len()], allow: vec![] };
     let memory = Memory {
-        origin: Some(Origin {
+        origin: Some(Rc::new(Origin {
             agent: AgentId(0),
             service: ServiceId(0),
             caller: SpiffeId::parse(b"spiffe://acme.internal/sa/research").unwrap(),
             authority: Authority::parse("tool-api").unwrap(),
-        }),
+        })),
         protocol: Some(Protocol::Mcp),
         ..Memory::default()
     };
