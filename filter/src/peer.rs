@@ -15,7 +15,9 @@ const REMEMBERED: usize = 128;
 pub(crate) enum Certificate {
     /// There is none.
     Absent,
-    /// There is one; its URI SANs.
+    /// There is one for this workload.
+    Identified(SpiffeId),
+    /// There is one whose URI SANs, all of them, name no workload.
     Valid(Vec<Vec<u8>>),
     /// There is one, but it cannot be read.
     Unreadable,
@@ -56,7 +58,7 @@ impl Peers {
         // Quickly read, and not of the certificate of this very connection.
         match &self.source {
             Source::PeerPrincipal => return Rc::new(Certificate::of_principal()),
-            Source::Workload(id) => return Rc::new(Certificate::Valid(vec![id.as_str().into()])),
+            Source::Workload(id) => return Rc::new(Certificate::Identified(id.clone())),
             Source::Certificate | Source::FirstUriSan => {}
         }
         let connection =
@@ -85,8 +87,16 @@ impl Certificate {
     fn of_principal() -> Self {
         match host::property("filter_state\0io.istio.peer_principal").unwrap_or_default().as_slice() {
             b"" | b"-" => Self::Absent,
-            names => Self::Valid(names.split(|&byte| byte == b',').map(<[u8]>::to_vec).collect()),
+            names => Self::with_names(names.split(|&byte| byte == b',').map(<[u8]>::to_vec).collect()),
         }
+    }
+
+    fn with_names(names: Vec<Vec<u8>>) -> Self {
+        let id = match names.as_slice() {
+            [name] => SpiffeId::parse(name).ok(),
+            _ => None,
+        };
+        id.map_or(Self::Valid(names), Self::Identified)
     }
 
     fn read(first_alone: bool) -> Self {
@@ -102,7 +112,7 @@ impl Certificate {
             host::property("connection\0peer_certificate").ok().as_deref().and_then(identity::uri_sans)
         };
         match names {
-            Some(names) => Self::Valid(names),
+            Some(names) => Self::with_names(names),
             None => Self::Unreadable,
         }
     }
@@ -112,6 +122,7 @@ impl Certificate {
         match self {
             Self::Absent => use_peer(&Peer::Anonymous),
             Self::Unreadable => use_peer(&Peer::Unreadable),
+            Self::Identified(id) => use_peer(&Peer::Identified(id)),
             Self::Valid(names) => {
                 let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
                 use_peer(&Peer::Verified(&names))

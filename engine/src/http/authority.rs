@@ -164,11 +164,17 @@ fn check_host(host: &str) -> Result<(), InvalidHost> {
     if let Some(v6) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         return v6.parse::<core::net::Ipv6Addr>().map(|_| ()).map_err(|_| InvalidHost::Character);
     }
-    if host.as_bytes().split(|&byte| byte == b'.').any(<[u8]>::is_empty) {
-        return Err(InvalidHost::Empty);
+    let (mut before, mut empty, mut strange) = (b'.', false, false);
+    for byte in host.bytes() {
+        empty |= byte == b'.' && before == b'.';
+        strange |= !(byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+        before = byte;
     }
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
-    if host.bytes().all(allowed) { Ok(()) } else { Err(InvalidHost::Character) }
+    match (empty || before == b'.', strange) {
+        (true, _) => Err(InvalidHost::Empty),
+        (_, true) => Err(InvalidHost::Character),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ pub enum Peer<'a> {
     Anonymous,
     /// A validated certificate with these URI subject alternative names, all of them.
     Verified(&'a [&'a [u8]]),
+    /// A validated certificate whose only URI subject alternative name is this SPIFFE ID: read once for all requests of a connection.
+    Identified(&'a SpiffeId),
     /// A validated certificate that could not be read. Its bearer is treated as malformed.
     Unreadable,
 }
@@ -24,6 +26,7 @@ impl Peer<'_> {
     pub(crate) fn spiffe_id(&self) -> Result<SpiffeId, Reason> {
         match self {
             Self::Anonymous | Self::Verified([]) => Err(Reason::IdentityAbsent),
+            Self::Identified(id) => Ok((*id).clone()),
             Self::Verified([uri]) => SpiffeId::parse(uri).map_err(|_| Reason::IdentityMalformed),
             Self::Verified(_) | Self::Unreadable => Err(Reason::IdentityMalformed),
         }
