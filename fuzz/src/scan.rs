@@ -46,7 +46,6 @@ fn hits(catalogue: &Catalogue, profile: &Profile, pieces: &[&str], json: bool) -
         };
         let next = channel.feed(catalogue, profile, Aside::default(), (piece, end), &mut note);
         assert!(next >= decided, "{next} after {decided}");
-        assert!(!all.iter().any(|hit| hit.start < next && next < hit.end), "{next} is inside one of {all:?}");
         decided = next;
     }
     assert_eq!(decided, total as u64);

@@ -82,7 +82,9 @@ impl TextStream {
     ) -> bool {
         let mut changed = false;
         sort_by(&mut self.hits, |a, b| (a.start, a.end) < (b.start, b.end));
-        let ready = self.hits.iter().take_while(|hit| hit.end <= decided).count();
+        // What begins before that is all known, and goes on whole: what is still open may be about its end.
+        let is_ready = |hit: &&Hit| hit.start < decided || hit.end <= decided;
+        let ready = self.hits.iter().take_while(is_ready).count();
         let hits: Vec<Hit> = self.hits.drain(..ready).collect();
         for hit in hits {
             if !hit.restores() {

@@ -69,13 +69,7 @@ pub struct Channel {
     told: bool,
     /// What asking for exceptions may still cost.
     left: u32,
-    /// Where hits stand that are reported and not wholly decided.
-    pending_hits: Option<Box<PendingHits>>,
 }
-
-/// Where hits begin and end. Rare enough to stand apart: a stream has many texts.
-#[derive(Clone, Debug, Default)]
-struct PendingHits(Vec<(u64, u64)>);
 
 /// One view of the text: the part of it that is kept.
 #[derive(Clone, Debug)]
@@ -112,13 +106,12 @@ impl Channel {
             work: Work::for_length(0),
             told: false,
             left: MOST_ASKED,
-            pending_hits: None,
         }
     }
 
     /// Takes the next piece of the text, and whether it is the last. Reports what is decided by it; offsets of hits are never before
-    /// what the last call returned. Returns the offset up to which all is decided: the text before it can go on, what follows is held.
-    /// It is never in the middle of a hit.
+    /// what the last call returned. Returns the offset up to which all is decided: the text before it can go on, what follows is held,
+    /// but for the rest of hits that begin before it.
     pub fn feed(
         &mut self,
         catalogue: &Catalogue,
@@ -132,43 +125,23 @@ impl Channel {
         let looker = Looker { catalogue, profile: Some(profile), place: self.place };
         let pending = u64::try_from(self.pending.len()).unwrap_or(0);
         let all = self.length.saturating_sub(pending);
-        let (mut decided, pending_hits) = (all, &mut self.pending_hits);
-        let mut report_and_note = |hit: Hit| {
-            pending_hits.get_or_insert_default().0.push((hit.start, hit.end));
-            report(hit);
-        };
+        let mut decided = all;
         for lane in [Some(&mut self.folded), self.plain.as_deref_mut()].into_iter().flatten() {
             let left = &mut self.left;
             let mut hit = |found: Match, encoded: bool, lane: &Lane| {
                 if found.detector == RESTORED {
-                    report_and_note(lane.put_back(found, vault));
+                    report(lane.put_back(found, vault));
                     return;
                 }
                 let value = lane.bytes.get(found.start..found.end).filter(|_| !encoded);
                 let case = Case { detector: found.detector, value, tool };
                 if !catalogue.allows(profile, &case, &|_| false, left) {
-                    report_and_note(lane.hit(looker, profile, found, encoded));
+                    report(lane.hit(looker, profile, found, encoded));
                 }
             };
             decided = decided.min(lane.look(looker, vault, (!end, all), &mut self.work, &mut hit));
         }
-        let decided = self.before_pending_hits(decided);
         self.tell(looker, profile, report);
-        decided
-    }
-
-    /// Moves an offset out of hits in whose middle it is, to before them: what could still be found behind it may hold back the
-    /// end of one.
-    fn before_pending_hits(&mut self, mut decided: u64) -> u64 {
-        let Some(PendingHits(hits)) = self.pending_hits.as_deref_mut() else { return decided };
-        let around = |at: u64| move |&&(start, end): &&(u64, u64)| start < at && at < end;
-        while let Some(&(start, _)) = hits.iter().filter(around(decided)).min() {
-            decided = start;
-        }
-        hits.retain(|&(_, end)| end > decided);
-        if hits.is_empty() {
-            self.pending_hits = None;
-        }
         decided
     }
 
@@ -242,10 +215,6 @@ impl Channel {
         self.pending.len()
             + self.folded.heap()
             + self.plain.as_ref().map_or(0, |lane| size_of::<Lane>() + lane.heap())
-            + self
-                .pending_hits
-                .as_ref()
-                .map_or(0, |hits| size_of::<PendingHits>() + hits.0.capacity() * size_of::<(u64, u64)>())
     }
 }
 
