@@ -30,6 +30,8 @@ pub(super) enum Verdict {
     Denied,
     /// No rule allows it.
     Nothing,
+    /// Some requests for it wait for approval, and no rule allows the others.
+    PartlyHeld,
     /// It waits for approval.
     Held,
     /// Some requests for it are allowed.
@@ -89,7 +91,7 @@ impl State {
         } else if self.on_trial || self.noted.iter().any(|(_, asks)| asks.is_empty()) {
             Verdict::Noted
         } else if self.allowed.is_empty() {
-            Verdict::Nothing
+            if self.held.is_empty() { Verdict::Nothing } else { Verdict::PartlyHeld }
         } else {
             Verdict::Conditional
         }
@@ -147,7 +149,7 @@ impl Verdict {
     pub(super) fn permits(self) -> u8 {
         match self {
             Self::Denied | Self::Nothing => 0,
-            Self::Held => 1,
+            Self::PartlyHeld | Self::Held => 1,
             Self::Conditional => 2,
             Self::Noted | Self::Allowed => 3,
         }

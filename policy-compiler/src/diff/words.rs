@@ -21,12 +21,11 @@ pub(super) fn sentence(operation: &Operation, before: &State, after: &State) -> 
         Verdict::Nothing if was == Verdict::Denied => {
             format!("is no longer forbidden to {what}, and no rule allows it")
         }
-        Verdict::Nothing => format!("may no longer {what}"),
-        Verdict::Held if was == Verdict::Conditional => {
-            format!("may now {what} only with approval; before without it if {}", asks(&before.allowed))
+        Verdict::Nothing if was == Verdict::PartlyHeld => {
+            format!("may no longer {what} with approval if {}", asks(&before.held))
         }
-        Verdict::Held if was.permits() > 1 => format!("may now {what} only with approval"),
-        Verdict::Held => format!("may now {what} with approval"),
+        Verdict::Nothing => format!("may no longer {what}"),
+        Verdict::PartlyHeld | Verdict::Held => held(&what, was, before, after),
         Verdict::Conditional => conditional(&what, was, before, after),
         Verdict::Noted if was.permits() > 1 => {
             format!("is now noted, by a mission on trial, where it wants to {what}")
@@ -44,10 +43,29 @@ fn denied(what: &str, was: Verdict) -> String {
     }
 }
 
+/// What is only possible with approval, if at all.
+fn held(what: &str, was: Verdict, before: &State, after: &State) -> String {
+    let only = if was.permits() > 1 { "only " } else { "" };
+    let how = match after.verdict() {
+        Verdict::PartlyHeld if was == Verdict::Held => format!("with approval only if {}", asks(&after.held)),
+        Verdict::PartlyHeld => format!("{only}with approval if {}", asks(&after.held)),
+        _ => format!("{only}with approval"),
+    };
+    let before = match was {
+        Verdict::Conditional => format!("; before without it if {}", asks(&before.allowed)),
+        Verdict::PartlyHeld => format!("; before only if {}", asks(&before.held)),
+        _ => String::new(),
+    };
+    format!("may now {what} {how}{before}")
+}
+
 fn allowed(what: &str, was: Verdict, before: &State) -> String {
     match was {
         Verdict::Denied => format!("may now {what}: the rule that forbade it is gone"),
         Verdict::Held => format!("may now {what} without approval"),
+        Verdict::PartlyHeld => {
+            format!("may now {what} without approval; before only with it if {}", asks(&before.held))
+        }
         Verdict::Conditional => format!("may now always {what}; before only if {}", asks(&before.allowed)),
         Verdict::Noted => format!("is no longer noted where it wants to {what}: a rule allows it"),
         Verdict::Nothing | Verdict::Allowed => format!("may now {what}"),
@@ -59,6 +77,10 @@ fn conditional(what: &str, was: Verdict, before: &State, after: &State) -> Strin
     match was {
         Verdict::Noted | Verdict::Allowed => format!("may now {what} only if {conditions}"),
         Verdict::Held => format!("may now {what} without approval if {conditions}"),
+        Verdict::PartlyHeld => {
+            let held = asks(&before.held);
+            format!("may now {what} without approval if {conditions}; before only with it if {held}")
+        }
         Verdict::Denied | Verdict::Nothing => format!("may now {what} if {conditions}"),
         Verdict::Conditional => match asks(&before.allowed) {
             // Patterns are tables by now: there are no words for them.
@@ -73,10 +95,11 @@ fn conditional(what: &str, was: Verdict, before: &State, after: &State) -> Strin
 /// What holds beside a change of what is allowed: refusals under conditions, and limits.
 fn exceptions(before: &State, after: &State) -> String {
     let mut words = String::new();
-    if matches!(after.verdict(), Verdict::Conditional | Verdict::Noted | Verdict::Allowed) {
-        if !after.denied.is_empty() {
-            words += &format!(", but not if {}", asks(&after.denied));
-        }
+    let permits = after.verdict().permits();
+    if permits > 0 && !after.denied.is_empty() {
+        words += &format!(", but not if {}", asks(&after.denied));
+    }
+    if permits > 1 {
         if !after.held.is_empty() {
             words += &format!(", with approval if {}", asks(&after.held));
         }
@@ -92,12 +115,12 @@ fn exceptions(before: &State, after: &State) -> String {
 
 /// What changed where what is allowed did not: refusals under conditions, limits, and what is only noted.
 fn besides(what: &str, before: &State, after: &State) -> String {
-    let nobody = after.verdict().permits() == 0;
-    let anyway = if nobody { "; no rule allows it anyway" } else { "" };
+    let verdict = after.verdict();
+    let anyway = if verdict.permits() == 0 { "; no rule allows it anyway" } else { "" };
     let forbidden = || Some(refused(&before.denied, &after.denied, "forbidden", what)? + anyway);
-    let held = || match nobody {
-        true => approved(&before.held, &after.held, what),
-        false => refused(&before.held, &after.held, "asked for approval", what),
+    let held = || match verdict {
+        Verdict::PartlyHeld => approved(&before.held, &after.held, what),
+        _ => refused(&before.held, &after.held, "asked for approval", what),
     };
     let limited = || Some(limited(what, before, after)? + anyway);
     forbidden().or_else(held).or_else(limited).unwrap_or_else(|| noted(what, before, after) + anyway)
@@ -117,15 +140,15 @@ fn refused(before: &BTreeSet<Asks>, after: &BTreeSet<Asks>, done: &str, what: &s
     })
 }
 
-/// Where nothing is allowed without approval.
+/// Where nothing is allowed without approval, and not all is possible with it.
 fn approved(before: &BTreeSet<Asks>, after: &BTreeSet<Asks>, what: &str) -> Option<String> {
-    Some(match (before.is_empty(), after.is_empty()) {
-        _ if before == after => return None,
-        (true, _) => format!("may now {what} with approval if {}", asks(after)),
-        (_, true) => format!("may no longer {what} with approval if {}", asks(before)),
-        (false, false) => {
-            format!("may now {what} with approval if {}; before if {}", asks(after), asks(before))
-        }
+    if before == after {
+        return None;
+    }
+    let (was, is) = (asks(before), asks(after));
+    Some(match was == is {
+        true => format!("may {what} with approval if {is}, by another pattern than before"),
+        false => format!("may now {what} with approval if {is}; before if {was}"),
     })
 }
 
