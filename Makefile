@@ -2,7 +2,7 @@
 # into the cache folder (.cache, or $SALLYPORT_CACHE) and says so. docs/setup.md has the details.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-chart interop interop-ci bench soak build module lint fuzz-smoke fuzz differential reproducible
+.PHONY: help demo test test-chart interop interop-ci bench soak build module lint fuzz-smoke fuzz differential properties reproducible
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,3 +50,6 @@ fuzz: ## every fuzz target for a while: SECONDS=600 each, unless said
 
 differential: ## generated JSON to other parsers; BODIES=1000000 for a long run
 	@scripts/differential $(or $(BODIES),20000) $(or $(SEED),1)
+
+properties: ## the property tests with other seeds: ROUNDS=10 unless said; `make test` always has the same one
+	@scripts/properties $(or $(ROUNDS),10)
