@@ -289,14 +289,15 @@ impl Exchange {
         self.policy.as_ref().map_or_else(Audit::default, |policy| policy.parts().settings.audit)
     }
 
-    /// What is kept of the exchange. One that ended before it was judged counts as refused.
-    pub fn record(&self) -> Record {
-        let mut record = self.record.clone();
-        record.serial = self.policy.as_ref().map(|policy| policy.parts().serial);
-        if !matches!(self.state, State::Forwarded) && record.refusal.is_none() {
-            record.refusal = Some(Reason::RequestMalformed);
+    /// Ends the exchange: what is kept of it, for its driver to add what only that knows. One that was not judged yet counts as refused,
+    /// and lets nothing pass any more.
+    pub fn end(&mut self) -> &mut Record {
+        self.record.serial = self.policy.as_ref().map(|policy| policy.parts().serial);
+        if !matches!(self.state, State::Forwarded) {
+            self.state = State::Refused;
+            self.record.refusal.get_or_insert(Reason::RequestMalformed);
         }
-        record
+        &mut self.record
     }
 
     fn is_too_long(&self, length: usize) -> bool {

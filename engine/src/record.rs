@@ -9,7 +9,8 @@ use crate::reason::Reason;
 use crate::scan::Action;
 use alloc::borrow::Cow;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
+use core::fmt::Write as _;
 pub use findings::Findings;
 pub(crate) use traced::{request_id, trace_id};
 
@@ -247,7 +248,8 @@ impl Object {
     fn number(&mut self, key: &'static str, value: Option<u64>) {
         self.key(key);
         match value {
-            Some(value) => self.0.push_str(&value.to_string()),
+            // Writing to a String cannot fail.
+            Some(value) => drop(write!(self.0, "{value}")),
             None => self.0.push_str("null"),
         }
     }

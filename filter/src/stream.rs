@@ -218,8 +218,7 @@ impl Stream {
     /// Answers in the upstream's stead. Where a response's headers have gone on, Envoy resets the stream instead.
     fn reply(&mut self, reply: &Reply) -> Action {
         self.replied = true;
-        let record = self.exchange.record();
-        let details = format!("sallyport_{}", record.reason());
+        let details = format!("sallyport_{}", self.exchange.end().reason());
         // If even this fails, the message stays where it is: it does not go on.
         let _ = host::respond(reply, &details);
         Action::Pause
@@ -324,7 +323,8 @@ impl Stream {
     }
 
     pub(crate) fn log(&mut self) {
-        let mut record = self.exchange.record();
+        let audit = self.exchange.audit();
+        let record = self.exchange.end();
         record.driven = Driven {
             // A companion refuses records without a time, so one that cannot be told is one.
             time: Some(match self.around.clock {
@@ -334,8 +334,8 @@ impl Stream {
             decision_micros: Some(self.looked / 1000),
             workload: self.around.node.clone(),
         };
-        let (json, audit) = (record.to_json_within(MAX_RECORD), self.exchange.audit());
-        self.around.telemetry.record(&record, &json, &audit);
+        let json = record.to_json_within(MAX_RECORD);
+        self.around.telemetry.record(record, &json, &audit);
         if let Some(queue) = &self.around.queue {
             queue.push(&audit, &json, std::mem::take(&mut self.reserved));
         }

@@ -88,7 +88,7 @@ fn judge(policy: Rc<Policy>) {
             let _ =
                 exchange.request_head(&Head::new(&head), &Peer::Verified(&[caller.as_bytes()]), End::More);
             let _ = exchange.request_body(body);
-            let _ = exchange.record().to_json();
+            let _ = exchange.end().to_json();
         }
     }
 }

@@ -136,13 +136,13 @@ impl<'a> Request<'a> {
             step = exchange.request_body(self.body);
         }
         self.check_final(&mut exchange, &step);
-        Outcome { edits, step, record: exchange.record() }
+        Outcome { edits, step, record: exchange.end().clone() }
     }
 
     /// What was decided stays decided, whatever the driver goes on to do.
     fn check_final(&self, exchange: &mut Exchange, step: &Step) {
         let refused = matches!(step, Step::Reply(_));
-        assert_eq!(exchange.record().verdict() == Verdict::Allow, !refused);
+        assert_eq!(exchange.end().verdict() == Verdict::Allow, !refused);
         if !refused {
             assert_eq!(
                 (exchange.request_progress(usize::MAX), exchange.request_body(b"{}")),
@@ -156,7 +156,7 @@ impl<'a> Request<'a> {
         let _ = again.request_body(self.body);
         assert!(matches!(again.request_progress(0), Step::Reply(_)));
         assert!(matches!(again.request_body(self.body), Step::Reply(_)));
-        assert!(matches!(again.fail(), Step::Reply(_)) && again.record().verdict() == Verdict::Deny);
+        assert!(matches!(again.fail(), Step::Reply(_)) && again.end().verdict() == Verdict::Deny);
     }
 
     /// The names and values as they go on.

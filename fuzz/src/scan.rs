@@ -49,7 +49,7 @@ fn hits(catalogue: &Catalogue, profile: &Profile, pieces: &[&str], json: bool) -
         decided = next;
     }
     assert_eq!(decided, total as u64);
-    all.sort_by(|a, b| (a.start, a.end, a.detector).cmp(&(b.start, b.end, b.detector)));
+    all.sort_by_key(|hit| (hit.start, hit.end, hit.detector));
     all
 }
 

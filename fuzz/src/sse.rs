@@ -104,7 +104,7 @@ fn drive(policy: &Rc<Policy>, route: u8, stream: &[u8], cuts: &[u8]) -> Outcome 
         push(&mut exchange, piece, End::More, &mut out);
     }
     push(&mut exchange, rest, End::Last, &mut out);
-    Outcome { out, record: exchange.record() }
+    Outcome { out, record: exchange.end().clone() }
 }
 
 fn push(exchange: &mut Exchange, piece: &[u8], end: End, out: &mut Vec<u8>) {

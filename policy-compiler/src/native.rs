@@ -176,7 +176,7 @@ impl Runner for Native {
             announce(&case.request, body, &mut headers);
         }
         Ok(Observed {
-            record: serde_json::from_str(&exchange.record().to_json())?,
+            record: serde_json::from_str(&exchange.end().to_json())?,
             headers: forwarded.is_some().then_some(headers),
             forwarded,
             returned: Some(returned),

@@ -54,7 +54,7 @@ impl Ask<'_> {
         if step == Step::Forward {
             exchange.response_head(&Head::new(&[(b":status", b"200")]), End::Last);
         }
-        (edits, step, exchange.record())
+        (edits, step, exchange.end().clone())
     }
 
     fn reason(&self) -> String {
@@ -388,7 +388,7 @@ fn a_coded_body_is_judged_and_forwarded_decoded() {
         let head =
             exchange.request_head(&Head::new(&pairs), &Peer::Verified(&[RESEARCH.as_bytes()]), End::More);
         let step = if head.step == Step::Hold { exchange.request_body(sent) } else { head.step };
-        (head.edits, step, exchange.record().reason().into_owned())
+        (head.edits, step, exchange.end().reason().into_owned())
     };
     let (edits, step, _) = judge("gzip", &gzip(body.as_bytes()));
     assert_eq!(step, Step::Replace(body.clone().into_bytes()));
@@ -430,16 +430,16 @@ fn without_a_policy_nothing_passes() {
     let mut exchange = Exchange::new(None, Rc::new(Nowhere));
     let step = exchange.request_head(&Head::new(&[]), &Peer::Anonymous, End::Last).step;
     assert!(matches!(step, Step::Reply(_)));
-    assert_eq!(exchange.record().reason(), "policy.absent");
+    assert_eq!(exchange.end().reason(), "policy.absent");
     // And a driver that goes on regardless gets no further.
     assert!(matches!(exchange.request_body(b""), Step::Reply(_)));
-    assert_eq!(exchange.record().reason(), "internal");
+    assert_eq!(exchange.end().reason(), "internal");
 }
 
 #[test]
 fn an_exchange_that_was_never_judged_is_recorded_as_refused() {
     assert_eq!(
-        Exchange::new(Some(Rc::new(fixture::policy())), Rc::new(Nowhere)).record().verdict(),
+        Exchange::new(Some(Rc::new(fixture::policy())), Rc::new(Nowhere)).end().verdict(),
         crate::record::Verdict::Deny
     );
 }

@@ -280,8 +280,8 @@ mod tests {
         if let (Step::Hold, Some(body)) = (&step, body) {
             step = exchange.request_body(body.as_bytes());
         }
-        let record = exchange.record();
-        (record.reason().into_owned(), record.rule, step == Step::Forward)
+        let record = exchange.end();
+        (record.reason().into_owned(), record.rule.take(), step == Step::Forward)
     }
 
     proptest! {

@@ -172,12 +172,14 @@ fn is_read(member: &[u8], decodes: bool) -> bool {
     let mut parts = member.splitn(2, |&byte| byte == b';').map(<[u8]>::trim_ascii);
     let (name, weight) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let is = |known: &&[u8]| name.eq_ignore_ascii_case(known);
-    let zero = weight.split_at_checked(2).is_some_and(|(q, number)| {
-        q.eq_ignore_ascii_case(b"q=")
-            && number.starts_with(b"0")
-            && number.iter().all(|byte| matches!(byte, b'0' | b'.'))
-    });
+    let zero = || {
+        weight.split_at_checked(2).is_some_and(|(q, number)| {
+            q.eq_ignore_ascii_case(b"q=")
+                && number.starts_with(b"0")
+                && number.iter().all(|byte| matches!(byte, b'0' | b'.'))
+        })
+    };
     let known: [&[u8]; 3] = [b"gzip", b"deflate", b"x-gzip"];
     // What is kept goes on as it came, so it is text.
-    member.is_ascii() && (zero || is(&&b"identity"[..]) || (decodes && known.iter().any(is)))
+    ((decodes && known.iter().any(is)) || is(&&b"identity"[..]) || zero()) && member.is_ascii()
 }

@@ -60,7 +60,7 @@ fn a_list_is_held_whole_and_cut() {
     assert_eq!((removed(&step), &step.step), (vec!["content-length", "content-digest"], &Step::Hold));
     assert_eq!(exchange.response_progress(10), Step::Hold);
     assert_eq!(exchange.response_body(TOOLS.as_bytes()), replaced(CUT));
-    let record = exchange.record();
+    let record = exchange.end();
     assert_eq!((record.verdict(), record.status), (Verdict::Allow, Some(200)));
     assert_eq!(record.response_bytes, u64::try_from(TOOLS.len()).unwrap());
 }
@@ -77,7 +77,7 @@ fn what_nobody_looks_at_is_not_read() {
         let step = respond(&mut exchange, status, &[JSON, ("content-length", "80")], end);
         assert_eq!(step, HeadStep { edits: Vec::new(), step: Step::Forward }, "{body} {status}");
         exchange.response_passed(7);
-        assert_eq!(exchange.record().response_bytes, 7);
+        assert_eq!(exchange.end().response_bytes, 7);
     }
     assert!(asked(LIST, |_| ()).reads_response() && !asked(&call("fetch"), |_| ()).reads_response());
 }
@@ -99,7 +99,7 @@ fn a_refusal_has_a_status_as_long_as_the_head_waits() {
         let mut exchange = asked(LIST, |_| ()).holding_heads(holds);
         assert_eq!(respond(&mut exchange, "200", &[JSON], End::More).step, Step::Hold);
         let step = exchange.response_body(b"{");
-        let record = exchange.record();
+        let record = exchange.end();
         assert_eq!((record.verdict(), &*record.reason()), (Verdict::Deny, "response.malformed"));
         (step, record.status, exchange)
     };
@@ -126,7 +126,7 @@ fn what_is_refused_by_its_head_has_a_status_in_any_case() {
         let mut exchange = asked(LIST, |_| ());
         let HeadStep { edits, step } = respond(&mut exchange, "200", headers, End::More);
         assert!(matches!(step, Step::Reply(reply) if reply.status == 502), "{headers:?}");
-        assert_eq!((edits.len(), &*exchange.record().reason()), (0, reason));
+        assert_eq!((edits.len(), &*exchange.end().reason()), (0, reason));
     }
 }
 
@@ -136,7 +136,7 @@ fn a_body_that_grows_over_the_limit_is_refused_at_once() {
     assert_eq!(respond(&mut exchange, "200", &[JSON], End::More).step, Step::Hold);
     assert_eq!(exchange.response_progress(100), Step::Hold);
     assert!(matches!(exchange.response_progress(101), Step::Replace(body) if !body.is_empty()));
-    assert_eq!(exchange.record().reason(), "response.too_large");
+    assert_eq!(exchange.end().reason(), "response.too_large");
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn who_observes_gets_what_came() {
         respond(&mut exchange, "200", &[("content-type", "image/png")], End::More).step,
         Step::Forward
     );
-    let record = exchange.record();
+    let record = exchange.end();
     assert_eq!((record.verdict(), record.enforced()), (Verdict::Allow, Verdict::Deny));
 }
 
@@ -164,5 +164,5 @@ fn the_gates_own_answer_passes() {
     assert!(matches!(exchange.fail(), Step::Reply(_)));
     assert!(!exchange.reads_response());
     let step = respond(&mut exchange, "403", &[JSON], End::More);
-    assert_eq!((step.step, exchange.record().status), (Step::Forward, Some(403)));
+    assert_eq!((step.step, exchange.end().status), (Step::Forward, Some(403)));
 }
