@@ -28,6 +28,7 @@ use crate::surroundings::Surroundings;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use response::Course;
 
@@ -61,7 +62,7 @@ pub enum HeaderEdit {
     /// Take every header of this name out.
     Remove(String),
     /// Put this header in; there is none of its name.
-    Add(&'static str, String),
+    Add(&'static str, Arc<str>),
 }
 
 /// What to do with a head.

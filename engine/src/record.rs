@@ -3,6 +3,7 @@
 mod findings;
 mod traced;
 
+use crate::identity::SpiffeId;
 use crate::json::write_string;
 use crate::policy::Mode;
 use crate::reason::Reason;
@@ -74,7 +75,7 @@ pub struct Record {
     /// The status that the caller received.
     pub status: Option<u16>,
     /// The caller's verified SPIFFE ID.
-    pub caller: Option<String>,
+    pub caller: Option<SpiffeId>,
     /// The agent that the caller is bound to.
     pub agent: Option<String>,
     /// The mission of the rule that decided.
@@ -167,7 +168,7 @@ impl Record {
         out.number("serial", self.serial);
         out.text("mode", Some(self.mode.name()));
         out.text("enforced", Some(self.enforced().as_str()));
-        out.text("caller", self.caller.as_deref());
+        out.text("caller", self.caller.as_ref().map(SpiffeId::as_str));
         out.text("protocol", self.protocol);
         out.number("requestBytes", Some(self.request_bytes));
         out.number("responseBytes", Some(self.response_bytes));

@@ -12,7 +12,7 @@
 
 use crate::{fold, policies};
 use sallyport_engine::http::{Head, HeaderPair};
-use sallyport_engine::identity::Peer;
+use sallyport_engine::identity::{Peer, SpiffeId};
 use sallyport_engine::json::Document;
 use sallyport_engine::scan::{Severity, look};
 use sallyport_engine::{End, Exchange, HeadStep, HeaderEdit, Nowhere, Policy, Record, Reply, Step, Verdict};
@@ -190,7 +190,7 @@ fn line(data: &[u8]) -> Option<(&[u8], &[u8])> {
 /// What goes on was granted to one known caller, carries that caller's name once, and is what was judged.
 fn check_forwarded(request: &Request<'_>, outcome: &Outcome, body: &[u8]) {
     let let_go = outcome.record.passed.is_some();
-    let Some(caller) = outcome.record.caller.as_deref() else {
+    let Some(caller) = outcome.record.caller.as_ref().map(SpiffeId::as_str) else {
         assert!(let_go, "nobody unknown is let pass");
         return check_nobody(request, outcome);
     };

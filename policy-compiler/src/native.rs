@@ -221,7 +221,7 @@ fn request(exchange: &mut Exchange, request: &Request, headers: &mut Vec<Header>
 /// The head as Envoy hands it to a filter: pseudo-headers first, names in lower case.
 fn head(request: &Request) -> Vec<Header> {
     let pseudo = [(":method", &request.method), (":path", &request.path), (":authority", &request.authority)];
-    let pseudo = pseudo.into_iter().map(|(name, value)| (name.to_owned(), value.clone().into_bytes()));
+    let pseudo = pseudo.into_iter().map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
     let others = request.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
     pseudo.chain(others).collect()
 }
@@ -234,7 +234,7 @@ fn apply(edits: &[HeaderEdit], headers: &mut Vec<Header>) {
     for edit in edits {
         match edit {
             HeaderEdit::Remove(name) => headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name)),
-            HeaderEdit::Add(name, value) => headers.push(((*name).to_owned(), value.clone().into_bytes())),
+            HeaderEdit::Add(name, value) => headers.push(((*name).to_owned(), value.as_bytes().to_vec())),
         }
     }
 }

@@ -82,7 +82,7 @@ impl Exchange {
             return Err(Reason::AuditUnavailable.into());
         }
         let caller = peer.spiffe_id()?;
-        self.record.caller = Some(caller.as_str().to_string());
+        self.record.caller = Some(caller.clone());
         let Some(agent) = self.resolve(&policy, &caller)? else { return Ok((self.edits(head), None)) };
         head.check()?;
         let method = head.required(":method")?;
@@ -163,7 +163,8 @@ impl Exchange {
     /// Takes the client's copies of our headers out and puts the verified identity in.
     pub(super) fn edits(&self, head: &Head<'_>) -> Vec<HeaderEdit> {
         let mut edits: Vec<HeaderEdit> = head.owned_names().into_iter().map(HeaderEdit::Remove).collect();
-        edits.extend(self.record.caller.clone().map(|caller| HeaderEdit::Add(IDENTITY_HEADER, caller)));
+        let caller = self.record.caller.as_ref();
+        edits.extend(caller.map(|caller| HeaderEdit::Add(IDENTITY_HEADER, caller.text())));
         edits
     }
 

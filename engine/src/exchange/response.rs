@@ -162,8 +162,8 @@ impl Exchange {
             trailers.names(|_| true).into_iter().map(HeaderEdit::Remove).collect();
         let reply = Reply::refuse(reason, self.memory.shape(None));
         if let Some(status) = reply.grpc_status {
-            edits.push(HeaderEdit::Add("grpc-status", status.to_string()));
-            edits.push(HeaderEdit::Add("grpc-message", reply.body));
+            edits.push(HeaderEdit::Add("grpc-status", status.to_string().into()));
+            edits.push(HeaderEdit::Add("grpc-message", reply.body.into()));
         }
         edits
     }
@@ -349,7 +349,7 @@ impl Exchange {
         {
             if let Some(narrowed) = narrow_coding(head, header, decodes).filter(|_| narrows) {
                 edits.push(HeaderEdit::Remove(header.to_string()));
-                edits.push(HeaderEdit::Add(header, narrowed));
+                edits.push(HeaderEdit::Add(header, narrowed.into()));
             }
         }
         let ranges = ["range", "if-range"].iter().filter(|name| head.all(name).next().is_some());

@@ -5,6 +5,7 @@
 
 use crate::glob::Glob;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -20,11 +21,11 @@ const SCHEME: &str = "spiffe://";
 #[serde(try_from = "String")]
 pub struct TrustDomain(String);
 
-/// The SPIFFE ID of a workload: a trust domain and a path of at least one segment.
+/// The SPIFFE ID of a workload: a trust domain and a path of at least one segment. Copies share the text.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SpiffeId {
-    text: String,
+    text: Arc<str>,
     /// Where the trust domain ends and the path's first `/` stands.
     path_at: u16,
 }
@@ -85,7 +86,7 @@ impl SpiffeId {
         for segment in path.as_bytes().split(|&byte| byte == b'/') {
             check_segment(segment, false)?;
         }
-        let text = core::str::from_utf8(id).map_err(|_| InvalidSpiffeId::PathCharacter)?.to_string();
+        let text = core::str::from_utf8(id).map_err(|_| InvalidSpiffeId::PathCharacter)?.into();
         let path_at = SCHEME.len().saturating_add(trust_domain.len());
         Ok(Self { text, path_at: u16::try_from(path_at).map_err(|_| InvalidSpiffeId::TooLong)? })
     }
@@ -93,6 +94,11 @@ impl SpiffeId {
     /// The whole ID.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// The same, to keep.
+    pub fn text(&self) -> Arc<str> {
+        Arc::clone(&self.text)
     }
 
     /// The name of the trust domain.
@@ -197,7 +203,7 @@ impl TryFrom<String> for SpiffeId {
 
 impl From<SpiffeId> for String {
     fn from(id: SpiffeId) -> Self {
-        id.text
+        id.text.to_string()
     }
 }
 

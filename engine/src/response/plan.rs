@@ -139,7 +139,7 @@ fn edits(context: &Context<'_>, head: &Head<'_>, coding: Option<Coding>) -> Vec<
         // The bytes are others than those that the upstream's validator stands for.
         if let Some(tag) = head.all("etag").next() {
             edits.push(HeaderEdit::Remove("etag".to_string()));
-            edits.extend(weak(tag).map(|tag| HeaderEdit::Add("etag", tag)));
+            edits.extend(weak(tag).map(|tag| HeaderEdit::Add("etag", tag.into())));
         }
     }
     edits
