@@ -281,6 +281,7 @@ mod tests {
     use std::io::Read as _;
     use std::sync::atomic::AtomicUsize;
     use std::sync::atomic::Ordering::SeqCst;
+    use std::sync::{Mutex, mpsc};
     use std::time::Duration;
 
     use flate2::read::GzDecoder;
@@ -326,16 +327,19 @@ mod tests {
         let turns = Arc::new(Semaphore::new(1));
         let running = Arc::new(AtomicUsize::new(0));
         let most = Arc::new(AtomicUsize::new(0));
+        let (open, gate) = mpsc::channel::<()>();
+        let gate = Arc::new(Mutex::new(gate));
         for _ in 0..20 {
-            let (running, most) = (Arc::clone(&running), Arc::clone(&most));
+            let (running, most, gate) = (Arc::clone(&running), Arc::clone(&most), Arc::clone(&gate));
             let work = move || {
                 most.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
-                std::thread::sleep(Duration::from_millis(20));
+                assert!(gate.lock().unwrap().recv().is_err(), "it ends when the gate opens");
                 running.fetch_sub(1, SeqCst);
             };
             let left = timeout(Duration::from_millis(5), in_turn(&turns, work)).await;
-            assert!(left.is_err(), "nothing was done so soon");
+            assert!(left.is_err(), "nothing is done before the gate opens");
         }
+        drop(open);
         assert_eq!(in_turn(&turns, || 1).await, Some(1));
         assert_eq!(most.load(SeqCst), 1);
     }
