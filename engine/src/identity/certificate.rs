@@ -106,7 +106,8 @@ impl<'a> Der<'a> {
                 let length = digits
                     .iter()
                     .try_fold(0_usize, |n, &d| n.checked_mul(256)?.checked_add(usize::from(d)))?;
-                (length, rest)
+                let shortest = length > 0x7f && digits.first() != Some(&0);
+                (shortest.then_some(length)?, rest)
             }
             _ => return None,
         };
@@ -117,5 +118,105 @@ impl<'a> Der<'a> {
 
     fn expect(&mut self, tag: u8) -> Option<&'a [u8]> {
         self.next().filter(|(found, _)| *found == tag).map(|(_, value)| value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use alloc::string::String;
+    use alloc::vec;
+
+    const ONE: &[u8] = include_bytes!("../../../fuzz/seeds/certificate/one-uri.der");
+    const TWO: &[u8] = include_bytes!("../../../fuzz/seeds/certificate/two-uris.der");
+    const DNS: &[u8] = include_bytes!("../../../fuzz/seeds/certificate/dns-only.der");
+    const NONE: &[u8] = include_bytes!("../../../fuzz/seeds/certificate/no-names.der");
+
+    fn pem(der: &[u8]) -> String {
+        format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", STANDARD.encode(der))
+    }
+
+    fn read(der: &[u8]) -> Option<Vec<Vec<u8>>> {
+        uri_sans(pem(der).as_bytes())
+    }
+
+    /// A value with its tag and the shortest length.
+    fn value(tag: u8, content: &[u8]) -> Vec<u8> {
+        let length = content.len();
+        let length = match u8::try_from(length) {
+            Ok(short @ ..=0x7f) => vec![short],
+            Ok(long) => vec![0x81, long],
+            Err(_) => [&[0x82][..], &u16::try_from(length).unwrap().to_be_bytes()].concat(),
+        };
+        [&[tag][..], &length, content].concat()
+    }
+
+    /// An extension for these names.
+    fn names_of(uris: &[&str]) -> Vec<u8> {
+        let uris: Vec<u8> = uris.iter().flat_map(|uri| value(URI, uri.as_bytes())).collect();
+        let names = value(OCTET_STRING, &value(SEQUENCE, &uris));
+        value(SEQUENCE, &[value(OID, SUBJECT_ALT_NAME), value(BOOLEAN, &[0xff]), names].concat())
+    }
+
+    /// As much of a certificate as is read: an issuer, say, and the extensions.
+    fn certificate(extensions: &[u8]) -> Vec<u8> {
+        let extensions = value(EXTENSIONS, &value(SEQUENCE, extensions));
+        let fields = value(SEQUENCE, &[value(SEQUENCE, b""), extensions].concat());
+        value(SEQUENCE, &[fields, value(SEQUENCE, b"")].concat())
+    }
+
+    #[test]
+    fn the_names_of_real_certificates_are_read() {
+        let counts = [ONE, TWO, DNS, NONE].map(|der| read(der).map(|names| names.len()));
+        assert_eq!(counts, [Some(1), Some(2), Some(0), Some(0)]);
+        assert!(read(ONE).unwrap()[0].starts_with(b"spiffe://"));
+    }
+
+    #[test]
+    fn a_certificate_that_is_cut_short_has_no_name() {
+        for der in [ONE, TWO] {
+            for end in 0..der.len() {
+                assert_eq!(read(&der[..end]), None, "{end}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_in_one_place_and_few() {
+        let one = names_of(&["spiffe://a/b"]);
+        assert_eq!(read(&certificate(&one)), Some(vec![b"spiffe://a/b".to_vec()]));
+        assert_eq!(read(&certificate(&[one.clone(), one.clone()].concat())), None, "twice");
+        assert_eq!(read(&certificate(&[one, vec![0]].concat())), None, "something behind it");
+        assert_eq!(
+            read(&certificate(&names_of(&["u"; MAX_NAMES]))).map(|names| names.len()),
+            Some(MAX_NAMES)
+        );
+        assert_eq!(read(&certificate(&names_of(&["u"; MAX_NAMES + 1]))), None);
+    }
+
+    #[test]
+    fn a_length_has_one_form() {
+        let with = |length: &[u8], content: &[u8]| {
+            let bytes = [&[OCTET_STRING][..], length, content].concat();
+            Der(&bytes).expect(OCTET_STRING).map(<[u8]>::len)
+        };
+        assert_eq!(with(&[3], b"abc"), Some(3));
+        assert_eq!(with(&[0x81, 0x80], &[0; 0x80]), Some(0x80));
+        assert_eq!(with(&[0x82, 1, 0], &[0; 0x100]), Some(0x100));
+        for longer in [&[0x81, 3][..], &[0x82, 0, 3], &[0x82, 0, 0x80], &[0x80], &[0x84, 0, 0, 0, 3]] {
+            assert_eq!(with(longer, &[0; 0x100]), None, "{longer:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_block_counts_however_it_is_wrapped() {
+        let text = pem(ONE).replace('\n', "\r\n");
+        assert_eq!(uri_sans(text.as_bytes()), read(ONE));
+        assert_eq!(uri_sans(format!("subject: x\n{text}{}", pem(TWO)).as_bytes()), read(ONE));
+        assert_eq!(uri_sans(text.replace("END", "EN").as_bytes()), None);
+        assert_eq!(uri_sans(text.replace("BEGIN", "BEGI").as_bytes()), None);
+        assert_eq!(uri_sans(pem(&vec![0; MAX_PEM_LEN]).as_bytes()), None, "too long");
+        assert_eq!(uri_sans(b""), None);
     }
 }
