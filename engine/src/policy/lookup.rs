@@ -40,6 +40,39 @@ pub(super) fn hosts(parts: &PolicyParts) -> Vec<(String, ServiceId)> {
     hosts
 }
 
+/// The most pairs of profiles that are joined ahead: a pair takes some two thousand bytes.
+const MOST_JOINED: usize = 64;
+
+/// What an agent's profile and a service's come to together, by both.
+pub(super) type Joined = ((ProfileId, ProfileId), Profile);
+
+/// The pairs that can meet, joined and sorted; where there are too many, some of them.
+pub(super) fn joined(parts: &PolicyParts) -> Vec<Joined> {
+    let mut joined: Vec<Joined> = Vec::new();
+    let mut last = None;
+    for agent in &parts.agents {
+        // Most have the same as the one before.
+        if last.replace(agent.profile) == Some(agent.profile) {
+            continue;
+        }
+        for id in parts.services.iter().filter_map(|service| service.profile) {
+            let pair = (agent.profile, id);
+            let get = |id: ProfileId| parts.profiles.get(usize::from(id.0));
+            if let (Err(at), Some(one), Some(other)) = (find(&joined, pair), get(pair.0), get(pair.1))
+                && id != agent.profile
+                && joined.len() < MOST_JOINED
+            {
+                joined.insert(at, (pair, one.stricter(other)));
+            }
+        }
+    }
+    joined
+}
+
+fn find(joined: &[Joined], pair: (ProfileId, ProfileId)) -> Result<usize, usize> {
+    joined.binary_search_by_key(&pair, |(known, _)| *known)
+}
+
 impl Policy {
     /// Whether callers of this trust domain are known at all.
     pub(crate) fn trusts(&self, trust_domain: &str) -> bool {
@@ -95,7 +128,13 @@ impl Policy {
         let get = |id: ProfileId| self.parts.profiles.get(usize::from(id.0));
         let of_agent = get(agent.profile)?;
         Some(match service.and_then(|service| service.profile) {
-            Some(id) if id != agent.profile => Cow::Owned(of_agent.stricter(get(id)?)),
+            Some(id) if id != agent.profile => {
+                let pair = (agent.profile, id);
+                match find(&self.joined, pair) {
+                    Ok(at) => Cow::Borrowed(&self.joined.get(at)?.1),
+                    Err(_) => Cow::Owned(of_agent.stricter(get(id)?)),
+                }
+            }
             _ => Cow::Borrowed(of_agent),
         })
     }
@@ -121,7 +160,7 @@ impl Route {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Policy, PolicyParts, Service};
+    use super::super::{Policy, PolicyParts, Service, fixture};
     use super::*;
     use alloc::format;
     use proptest::prelude::*;
@@ -136,6 +175,23 @@ mod tests {
         });
         let covering = hosts.filter(|(_, pattern, _)| pattern.matches(host));
         covering.max_by_key(|(exact, pattern, _)| (*exact, pattern.to_string().len())).map(|(.., id)| id)
+    }
+
+    #[test]
+    fn profiles_that_meet_are_joined_ahead() {
+        let mut parts = fixture::parts();
+        parts.profiles.push(Profile::default());
+        parts.services[0].profile = Some(ProfileId(1));
+        let policy = Policy::new(parts).unwrap();
+        let of = |service: usize| {
+            let parts = policy.parts();
+            policy.profile(&parts.agents[0], parts.services.get(service)).unwrap()
+        };
+        assert_eq!(policy.joined.len(), 1);
+        assert!(matches!(of(0), Cow::Borrowed(of) if core::ptr::eq(of, &raw const policy.joined[0].1)));
+        assert!(
+            matches!(of(1), Cow::Borrowed(of) if core::ptr::eq(of, &raw const policy.parts().profiles[0]))
+        );
     }
 
     proptest! {

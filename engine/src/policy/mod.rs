@@ -41,6 +41,8 @@ pub struct Policy {
     indexes: Vec<Option<index::MissionIndex>>,
     /// Whether any profile names tokens: profiles are long, and few do.
     names_tokens: bool,
+    /// What profiles come to together: worked out ahead, as every piece of a response asks for it.
+    joined: Vec<lookup::Joined>,
 }
 
 impl Policy {
@@ -52,7 +54,8 @@ impl Policy {
         let hosts = lookup::hosts(&parts);
         let indexes = parts.missions.iter().map(index::MissionIndex::new).collect();
         let names_tokens = parts.profiles.iter().any(Profile::names_tokens);
-        Ok(Self { parts, hosts, indexes, names_tokens })
+        let joined = lookup::joined(&parts);
+        Ok(Self { parts, hosts, indexes, names_tokens, joined })
     }
 
     /// Whether values in requests could be replaced by tokens under one of its profiles, or what two come to.

@@ -152,6 +152,7 @@ impl Profile {
 
     /// The stricter of two, detector by detector and place by place. Only what both allow is allowed.
     #[must_use]
+    #[inline(never)]
     pub fn stricter(&self, other: &Self) -> Self {
         let pairs = self.treatments.iter().zip(&other.treatments);
         let shared = self.allow.iter().filter(|id| other.allow.contains(id));
