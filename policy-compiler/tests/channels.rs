@@ -114,6 +114,11 @@ fn texts() -> Vec<String> {
         }
     }
     texts.extend(VALUES.map(|value| format!("no-{value} but {value}, {value}s and ({value})")));
+    // Hosts are looked for in whole texts only: so here in what an encoding makes of it.
+    texts.extend(
+        ["http://10.0.0.1/%41 and more", "go to 10.0.0.1%2fa", "to %31%30.0.0.1/ and to 10.0.0.2/%41%42"]
+            .map(Into::into),
+    );
     texts.push(format!("eHl6 base64 {} and \u{ff38}yzzy{}", "RU1QLTIwNDQxNw==", " xyzzy".repeat(40)));
     texts
 }

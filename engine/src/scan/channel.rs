@@ -387,9 +387,11 @@ impl Lane {
             }
         });
         for (of, first) in &decoded {
-            // What stands before the first sign of an encoding may have gone already, wherever the text was cut.
+            // What stands before the first sign of an encoding may have gone already, wherever the text was cut. It is not encoded.
             let mut report = |found: Match| {
-                hit(Match { start: found.start.max(*first).min(found.end), ..found }, true, self);
+                if found.end > *first {
+                    hit(Match { start: found.start.max(*first), ..found }, true, self);
+                }
             };
             looker.decoded(of, MAX_DEPTH, memory, work, &mut report);
         }
