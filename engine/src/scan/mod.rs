@@ -56,6 +56,8 @@ pub const MAX_MATCH_LEN: usize = 16_384;
 pub const MAX_DIGIT_DETECTORS: usize = 128;
 /// The bytes of the key that [`Redaction::Hash`] asks for.
 pub const KEY_BYTES: usize = 32;
+/// Where it is told what digits behind nothing can begin.
+const BEHIND_NOTHING: usize = 256;
 /// The kinds of bytes that a run of digits can be followed by: see [`Catalogue::shapes`].
 pub const FOLLOWERS: usize = 5;
 /// What most messages are made of, beside what they are about.
@@ -118,13 +120,14 @@ pub struct Catalogue {
     /// The detectors that look words up.
     #[serde(skip)]
     listed: Vec<DetectorId>,
-    /// Which of `digits` ask for no context words; which for those of each group; which may begin behind a letter or `_`.
+    /// Which of `digits` ask for no context words; which for those of each group; which can begin at digits that stand behind a byte, or,
+    /// the last, behind nothing.
     #[serde(skip)]
     digits_alone: u128,
     #[serde(skip)]
     digits_by_group: Vec<u128>,
     #[serde(skip)]
-    digits_inside: u128,
+    digits_behind: Vec<u128>,
     /// Whether whatever reads texts as they stand, rather than folded, is triggered by its anchors alone. These are not ASCII.
     #[serde(skip)]
     raw_beyond_ascii: bool,
@@ -190,23 +193,33 @@ impl Catalogue {
     }
 
     fn derive_digits(&mut self) {
-        (self.digits_alone, self.digits_inside) = (0, 0);
+        self.digits_alone = 0;
         self.digits_by_group = alloc::vec![0; usize::from(self.groups)];
+        let mut behind = alloc::vec![0; BEHIND_NOTHING.saturating_add(1)];
         let bits = (0..u128::BITS).map(|at| 1_u128.rotate_left(at));
         for (&id, bit) in self.digits.iter().zip(bits) {
-            let Some(detector) = self.detectors.get(usize::from(id.0)) else { continue };
-            let context = match &detector.finder {
-                Finder::Pattern(pattern) => pattern.context,
-                Finder::Structural(_) | Finder::Values(_) => None,
-            };
-            if !self.is_bounded(detector) {
-                self.digits_inside |= bit;
+            let Some(Finder::Pattern(pattern)) = self.detector(id).map(|of| &of.finder) else { continue };
+            let lead = pattern.lead.map_or_else(ByteSet::default, |(set, _)| self.set(set));
+            let not_before = self.set(pattern.not_beside.0);
+            let begins = (b'0'..=b'9').any(|digit| pattern.dfa.step(pattern.dfa.start(), digit) != 0);
+            for (mask, byte) in behind.iter_mut().zip((0..=u8::MAX).map(Some).chain([None])) {
+                let led = byte.is_some_and(|byte| lead.contains(byte));
+                let beside = byte.is_some_and(|byte| not_before.contains(byte));
+                if led || (begins && !beside) {
+                    *mask |= bit;
+                }
             }
-            match context.and_then(|(group, _)| self.digits_by_group.get_mut(usize::from(group))) {
+            match pattern.context.and_then(|(group, _)| self.digits_by_group.get_mut(usize::from(group))) {
                 Some(group) => *group |= bit,
                 None => self.digits_alone |= bit,
             }
         }
+        self.digits_behind = behind;
+    }
+
+    /// Which of `digits` can begin at digits behind a byte, or at the beginning of a text: with the lead that ends there, or without one.
+    fn digits_behind(&self, byte: Option<u8>) -> u128 {
+        self.digits_behind.get(byte.map_or(BEHIND_NOTHING, usize::from)).copied().unwrap_or(0)
     }
 
     /// Which of `digits` ask for context words of a group.

@@ -302,8 +302,7 @@ impl<'p> Pass<'p> {
             _ if more && end == text.len() => u128::MAX,
             _ => self.catalogue.shape(end.saturating_sub(start), text.get(end).copied()),
         };
-        let inside = before.is_some_and(|&byte| byte.is_ascii_alphabetic() || byte == b'_');
-        let mut mask = fits & ready & if inside { self.catalogue.digits_inside } else { u128::MAX };
+        let mut mask = fits & ready & self.catalogue.digits_behind(before.copied());
         let detectors = &self.catalogue.digits;
         core::iter::from_fn(move || {
             let at = usize::try_from(mask.trailing_zeros()).ok().filter(|_| mask != 0)?;
