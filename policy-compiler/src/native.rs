@@ -45,6 +45,8 @@ pub struct Heard {
     pub question: Question,
     /// Why the arguments of a tool call are not as it asks.
     pub gaps: Vec<Gap>,
+    /// Whether it is one of the times at which it counts.
+    pub timely: bool,
 }
 
 /// Which rules a trace is about.
@@ -67,6 +69,14 @@ struct World {
     /// Where the clock stands; the present if nothing is set.
     at: Cell<Option<SystemTime>>,
     counters: RefCell<HashMap<String, [u8; 16]>>,
+}
+
+impl World {
+    fn is_timely(&self, rule: &Rule) -> bool {
+        let windows = rule.conditions.as_deref().map_or(&[][..], |asked| &asked.windows);
+        let within = |now| windows.iter().any(|window| window.holds(now));
+        windows.is_empty() || self.unix_time().is_some_and(within)
+    }
 }
 
 impl Surroundings for World {
@@ -116,6 +126,7 @@ impl Surroundings for World {
                 operation: considered.operation(),
                 question: considered.question(),
                 gaps: considered.gaps(),
+                timely: self.is_timely(considered.rule),
             });
         }
     }

@@ -118,12 +118,18 @@ fn kind(fields: Fields<'_, '_>, start: Span, out: &mut Diagnostics) -> Option<Ki
         out.push(Diagnostic::new(Id::MissingKey, start, "this document has no `kind`").help(help));
         return None;
     };
-    let text = Text::of(&entry.node).map_or("", |text| text.text);
+    let kinds_are = || format!("the kinds are {}", listing(kinds()));
+    let Some(Text { text, at }) = Text::as_written(&entry.node).filter(|_| !entry.node.is_blank()) else {
+        let (at, message) = match entry.node.is_blank() {
+            true => (entry.at, "`kind` has no value".to_owned()),
+            false => (entry.node.span, format!("`kind` takes text, not {}", entry.node.describe())),
+        };
+        out.push(Diagnostic::new(Id::WrongType, at, message).help(kinds_are()));
+        return None;
+    };
     let kind = Kind::of(text);
     if kind.is_none() {
-        let help =
-            did_you_mean(text, kinds()).unwrap_or_else(|| format!("the kinds are {}", listing(kinds())));
-        let at = if entry.node.is_blank() { entry.at } else { entry.node.span };
+        let help = did_you_mean(text, kinds()).unwrap_or_else(kinds_are);
         out.push(Diagnostic::new(Id::WrongValue, at, format!("there is no kind `{text}`")).help(help));
     }
     kind

@@ -265,6 +265,7 @@ impl<'s> Builder<'s, '_> {
 
     fn syntax(&mut self, error: &ScanError) {
         let start = self.offsets.byte(error.marker().index(), self.text.len());
+        let start = if error.info() == NO_COLON { start_of_key(self.text, start) } else { start };
         // Where the text ends too early, its last character can be shown, and what is behind it not.
         let span = match self.text.trim_end().len() {
             end if start >= end => Span::new(self.file, end, end),
@@ -291,6 +292,21 @@ impl<'s> Builder<'s, '_> {
     }
 }
 
+/// What the parser says of a key without a colon; where it does, it has read on to the next line.
+const NO_COLON: &str = "simple key expect ':'";
+
+/// Where the last line before a place begins that holds anything else than a comment.
+fn start_of_key(text: &str, at: usize) -> usize {
+    let before = text.get(..at).unwrap_or_default();
+    let lines = before.split_inclusive('\n').scan(0, |end, line| {
+        *end += line.len();
+        Some((*end - line.len(), line))
+    });
+    let says = |(_, line): &(usize, &str)| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    let last = lines.filter(says).last();
+    last.map_or(at, |(start, line)| start + line.len() - line.trim_start().len())
+}
+
 /// What mends a text that is not YAML, by what the parser says of it and the character that stands there.
 fn remedy(info: &str, next: Option<char>) -> &'static str {
     if info.contains("unknown anchor") || (info.contains("anchor or alias") && next == Some('*')) {
@@ -302,7 +318,13 @@ fn remedy(info: &str, next: Option<char>) -> &'static str {
     } else if info.contains("tab") {
         "indent with spaces; YAML does not accept tabs"
     } else if info.contains("mapping values are not allowed") {
-        "check the indentation, and quote text that holds `: `"
+        "check the indentation, write a blank behind the `:` of every key before, and quote text that holds `: `"
+    } else if info == NO_COLON {
+        "write a key as `key: value`, with a blank behind the `:`; text that goes on is indented more than its key"
+    } else if info.contains("byte order mark") {
+        "take out the character U+FEFF that stands here; most editors do not show it"
+    } else if info.contains("expected node content") {
+        "something is missing here: take a `,` away, or write in quotes what begins with a special character"
     } else if info.contains("escape code") {
         "use single quotes, where a backslash is a backslash"
     } else if info.contains("flow sequence") {

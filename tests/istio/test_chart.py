@@ -362,6 +362,9 @@ class Refusals(unittest.TestCase):
     def test_values_that_do_not_go_together(self) -> None:
         for word, values, *sets in (
             ("gate.module.sha256 is empty", "minimal", 'gate.module.sha256=""'),
+            ("commonLabels has helm.sh", "minimal", 'commonLabels={"helm.sh/chart":"x"}'),
+            ("companion.podLabels has sidecar.istio.io", "companion-tls",
+             'companion.podLabels={"sidecar.istio.io/inject":"true"}'),
             ("there is no policy", "minimal", 'gate.bundle=""'),
             ("gate.keys is empty", "shared-companion", "gate.keys=[]"),
             ("interlock.secret is empty", "minimal", 'interlock.secret=""'),

@@ -118,6 +118,17 @@ workloadSelector:
 {{/* Values that do not go together. The schema has looked at each of them alone. */}}
 {{- define "sallyport.check" -}}
 {{- $gate := .Values.gate }}
+{{- $own := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "helm.sh/chart" }}
+{{- range $label := $own }}
+{{- if hasKey (default dict $.Values.commonLabels) $label }}
+{{- fail (printf "commonLabels has %s: leave it out, the chart itself says so" $label) }}
+{{- end }}
+{{- end }}
+{{- range $label := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "sidecar.istio.io/inject" }}
+{{- if hasKey (default dict $.Values.companion.podLabels) $label }}
+{{- fail (printf "companion.podLabels has %s: leave it out, the chart itself says so" $label) }}
+{{- end }}
+{{- end }}
 {{- if $gate.enabled }}
 {{- $host := include "sallyport.companion.host" . }}
 {{- if not $gate.module.url }}

@@ -4,7 +4,9 @@ use sallyport_engine::policy::{
     Arguments, Constraint, Decimal, Effect, Element, Field, Presence, TextMatch, UrlMatch,
 };
 
+use super::names::distinct;
 use super::protocols::hosts;
+use super::services::ports;
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::patterns;
 use crate::shape::{Fields, Text, is_decimal};
@@ -193,8 +195,7 @@ fn report_empty(empty: bool, fields: Fields<'_, '_>, upper: &str, out: &mut Diag
 
 fn text(fields: Fields<'_, '_>, effect: Effect, out: &mut Diagnostics) -> Option<TextMatch> {
     let length = |key| fields.number(key).and_then(|length| u32::try_from(length).ok());
-    let mut one_of: Vec<String> = fields.texts("oneOf").map(|text| text.text.to_owned()).collect();
-    one_of.sort_unstable();
+    let one_of = distinct(fields.texts("oneOf"), "oneOf", out);
     let pattern = match fields.text("pattern") {
         Some(pattern) => Some(
             patterns::compile(pattern.text, effect != Effect::Allow)
@@ -204,7 +205,7 @@ fn text(fields: Fields<'_, '_>, effect: Effect, out: &mut Diagnostics) -> Option
         None => None,
     };
     Some(TextMatch {
-        one_of,
+        one_of: one_of.into_iter().map(|text| text.text.to_owned()).collect(),
         min_chars: length("minLength").unwrap_or(0),
         max_chars: length("maxLength"),
         pattern,
@@ -250,8 +251,8 @@ fn below(fields: Fields<'_, '_>, at: Text<'_>, out: &mut Diagnostics) -> Option<
 }
 
 fn url(fields: Fields<'_, '_>, out: &mut Diagnostics) -> UrlMatch {
-    let mut schemes: Vec<String> = fields.texts("schemes").map(|text| text.text.to_owned()).collect();
-    for scheme in fields.texts("schemes") {
+    let named = distinct(fields.texts("schemes"), "schemes", out);
+    for scheme in &named {
         if !scheme
             .text
             .bytes()
@@ -263,17 +264,12 @@ fn url(fields: Fields<'_, '_>, out: &mut Diagnostics) -> UrlMatch {
             );
         }
     }
+    let mut schemes: Vec<_> = named.into_iter().map(|scheme| scheme.text.to_owned()).collect();
     if schemes.is_empty() {
         schemes.push("https".to_owned());
     }
-    schemes.sort_unstable();
-    let ports = fields
-        .list("ports")
-        .iter()
-        .filter_map(crate::shape::number)
-        .filter_map(|port| u16::try_from(port).ok());
     let private = fields.word("private").is_some_and(|text| text.text == "allow");
-    UrlMatch { schemes, hosts: hosts(fields, "hosts", out), ports: ports.collect(), private }
+    UrlMatch { schemes, hosts: hosts(fields, "hosts", out), ports: ports(fields, out), private }
 }
 
 #[cfg(test)]

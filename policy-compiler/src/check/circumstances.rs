@@ -30,18 +30,15 @@ pub(super) fn read(
 ) -> Option<Conditions> {
     let (from, to) = (fields.object("from"), fields.object("to"));
     let agents = distinct(from.texts("agents"), "agents", out);
-    let ports = to.list("ports").iter().filter_map(crate::shape::number);
     let mut conditions = Conditions {
         agents: agents.into_iter().filter_map(|name| callers.agent(name, out)).collect(),
         trust_domains: trust_domains(from, callers.trust_domains, out),
         namespaces: labels(from, "namespaces", out),
         service_accounts: labels(from, "serviceAccounts", out),
         hosts: hosts(to, out),
-        ports: ports.filter_map(|port| u16::try_from(port).ok()).collect(),
+        ports: services::ports(to, out),
         windows: fields.list("when").iter().filter_map(|node| window(Fields::of(node), out)).collect(),
     };
-    conditions.ports.sort_unstable();
-    conditions.ports.dedup();
     conditions.windows.sort_by_key(|window| {
         (window.days, window.from, window.until, window.offset, window.not_before, window.not_after)
     });
@@ -96,8 +93,8 @@ fn hosts(to: Fields<'_, '_>, out: &mut Diagnostics) -> Vec<HostPattern> {
 }
 
 fn window(fields: Fields<'_, '_>, out: &mut Diagnostics) -> Option<Window> {
-    let days =
-        fields.texts("days").filter_map(|day| Window::DAYS.iter().position(|known| *known == day.text));
+    let days = distinct(fields.texts("days"), "days", out).into_iter();
+    let days = days.filter_map(|day| Window::DAYS.iter().position(|known| *known == day.text));
     let days = days.fold(0, |days, day| days | (1_u8 << day));
     let hours = fields.text("between").map_or(Some((0, MINUTES_A_DAY)), |text| between(text, out));
     let offset = fields.text("offset").map_or(Some(0), |text| offset(text, out));
@@ -173,15 +170,16 @@ pub(super) fn duration(text: Text<'_>, out: &mut Diagnostics) -> Option<u32> {
     let read = UNITS.iter().find_map(|(unit, seconds)| {
         let digits = text.text.strip_suffix(unit)?;
         let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-        digits.parse::<u32>().ok().filter(|_| plain)?.checked_mul(*seconds)
+        plain.then(|| digits.parse::<u32>().ok().and_then(|number| number.checked_mul(*seconds)))
     });
-    let read = read.filter(|seconds| *seconds > 0);
-    if read.is_none() {
-        let message = format!("`{}` is not a length of time", text.text);
-        let help = "write a whole number with `s`, `m`, `h` or `d`, as `30s` or `1h`";
-        out.push(Diagnostic::new(Id::Malformed, text.at, message).help(help));
-    }
-    read
+    let (what, help) = match read {
+        Some(Some(seconds)) if seconds > 0 => return Some(seconds),
+        Some(Some(_)) => ("no time at all", "write `1s` or more"),
+        Some(None) => ("longer than can be counted", "write `49710d` or less"),
+        None => ("not a length of time", "write a whole number with `s`, `m`, `h` or `d`, as `30s` or `1h`"),
+    };
+    out.push(Diagnostic::new(Id::Malformed, text.at, format!("`{}` is {what}", text.text)).help(help));
+    None
 }
 
 #[cfg(test)]

@@ -82,6 +82,11 @@ pub(super) fn unused(kind: Kind, name: &str, at: Span, out: &mut Diagnostics) {
     out.push(Diagnostic::new(Id::Unused, at, message).help("use it, or remove it"));
 }
 
+/// Says that an item of a list stands there twice.
+pub(super) fn repeated(item: &str, key: &str, at: Span) -> Diagnostic {
+    Diagnostic::new(Id::Repeated, at, format!("`{item}` stands twice in `{key}`")).help("remove one of them")
+}
+
 /// Sorts and takes out what stands twice, with a warning at the second.
 pub(super) fn distinct<'n>(
     texts: impl Iterator<Item = Text<'n>>,
@@ -94,9 +99,7 @@ pub(super) fn distinct<'n>(
     for text in texts {
         match distinct.last() {
             Some(first) if first.text == text.text => {
-                let message = format!("`{}` stands twice in `{key}`", text.text);
-                let diagnostic = Diagnostic::new(Id::Repeated, text.at, message).help("remove one of them");
-                out.push(diagnostic.also(first.at, "first written here"));
+                out.push(repeated(text.text, key, text.at).also(first.at, "first written here"));
             }
             _ => distinct.push(text),
         }

@@ -6,7 +6,7 @@ use sallyport_engine::http::{HostPattern, PathTemplate};
 use sallyport_engine::policy::{Protocol, Route, Service};
 
 use super::dlp::Profiles;
-use super::names::distinct;
+use super::names::{distinct, repeated};
 use super::tools;
 use crate::diagnostic::{Diagnostic, Diagnostics, Id};
 use crate::shape::{Fields, Text};
@@ -26,7 +26,7 @@ pub(super) fn protocols(services: &[Document<'_, '_>]) -> Vec<Vec<Protocol>> {
 
 /// Whom each service is for, by the service's number.
 pub(super) fn audiences(services: &[Document<'_, '_>], out: &mut Diagnostics) -> Vec<Vec<Audience>> {
-    let mut read = |text: Text<'_>| {
+    let read = |text: Text<'_>, out: &mut Diagnostics| {
         let parsed = Audience::parse(text.text);
         if let Err(why) = parsed {
             let message = format!("`{}` can not stand in `audiences`: {why}", text.text);
@@ -34,7 +34,11 @@ pub(super) fn audiences(services: &[Document<'_, '_>], out: &mut Diagnostics) ->
         }
         parsed.ok()
     };
-    services.iter().map(|service| service.spec.texts("audiences").filter_map(&mut read).collect()).collect()
+    let mut of = |service: &Document<'_, '_>| {
+        let texts = distinct(service.spec.texts("audiences"), "audiences", out);
+        texts.into_iter().filter_map(|text| read(text, out)).collect()
+    };
+    services.iter().map(&mut of).collect()
 }
 
 /// Reads the services, in the order of their names.
@@ -50,7 +54,7 @@ pub(super) fn read(
         .map(|service| Service {
             name: service.name.text.to_owned(),
             hosts: hosts(service, out),
-            ports: ports(service),
+            ports: ports(service.spec, out),
             routes: routes(service, opaque_bodies, out),
             profile: service.spec.text("dlp").map(|name| profiles.of_service(name, out)),
             tools: tools::pins(service, out),
@@ -91,11 +95,19 @@ fn host_meant(text: &str) -> String {
     }
 }
 
-fn ports(service: &Document<'_, '_>) -> Vec<u16> {
-    let ports = service.spec.list("ports").iter().filter_map(crate::shape::number);
-    let mut ports: Vec<_> = ports.filter_map(|port| u16::try_from(port).ok()).collect();
+/// The `ports` of a Service, of `to` or of a URL, sorted.
+pub(super) fn ports(fields: Fields<'_, '_>, out: &mut Diagnostics) -> Vec<u16> {
+    let mut ports = Vec::new();
+    for node in fields.list("ports") {
+        let Some(port) = crate::shape::number(node).and_then(|port| u16::try_from(port).ok()) else {
+            continue;
+        };
+        match ports.contains(&port) {
+            true => out.push(repeated(&port.to_string(), "ports", node.span)),
+            false => ports.push(port),
+        }
+    }
     ports.sort_unstable();
-    ports.dedup();
     ports
 }
 

@@ -7,6 +7,7 @@ use sallyport_engine::policy::{Agent, AgentId, Mode, PolicyParts};
 
 use super::detectors::{self, Detectors};
 use super::grant::{Grant, grants, is_for};
+use super::scope::covers_pattern;
 
 /// The actors of one policy.
 #[derive(Debug)]
@@ -78,19 +79,34 @@ impl<'p> Actors<'p> {
         exact.chain(self.patterns.iter().map(|(pattern, _)| Identity::Pattern(pattern)))
     }
 
-    /// The agent that an identity stands for: of an exact one, whoever is bound to it or to the pattern that covers it.
+    /// The agent that all of an identity stands for: of an exact one, whoever is bound to it or to the pattern that covers it.
     pub(super) fn agent_of(&self, identity: Identity<'_>) -> Option<AgentId> {
         let pattern = |fits: &dyn Fn(&SpiffePattern) -> bool| {
             self.patterns.iter().find(|(pattern, _)| fits(pattern)).map(|(_, agent)| *agent)
         };
         match identity {
-            Identity::Pattern(wanted) => pattern(&|known| known == wanted),
+            Identity::Pattern(wanted) => {
+                pattern(&|known| known.overlaps(wanted) && covers_pattern(known, wanted))
+            }
             Identity::Exact(wanted) => {
                 // INVARIANT: a policy's identities are sorted.
                 let at = self.identities.binary_search_by(|(known, _)| known.cmp(wanted)).ok();
                 let exact = at.and_then(|at| self.identities.get(at)).map(|(_, agent)| *agent);
                 exact.or_else(|| pattern(&|known| known.matches(wanted)))
             }
+        }
+    }
+}
+
+impl Identity<'_> {
+    /// Whether some SPIFFE ID is meant by both.
+    pub(super) fn overlaps(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Exact(one), Self::Exact(other)) => one == other,
+            (Self::Exact(id), Self::Pattern(pattern)) | (Self::Pattern(pattern), Self::Exact(id)) => {
+                pattern.matches(id)
+            }
+            (Self::Pattern(one), Self::Pattern(other)) => one.overlaps(other),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sallyport_engine::policy::{AgentId, Effect, Mode};
 
-use super::actors::{Actor, Actors};
+use super::actors::{Actor, Actors, Identity};
 use super::detectors::{self, Changed};
 use super::grant::Operation;
 use super::state::State;
@@ -12,6 +12,9 @@ use super::{Change, Direction, Subject, words};
 
 /// The agents that an identity stands for, before and after.
 type Pair = (Option<AgentId>, Option<AgentId>);
+
+/// Identities in the order of their texts.
+type Identities<'p> = BTreeMap<String, Identity<'p>>;
 
 pub(super) fn compare(before: &Actors<'_>, after: &Actors<'_>) -> Vec<Change> {
     let pairs = pairs(before, after);
@@ -33,7 +36,7 @@ pub(super) fn compare(before: &Actors<'_>, after: &Actors<'_>) -> Vec<Change> {
             }
             (Some(old), None) => {
                 let others = pairs.keys().any(|pair| known(pair) && pair.0 == was);
-                changes.push(went(old, identities, others));
+                changes.push(went(old, identities, others, after));
             }
             (None, None) => {}
         }
@@ -42,20 +45,20 @@ pub(super) fn compare(before: &Actors<'_>, after: &Actors<'_>) -> Vec<Change> {
     changes
 }
 
-fn pairs(before: &Actors<'_>, after: &Actors<'_>) -> BTreeMap<Pair, BTreeSet<String>> {
-    let mut pairs: BTreeMap<Pair, BTreeSet<String>> = BTreeMap::new();
+fn pairs<'p>(before: &Actors<'p>, after: &Actors<'p>) -> BTreeMap<Pair, Identities<'p>> {
+    let mut pairs: BTreeMap<Pair, Identities<'p>> = BTreeMap::new();
     for identity in before.identities().chain(after.identities()) {
         let pair = (before.agent_of(identity), after.agent_of(identity));
-        pairs.entry(pair).or_default().insert(identity.to_string());
+        pairs.entry(pair).or_default().insert(identity.to_string(), identity);
     }
     pairs
 }
 
-fn subject(name: &str, was: Option<&str>, identities: &BTreeSet<String>) -> Subject {
+fn subject(name: &str, was: Option<&str>, identities: &Identities<'_>) -> Subject {
     Subject::Agent {
         name: name.to_owned(),
         was: was.filter(|was| *was != name).map(str::to_owned),
-        identities: identities.iter().cloned().collect(),
+        identities: identities.keys().cloned().collect(),
     }
 }
 
@@ -64,7 +67,7 @@ fn change(subject: &Subject, service: Option<&str>, change: Direction, sentence:
 }
 
 /// Identities that stand for an agent now.
-fn came(new: &Actor<'_>, identities: &BTreeSet<String>, has_others: bool) -> Vec<Change> {
+fn came(new: &Actor<'_>, identities: &Identities<'_>, has_others: bool) -> Vec<Change> {
     let subject = subject(new.name, None, identities);
     let ids = listing(identities);
     if has_others {
@@ -106,18 +109,23 @@ fn trials(subject: &Subject, was: &BTreeSet<String>, is: &BTreeSet<String>) -> V
     began.chain(ended).collect()
 }
 
-/// Identities that stand for no agent any more.
-fn went(old: &Actor<'_>, identities: &BTreeSet<String>, has_others: bool) -> Change {
+/// Identities that stand for no agent any more, but for what of them other identities mean.
+fn went(old: &Actor<'_>, identities: &Identities<'_>, has_others: bool, after: &Actors<'_>) -> Change {
     let ids = listing(identities);
-    let sentence = match has_others {
-        true => format!("is no longer {ids}: who shows this identity may do nothing"),
-        false => format!("is no agent any more: {ids} may do nothing"),
+    let meant = |one: &Identity<'_>| identities.values().any(|gone| gone.overlaps(*one));
+    let still: Identities<'_> = after.identities().filter(meant).map(|one| (one.to_string(), one)).collect();
+    let sentence = match (still.is_empty(), has_others) {
+        (true, true) => format!("is no longer {ids}: who shows this identity may do nothing"),
+        (true, false) => format!("is no agent any more: {ids} may do nothing"),
+        (false, _) => {
+            format!("is no longer {ids}: who shows this identity may do nothing, but for {}", listing(&still))
+        }
     };
     change(&subject(old.name, None, identities), None, Direction::Less, sentence)
 }
 
-fn listing(identities: &BTreeSet<String>) -> String {
-    crate::suggest::listing(identities.iter().map(String::as_str))
+fn listing(identities: &Identities<'_>) -> String {
+    crate::suggest::listing(identities.keys().map(String::as_str))
 }
 
 /// An operation with what became of it.

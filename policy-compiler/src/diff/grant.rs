@@ -48,7 +48,7 @@ pub(super) struct Grant {
     pub(super) effect: Effect,
     pub(super) operation: Operation,
     pub(super) asks: Asks,
-    /// How often it is granted.
+    /// How often it is granted; a mission on trial only notes what is more.
     pub(super) limit: Option<String>,
     /// Whether it is a mission's on trial: then it refuses nothing.
     pub(super) on_trial: bool,
@@ -64,7 +64,7 @@ pub(super) fn grants(rule: &Rule, service: &str, agent: AgentId, mode: Mode) -> 
     let circumstances = rule.conditions.as_deref();
     // Clauses whose words are equal are equal in meaning.
     let clauses = circumstances.map(describe::conditions).unwrap_or_default();
-    let limit = rule.limit.map(describe::limit);
+    let limit = rule.limit.filter(|_| mode == Mode::Enforce).map(describe::limit);
     let with = |(operation, mut asks): (Operation, Asks)| {
         asks.extend(clauses.iter().map(|clause| (clause.clone(), clause.clone())));
         let on_trial = mode == Mode::Observe && rule.effect != Effect::Allow;

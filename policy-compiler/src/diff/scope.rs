@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use sallyport_engine::http::HostPattern;
+use sallyport_engine::identity::SpiffePattern;
 use sallyport_engine::policy::{PolicyParts, Service};
 
 /// The names of services, by their place in each policy. A service that only has another name keeps the new one in both.
@@ -53,6 +54,13 @@ pub(super) fn covers_glob(wide: &str, narrow: &str, ignoring_case: bool) -> bool
     }
     let wide = sallyport_engine::glob::Glob::new(wide);
     if ignoring_case { wide.matches_ignoring_case(narrow) } else { wide.matches(narrow) }
+}
+
+/// Whether every SPIFFE ID that `narrow` covers is covered by `wide`.
+pub(super) fn covers_pattern(wide: &SpiffePattern, narrow: &SpiffePattern) -> bool {
+    let (wide, narrow) = (wide.to_string(), narrow.to_string());
+    let covers = |(wide, narrow)| covers_glob(wide, narrow, false);
+    wide.split('/').count() == narrow.split('/').count() && wide.split('/').zip(narrow.split('/')).all(covers)
 }
 
 /// Whether some text is covered by both, whatever its case.
@@ -184,6 +192,16 @@ mod tests {
             (plain_path("/**").as_str(), plain_path("/").as_str(), plain_path("/a/").as_str()),
             ("/**", "/", "/a/")
         );
+    }
+
+    #[test]
+    fn a_pattern_of_identities_is_part_of_a_wider_one() {
+        let covers = |wide, narrow| {
+            let pattern = |path: &str| SpiffePattern::parse(&format!("spiffe://td/{path}")).unwrap();
+            covers_pattern(&pattern(wide), &pattern(narrow))
+        };
+        assert!(covers("ns/*", "ns/*") && covers("ns/*", "ns/a-*") && covers("*/a*", "ns/a"));
+        assert!(!covers("ns/a-*", "ns/*") && !covers("ns/*", "ns/a/b") && !covers("ns/a*", "ns/*b"));
     }
 
     #[test]

@@ -9,15 +9,16 @@ mod words;
 
 use std::error::Error;
 
+use sallyport_engine::http::Authority;
 use sallyport_engine::identity::SpiffeId;
-use sallyport_engine::policy::{Effect, PolicyParts, Rule};
+use sallyport_engine::policy::{Effect, PolicyParts, Rule, Service};
 use sallyport_engine::{Miss, Policy, Reason};
 use serde::Serialize;
 
 use crate::cases::Case;
 use crate::decide::Record;
 use crate::native::{Heard, Native, Trace};
-use crate::suggest;
+use crate::{describe, suggest};
 
 /// The path of one request to its verdict. What it did not reach is absent.
 #[derive(Clone, Debug, Serialize)]
@@ -140,7 +141,8 @@ pub fn explain(engine: &mut Native, case: &Case) -> Result<Explanation, Box<dyn 
     let allows = |heard: &Heard| heard.rule.effect == Effect::Allow && heard.outcome.is_ok();
     let is_refused = record.enforced != "allow";
     if is_refused && explanation.service.is_some() && !heard.iter().any(allows) {
-        explanation.nearest = nearest::of(heard, explanation.decided.is_some(), policy.parts());
+        let refused = explanation.decided.is_some();
+        explanation.nearest = nearest::of(heard, refused, &case.request.authority, policy.parts());
     }
     Ok(explanation)
 }
@@ -167,6 +169,19 @@ fn decided(record: &Record) -> Option<RuleName> {
     Some(RuleName { mission: record.mission.clone()?, rule: record.rule.clone()? })
 }
 
+/// What was meant by an authority that no Service is at: another port of a host that is known, or a host that is nearly called so.
+fn elsewhere(parts: &PolicyParts, authority: &str) -> Option<String> {
+    let asked = Authority::parse(authority).ok()?;
+    let at = |service: &&Service| service.hosts.iter().any(|host| host.matches(asked.host()));
+    if let Some(service) = parts.services.iter().find(at) {
+        let ports = describe::one_of(service.ports.iter().map(u16::to_string));
+        return Some(format!("Service `{}` has this host, on port {ports}", service.name));
+    }
+    let hosts: Vec<_> =
+        parts.services.iter().flat_map(|service| &service.hosts).map(ToString::to_string).collect();
+    suggest::did_you_mean(asked.host(), hosts.iter().map(String::as_str))
+}
+
 /// What the reason's own words are.
 fn help(record: &Record) -> Option<String> {
     let detector = || record.reason.strip_prefix("dlp.").map(|id| Reason::Dlp(id.into()));
@@ -186,9 +201,7 @@ impl Explanation {
             return;
         }
         let Some((service, route)) = policy.destination(&case.request.authority, &case.request.path) else {
-            let hosts: Vec<_> =
-                parts.services.iter().flat_map(|service| &service.hosts).map(ToString::to_string).collect();
-            self.suggest(suggest::did_you_mean(&case.request.authority, hosts.iter().map(String::as_str)));
+            self.suggest(elsewhere(parts, &case.request.authority));
             return;
         };
         self.service = Some(service.name.clone());

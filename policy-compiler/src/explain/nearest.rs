@@ -1,7 +1,8 @@
 //! The rule that would most nearly have allowed what was refused, and all that would have to be otherwise.
 
 use sallyport_engine::glob::Glob;
-use sallyport_engine::policy::{Effect, Operations, PolicyParts};
+use sallyport_engine::http::Authority;
+use sallyport_engine::policy::{Effect, Operations, PolicyParts, Rule};
 use sallyport_engine::{Gap, Miss, Question};
 
 use super::words::{self, wanted};
@@ -12,7 +13,7 @@ use crate::native::Heard;
 /// Of the rules that allow something in the request's protocol, the one that lacks the least; none where there is no such rule.
 ///
 /// Where a rule refuses as well (`refused`), another name is no way around it: then only rules that cover all names count.
-pub(super) fn of(heard: &[Heard], refused: bool, parts: &PolicyParts) -> Option<Nearest> {
+pub(super) fn of(heard: &[Heard], refused: bool, authority: &str, parts: &PolicyParts) -> Option<Nearest> {
     let candidates = heard.iter().filter(|heard| {
         heard.rule.effect == Effect::Allow && words::protocol(&heard.rule) == heard.question.protocol
     });
@@ -27,7 +28,7 @@ pub(super) fn of(heard: &[Heard], refused: bool, parts: &PolicyParts) -> Option<
         let order = nearness(heard).cmp(&nearness(other));
         order.then(likeness).then(other.gaps.len().cmp(&heard.gaps.len()))
     })?;
-    Some(Nearest { rule: RuleName::of(nearest), conditions: conditions(nearest, parts) })
+    Some(Nearest { rule: RuleName::of(nearest), conditions: conditions(nearest, authority, parts) })
 }
 
 /// Rules that cover the operation come last, and among the others those that miss something late.
@@ -56,9 +57,12 @@ fn likeness(heard: &Heard) -> f64 {
 }
 
 /// Everything that would have to be otherwise: what was missed first, and what would be missed after it.
-fn conditions(heard: &Heard, parts: &PolicyParts) -> Vec<String> {
+fn conditions(heard: &Heard, authority: &str, parts: &PolicyParts) -> Vec<String> {
     let rule = &heard.rule;
     let mut conditions = match heard.outcome {
+        Err(Miss::Source) if is_elsewhere(rule, authority) => {
+            vec![words::callers(rule, parts), words::places(rule)]
+        }
         Err(Miss::Source) => vec![words::callers(rule, parts)],
         Err(Miss::Host) => vec![words::places(rule)],
         _ => Vec::new(),
@@ -71,10 +75,20 @@ fn conditions(heard: &Heard, parts: &PolicyParts) -> Vec<String> {
             conditions.extend(later(heard, miss));
         }
     }
-    if rule.conditions.as_ref().is_some_and(|asked| !asked.windows.is_empty()) {
+    if !heard.timely {
         conditions.push(words::times(rule));
     }
     conditions
+}
+
+/// Whether an `allow` rule is for other hosts and ports than these.
+fn is_elsewhere(rule: &Rule, authority: &str) -> bool {
+    let (Some(asked), Ok(authority)) = (rule.conditions.as_deref(), Authority::parse(authority)) else {
+        return false;
+    };
+    let host = asked.hosts.is_empty() || asked.hosts.iter().any(|host| host.matches(authority.host()));
+    let port = asked.ports.is_empty() || authority.port().is_some_and(|port| asked.ports.contains(&port));
+    !host || !port
 }
 
 fn named(heard: &Heard, miss: Miss) -> String {

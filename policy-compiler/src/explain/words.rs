@@ -34,6 +34,10 @@ pub(super) fn missing(heard: &Heard, miss: Miss, parts: &PolicyParts) -> String 
             let gaps = gaps(heard);
             if gaps.is_empty() { "it asks for other arguments".to_owned() } else { gaps.join("; ") }
         }
+        // Asked by the head alone; whatever allows or holds something carries the endpoint with it.
+        Miss::Method if question.protocol == Protocol::Mcp && question.method.is_empty() => {
+            "it names tools, resources, prompts or methods, and never the endpoint".to_owned()
+        }
         Miss::Path | Miss::Method | Miss::Resource | Miss::Tool => names(heard, miss),
     }
 }

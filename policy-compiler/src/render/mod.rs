@@ -216,15 +216,20 @@ fn hidden(text: &str) -> String {
             _ => None,
         };
         open = from.is_some();
-        let (seen, rest) = line.split_at(from.unwrap_or(line.len()));
+        let from = from.map_or(line.len(), |at| value_from(line, at));
+        let (seen, rest) = line.split_at(from);
         out.push_str(seen);
         // A byte for a byte, so that every place stays where it is.
-        out.extend(
-            rest.bytes()
-                .map(|byte| if matches!(byte, b'\n' | b' ' | b':' | b'"') { char::from(byte) } else { '*' }),
-        );
+        out.extend(rest.bytes().map(|byte| if byte == b'\n' { '\n' } else { '*' }));
     }
     out
+}
+
+/// Where a value begins, behind what ends its key or indents it.
+fn value_from(line: &str, at: usize) -> usize {
+    let rest = line.get(at..).unwrap_or_default();
+    let value = rest.trim_start_matches(['"', '\'']).trim_start();
+    line.len() - value.strip_prefix(':').unwrap_or(value).trim_start_matches(' ').len()
 }
 
 fn is_key_end(text: &str) -> bool {

@@ -58,6 +58,12 @@ fn what_is_wrong_is_told_with_its_place() {
         ("gate: [1]", "wrong-type", "`gate` takes a mapping, not a list"),
         ("gate: {targetRefs: [{name: x}]}", "missing-key", "needs the key `kind`"),
         ("gate: {selector: {app: tool api}}", "malformed", "`gate.selector.app`"),
+        (
+            "commonLabels: {helm.sh/chart: x}",
+            "conflicting-keys",
+            "help: leave it out, the chart itself says so",
+        ),
+        ("interlock: {secret: 'a \": b'}", "malformed", "secret: *******"),
         ("companion: {resources: {limits: {cpu: 0x1}}}", "needs-quotes", "`companion.resources.limits.cpu`"),
         ("gate:\n  bundle: ''", "conflicting-keys", "there is no policy"),
         ("gate:\n  mode: CLIENT\n  installMode: headers", "conflicting-keys", "values.yaml:2:3"),

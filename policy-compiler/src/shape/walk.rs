@@ -102,8 +102,13 @@ impl Walk<'_> {
         let Value::Map(entries) = &node.value else {
             if !matches!(node.value, Value::Invalid) {
                 let message = format!("{label} takes a mapping, not {}", node.describe());
-                let diagnostic = Diagnostic::new(Id::WrongType, node.span, message);
-                self.out.push(diagnostic.help(object.keys()));
+                let help = match &node.value {
+                    Value::Scalar(scalar) if scalar.text.contains(':') => {
+                        format!("write a blank behind the `:` of a key; {}", object.keys())
+                    }
+                    _ => object.keys(),
+                };
+                self.out.push(Diagnostic::new(Id::WrongType, node.span, message).help(help));
             }
             return;
         };
@@ -281,7 +286,11 @@ impl Walk<'_> {
                 Some("text that begins with `{`, or holds `: `, must stand in quotes".to_owned())
             }
             (Ty::List(_) | Ty::ListOrEmpty(_), Value::Scalar(scalar)) => {
-                Some(format!("write a list, as in [\"{}\"]", scalar.text))
+                let items = scalar.text.split(", ").map(|item| format!("\"{}\"", item.trim()));
+                Some(format!("write a list, as in [{}]", items.collect::<Vec<_>>().join(", ")))
+            }
+            (Ty::Choice(words) | Ty::ChoiceOr(words, _), Value::List(_)) => {
+                Some(format!("write one of them, as `{}`", words.first().copied().unwrap_or_default()))
             }
             (Ty::Number { .. } | Ty::Decimal, Value::Scalar(scalar)) if scalar.quoted => {
                 Some("write it without quotes".to_owned())

@@ -22,6 +22,7 @@ pub(super) fn call(name: &str, arguments: &[Value]) -> Result<Value, String> {
             at.cloned().ok_or("`index` behind the end of a list")?
         }
         ("index", [Map(map), Text(key)]) => map.get(key).cloned().unwrap_or(Null),
+        ("hasKey", [Map(map), Text(key)]) => Bool(map.contains_key(key)),
         ("prepend", [List(list), first]) => List([first].into_iter().chain(list).cloned().collect()),
         ("uniq", [List(list)]) => List(unique(list)),
         ("toYaml", [one]) => Text(one.yaml()),
