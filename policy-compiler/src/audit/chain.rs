@@ -3,6 +3,8 @@
 //! `hash(0) = SHA-256(START ‖ proxy)`, `hash(n) = SHA-256(hash(n-1) ‖ proxy ‖ epoch ‖ seq ‖ received ‖ raw)`. What has no fixed
 //! length is written with its length before it, numbers as eight bytes, the greatest first.
 
+use std::path::{Path, PathBuf};
+
 use sallyport_engine::bundle::PublicKey;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -14,6 +16,24 @@ use crate::keys::{self, SecretKey};
 const START: &[u8] = b"sallyport audit chain 1";
 /// What everything that is signed begins with: no bundle does.
 const HEAD: &[u8] = b"sallyport audit head 1\0";
+
+/// What the number of chains begins with when it is signed.
+const NUMBER: &[u8] = b"sallyport audit chains 1\0";
+
+/// Who signs here, and whose signatures are continued: what nobody of them signed was changed by somebody else, and a signature of ours
+/// would make it good.
+pub(crate) struct Signer {
+    key: SecretKey,
+    trusted: Vec<PublicKey>,
+}
+
+/// How many chains were ever begun, signed: none of them is ever taken away.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Number {
+    pub(crate) chains: u64,
+    /// Nothing before the first chain.
+    signature: Option<[u8; 64]>,
+}
 
 /// A link.
 pub(crate) type Hash = [u8; 32];
@@ -99,6 +119,65 @@ impl Extent {
         let length = u64::try_from(name.len()).unwrap_or(u64::MAX);
         let numbers = [self.length, self.retired, at].map(u64::to_be_bytes).concat();
         [HEAD, &length.to_be_bytes()[..], name, &numbers, &self.hash, &self.anchor].concat()
+    }
+}
+
+// === impl Signer ===
+
+impl Signer {
+    /// The private key in a file, and the public keys of those who signed before, or sign elsewhere.
+    pub(crate) fn read(key: &Path, others: &[PathBuf]) -> Result<Self, String> {
+        let named = |path: &Path, why: &dyn std::fmt::Display| format!("`{}`: {why}", path.display());
+        let own = SecretKey::read(key).map_err(|why| named(key, &why))?;
+        let others = others.iter().map(|path| keys::read_public(path).map_err(|why| named(path, &why)));
+        let trusted = others.chain(own.public().map(Ok)).collect::<Result<_, _>>()?;
+        Ok(Self { key: own, trusted })
+    }
+
+    /// An extent, signed.
+    pub(crate) fn sign(&self, extent: &Extent, at: u64) -> Signed {
+        extent.sign(&self.key, at)
+    }
+
+    /// Whether what is signed may be continued.
+    pub(crate) fn vouches(&self, signed: &Signed) -> bool {
+        signed.verifies(&self.trusted)
+    }
+
+    /// What a number of chains becomes when some more begin; nothing if somebody else changed it.
+    pub(crate) fn count(&self, number: &Number, more: u64) -> Option<Number> {
+        let chains = number.chains.saturating_add(more);
+        let signature = Some(self.key.sign_bytes(&Number::statement(chains)));
+        number.verifies(&self.trusted).then_some(Number { chains, signature })
+    }
+}
+
+// === impl Number ===
+
+impl Number {
+    fn statement(chains: u64) -> Vec<u8> {
+        [NUMBER, &chains.to_be_bytes()[..]].concat()
+    }
+
+    /// Whether one of these keys signed it. That there is no chain yet needs no signature.
+    pub(crate) fn verifies(&self, trusted: &[PublicKey]) -> bool {
+        let statement = Self::statement(self.chains);
+        let signed = |signature| trusted.iter().any(|key| keys::verifies(key, &statement, signature));
+        self.signature.as_ref().map_or(self.chains == 0, |signature| signed(signature))
+    }
+
+    /// As the store has it.
+    pub(crate) fn text(&self) -> String {
+        self.signature.map_or_else(String::new, |signature| format!("{} {}", self.chains, hex(&signature)))
+    }
+
+    /// Reads what the store has; what is none has no signature, and so does not verify.
+    pub(crate) fn stored(text: &str) -> Self {
+        let parts = text.split_once(' ').and_then(|(chains, signature)| {
+            Some(Self { chains: chains.parse().ok()?, signature: Some(unhex(signature)?) })
+        });
+        let none = if text.is_empty() { 0 } else { u64::MAX };
+        parts.unwrap_or(Self { chains: none, signature: None })
     }
 }
 

@@ -116,7 +116,8 @@ impl Cells {
     }
 }
 
-fn damaged() -> StoreError {
+/// What to say of a value that nobody here wrote.
+pub(super) fn damaged() -> StoreError {
     StoreError::new(
         "the store holds a value of another kind than was written: it is damaged, or was changed by others",
     )

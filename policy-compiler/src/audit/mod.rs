@@ -42,5 +42,5 @@ pub(crate) use retention::Keep;
 pub(crate) use store::{Outcome, Store};
 pub(crate) use tail::Tail;
 pub(crate) use tally::{BOUNDS, Recorded, Tally};
-pub(crate) use verify::{Checked, Report, verify};
+pub(crate) use verify::{Checked, Report, Together, verify};
 pub(crate) use writer::{Answer, Settings, Told, Writer};

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use super::chain::Signer;
 use super::database::{Cells, Purpose, StoreError, Value, int};
 use super::rows::Place;
-use super::store::Store;
-use crate::keys::SecretKey;
+use super::store::{Locked, Store};
 
 /// The most records that one transaction retires, so that proxies do not wait long.
 const STEP: u64 = 5_000;
@@ -61,22 +61,22 @@ impl Keep {
         store: &mut Store,
         now: u64,
         trusted: bool,
-        key: &SecretKey,
+        signer: &Signer,
     ) -> Result<u64, StoreError> {
         let mut retired = 0;
         if let Some(age) = self.age.filter(|_| trusted) {
             let cutoff = now.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
-            retired += by_age(store, cutoff, now, key)?;
+            retired += by_age(store, cutoff, now, signer)?;
         }
         if let Some(most) = self.bytes {
-            retired += by_size(store, most, now, key)?;
+            retired += by_size(store, most, now, signer)?;
         }
         Ok(retired)
     }
 }
 
 /// Of each chain, the oldest records, up to the first that is not so old. A record whose time is wrong takes no other with it.
-fn by_age(store: &mut Store, cutoff: u64, now: u64, key: &SecretKey) -> Result<u64, StoreError> {
+fn by_age(store: &mut Store, cutoff: u64, now: u64, signer: &Signer) -> Result<u64, StoreError> {
     let statement = "SELECT DISTINCT chain FROM audit_records WHERE received < $1";
     let rows = store.database().query(statement, &[Value::Int(int(cutoff))])?;
     let old = rows.into_iter().map(|row| Cells::new(row).count()).collect::<Result<Vec<_>, _>>()?;
@@ -92,7 +92,7 @@ fn by_age(store: &mut Store, cutoff: u64, now: u64, key: &SecretKey) -> Result<u
             if first_kept == 0 { extent.length } else { first_kept - 1 }.saturating_sub(extent.retired);
         while left > 0 {
             let step = left.min(STEP);
-            retired += store.retire(&extent.proxy, step, now, key)?;
+            retired += store.retire(&extent.proxy, step, now, signer)?;
             left -= step;
         }
     }
@@ -100,7 +100,7 @@ fn by_age(store: &mut Store, cutoff: u64, now: u64, key: &SecretKey) -> Result<u
 }
 
 /// The oldest of all, until there are few enough bytes.
-fn by_size(store: &mut Store, most: u64, now: u64, key: &SecretKey) -> Result<u64, StoreError> {
+fn by_size(store: &mut Store, most: u64, now: u64, signer: &Signer) -> Result<u64, StoreError> {
     let mut retired = 0;
     for _ in 0..ROUNDS {
         let chains = store.chains()?;
@@ -118,7 +118,7 @@ fn by_size(store: &mut Store, most: u64, now: u64, key: &SecretKey) -> Result<u6
         }
         let mut some = false;
         for (chain, count) in chains.iter().zip(counts).filter(|(_, count)| *count > 0) {
-            retired += store.retire(&chain.signed.extent.proxy, count, now, key)?;
+            retired += store.retire(&chain.signed.extent.proxy, count, now, signer)?;
             some = true;
         }
         if !some {
@@ -135,10 +135,11 @@ impl Store {
         proxy: &super::batch::Proxy,
         count: u64,
         now: u64,
-        key: &SecretKey,
+        signer: &Signer,
     ) -> Result<u64, StoreError> {
         self.within(Purpose::Write, |store| {
-            let Some(mut chain) = store.lock_chain(proxy)? else { return Ok(0) };
+            // What somebody else changed stays as it is: `verify` is to find it.
+            let Locked::Known(mut chain) = store.lock_chain(proxy, signer, 0)? else { return Ok(0) };
             let id = Value::Int(int(chain.id));
             let extent = &mut chain.signed.extent;
             let upto = extent.length.min(extent.retired + count);
@@ -160,7 +161,7 @@ impl Store {
             ] {
                 store.database().execute(statement, &[id, place])?;
             }
-            store.save_chain(&chain, now, key)?;
+            store.save_chain(&chain, now, signer)?;
             Ok(retired)
         })
     }

@@ -5,7 +5,10 @@ use super::chain::{Extent, Hash, Signed};
 use super::database::{Cell, Cells, Database, StoreError, Value, int};
 
 /// What this program writes and reads.
-pub(super) const VERSION: &str = "1";
+pub(super) const VERSION: &str = "2";
+
+/// What the number of chains is called.
+pub(super) const CHAINS: &str = "chains";
 
 /// The tables. `$BYTES` is the database's type of bytes.
 const TABLES: [&str; 7] = [
@@ -103,6 +106,11 @@ impl Place {
         Self { received, chain: 0, place: 0 }
     }
 
+    /// Whether it can be gone on from: what was altered may stand before or behind everything.
+    pub(super) fn is_sound(self) -> bool {
+        self.received <= Self::LAST.received && self.place <= Self::LAST.place
+    }
+
     pub(super) fn values(self) -> [Value<'static>; 3] {
         [self.received, self.chain, self.place].map(|number| Value::Int(int(number)))
     }
@@ -121,21 +129,26 @@ pub(super) fn make_tables(database: &mut dyn Database) -> Result<(), StoreError>
         database.execute(&statement, &[])?;
     }
     let statement = "INSERT INTO audit_meta (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-    database.execute(statement, &[Value::Text("version"), Value::Text(VERSION)]).map(|_| ())
+    for (name, value) in [("version", VERSION), (CHAINS, "")] {
+        database.execute(statement, &[Value::Text(name), Value::Text(value)])?;
+    }
+    Ok(())
 }
 
 pub(super) fn chain_of(row: Vec<Cell>) -> Result<Chain, StoreError> {
     let mut cells = Cells::new(row);
     let id = cells.count()?;
+    // As with records: what nobody wrote is signed by nobody.
     let extent = Extent {
         proxy: Proxy::stored(&cells.text()?),
-        length: cells.count()?,
-        hash: cells.fixed()?,
-        retired: cells.count()?,
-        anchor: cells.fixed()?,
+        length: cells.count().unwrap_or(u64::MAX),
+        hash: cells.fixed().unwrap_or_default(),
+        retired: cells.count().unwrap_or(u64::MAX),
+        anchor: cells.fixed().unwrap_or_default(),
     };
     let bytes = cells.count()?;
-    Ok(Chain { id, signed: Signed { extent, at: cells.count()?, signature: cells.fixed()? }, bytes })
+    let (at, signature) = (cells.count().unwrap_or(u64::MAX), cells.fixed().unwrap_or([0; 64]));
+    Ok(Chain { id, signed: Signed { extent, at, signature }, bytes })
 }
 
 pub(super) fn queue_of(row: Vec<Cell>) -> Result<Queue, StoreError> {
@@ -153,14 +166,15 @@ pub(super) fn queue_of(row: Vec<Cell>) -> Result<Queue, StoreError> {
 
 pub(super) fn entry_of(row: Vec<Cell>) -> Result<Entry, StoreError> {
     let mut cells = Cells::new(row);
-    let place = Place { received: cells.count()?, chain: cells.count()?, place: cells.count()? };
+    // What is of another kind than was written was altered: it is read as what nobody wrote, so that its hash tells where. Whoever could not be
+    // read at all would hide all that is wrong behind it.
+    let received = cells.count().unwrap_or(u64::MAX);
     Ok(Entry {
-        place,
-        epoch: Epoch(cells.fixed()?),
-        seq: cells.count()?,
-        time: cells.count()?,
-        hash: cells.fixed()?,
-        // A record that is no longer text was altered; its hash tells.
-        raw: String::from_utf8_lossy(&cells.bytes()?).into_owned(),
+        place: Place { received, chain: cells.count()?, place: cells.count().unwrap_or(u64::MAX) },
+        epoch: Epoch(cells.fixed().unwrap_or_default()),
+        seq: cells.count().unwrap_or(u64::MAX),
+        time: cells.count().unwrap_or(u64::MAX),
+        hash: cells.fixed().unwrap_or_default(),
+        raw: String::from_utf8_lossy(&cells.bytes().unwrap_or_default()).into_owned(),
     })
 }

@@ -2,8 +2,8 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -25,10 +25,15 @@ const PAUSE: Duration = Duration::from_millis(5);
 static OPENING: Mutex<()> = Mutex::new(());
 
 /// A file.
-pub(crate) struct Sqlite(Connection);
+pub(crate) struct Sqlite {
+    connection: Connection,
+    path: PathBuf,
+    /// What was at the path when it was opened: the device and the number of the file.
+    identity: (u64, u64),
+}
 
 impl Sqlite {
-    /// Opens a file; makes it, for its owner alone, if that is asked.
+    /// Opens a file; makes it, for its owner alone, if that is asked. One that is only to be read is not changed: it may be somebody else's.
     pub(crate) fn open(path: &Path, make: bool) -> Result<Self, StoreError> {
         let told = |why: &dyn std::fmt::Display| StoreError::new(format!("`{}`: {why}", path.display()));
         // It guards nothing that a panic could have left half done.
@@ -39,7 +44,9 @@ impl Sqlite {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(|why| told(&why))?;
         let prepared = connection.busy_timeout(PATIENCE).and_then(|()| {
-            keep_log(&connection)?;
+            if make {
+                keep_log(&connection)?;
+            }
             // A commit returns when the log is on the disk.
             connection.pragma_update(None, "synchronous", "FULL")?;
             connection.pragma_update(None, "trusted_schema", "OFF")?;
@@ -47,7 +54,21 @@ impl Sqlite {
             Ok(())
         });
         prepared.map_err(|why| told(&why))?;
-        Ok(Self(connection))
+        let identity = identity(path).map_err(|why| told(&why))?;
+        Ok(Self { connection, path: path.to_owned(), identity })
+    }
+
+    /// Whether the path still leads to what was opened: what is written into a file that nobody finds any more is lost.
+    fn is_there(&self) -> Result<(), StoreError> {
+        match identity(&self.path) {
+            Ok(there) if there == self.identity => Ok(()),
+            _ => {
+                let path = self.path.display();
+                Err(StoreError::new(format!(
+                    "`{path}` was moved, removed or replaced while it is in use: put it back, or start the companion anew"
+                )))
+            }
+        }
     }
 }
 
@@ -73,6 +94,10 @@ fn keep_log(connection: &Connection) -> rusqlite::Result<()> {
     }
 }
 
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    path.metadata().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
 fn is_busy(why: &rusqlite::Error) -> bool {
     why.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
@@ -83,30 +108,33 @@ impl Database for Sqlite {
     }
 
     fn begin(&mut self, purpose: Purpose) -> Result<(), StoreError> {
+        if purpose == Purpose::Write {
+            self.is_there()?;
+        }
         // Who writes has the file to itself; a reader sees it as it is at its first look.
         let statement = if purpose == Purpose::Write { "BEGIN IMMEDIATE" } else { "BEGIN" };
-        Ok(self.0.execute_batch(statement)?)
+        Ok(self.connection.execute_batch(statement)?)
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {
-        Ok(self.0.execute_batch("COMMIT")?)
+        Ok(self.connection.execute_batch("COMMIT")?)
     }
 
     fn rollback(&mut self) {
-        if !self.0.is_autocommit() {
+        if !self.connection.is_autocommit() {
             // What cannot be rolled back is rolled back when the file is opened next.
-            let _ = self.0.execute_batch("ROLLBACK");
+            let _ = self.connection.execute_batch("ROLLBACK");
         }
     }
 
     fn execute(&mut self, statement: &str, values: &[Value<'_>]) -> Result<u64, StoreError> {
-        let mut prepared = self.0.prepare_cached(statement)?;
+        let mut prepared = self.connection.prepare_cached(statement)?;
         let changed = prepared.execute(rusqlite::params_from_iter(values))?;
         Ok(u64::try_from(changed).unwrap_or(u64::MAX))
     }
 
     fn query(&mut self, statement: &str, values: &[Value<'_>]) -> Result<Vec<Vec<Cell>>, StoreError> {
-        let mut prepared = self.0.prepare_cached(statement)?;
+        let mut prepared = self.connection.prepare_cached(statement)?;
         let columns = prepared.column_count();
         let rows = prepared.query_map(rusqlite::params_from_iter(values), |row| {
             (0..columns).map(|at| row.get_ref(at).map(cell)).collect::<Result<Vec<_>, _>>()
@@ -115,7 +143,7 @@ impl Database for Sqlite {
     }
 
     fn append(&mut self, rows: &[Row<'_>]) -> Result<(), StoreError> {
-        let mut prepared = self.0.prepare_cached(
+        let mut prepared = self.connection.prepare_cached(
             "INSERT INTO audit_records (chain, place, epoch, seq, time, received, hash, raw) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
         for row in rows {
@@ -169,6 +197,33 @@ mod tests {
         assert_eq!(database.query("PRAGMA synchronous", &[]).unwrap(), [[Cell::Int(2)]], "FULL");
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         assert!(Sqlite::open(&folder.path().join("none"), false).is_err());
+    }
+
+    #[test]
+    fn what_is_only_read_is_not_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("other.db");
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE other (x)").unwrap();
+        let before = std::fs::read(&path).unwrap();
+        let told = Store::named(path.to_str().unwrap(), false).err().unwrap();
+        assert!(told.to_string().contains("there is no audit store"), "{told}");
+        assert!(std::fs::read(&path).unwrap() == before, "it is as it was");
+    }
+
+    #[test]
+    fn nothing_is_written_into_a_file_that_nobody_finds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.db");
+        let mut store = Store::named(path.to_str().unwrap(), true).unwrap();
+        let mut writes = || store.within(Purpose::Write, |_| Ok(()));
+        assert_eq!(writes(), Ok(()));
+        let away = folder.path().join("away.db");
+        std::fs::rename(&path, &away).unwrap();
+        assert!(writes().unwrap_err().to_string().contains("was moved, removed or replaced"));
+        std::fs::copy(&away, &path).unwrap();
+        assert!(writes().is_err(), "another file in its place is not it");
+        std::fs::rename(&away, &path).unwrap();
+        assert_eq!(writes(), Ok(()), "put back, it goes on");
     }
 
     /// The companion's threads open it at the same time; one that failed would refuse records for a second.

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::batch::{Batch, Epoch, Line, Proxy};
-use super::chain::{self, Extent};
-use super::database::{Cells, Database, Purpose, StoreError, Value, int};
+use super::chain::{self, Extent, Number, Signer};
+use super::database::{Cells, Database, Purpose, StoreError, Value, damaged, int};
 use super::rows::{
-    CHAIN, Chain, ENTRY, Entry, Place, QUEUE, Queue, Row, VERSION, chain_of, entry_of, make_tables, queue_of,
+    CHAIN, CHAINS, Chain, ENTRY, Entry, Place, QUEUE, Queue, Row, VERSION, chain_of, entry_of, make_tables,
+    queue_of,
 };
-use crate::keys::SecretKey;
 
 /// The most chains. Where nobody shows certificates, anybody can begin one.
 const MAX_CHAINS: u64 = 20_000;
@@ -28,6 +28,20 @@ pub(crate) enum Outcome {
     Conflict(u64),
     /// There is no room for the chain of another proxy.
     TooManyProxies,
+    /// What it would continue is signed by nobody whose signatures are continued.
+    Foreign,
+}
+
+/// A chain for one transaction alone.
+pub(super) enum Locked {
+    /// It was there.
+    Known(Chain),
+    /// It was begun just now.
+    Begun(Chain),
+    /// There is none, and no room for one.
+    NoRoom,
+    /// It, or the number of chains, is signed by nobody whose signatures are continued.
+    Foreign,
 }
 
 /// Chains and queues that a transaction has locked and changed.
@@ -35,6 +49,8 @@ pub(crate) enum Outcome {
 struct Touched {
     chains: BTreeMap<Proxy, Chain>,
     queues: BTreeMap<(u64, Epoch), Queue>,
+    /// How many of the chains are new.
+    begun: u64,
 }
 
 impl Store {
@@ -81,7 +97,7 @@ impl Store {
         &mut self,
         batches: &[&Batch],
         now: u64,
-        key: &SecretKey,
+        signer: &Signer,
     ) -> Result<Vec<Outcome>, StoreError> {
         // Always in this order, so that replicas which lock several chains do not wait for one another.
         let mut order: Vec<usize> = (0..batches.len()).collect();
@@ -91,22 +107,32 @@ impl Store {
             let mut touched = Touched::default();
             for at in order {
                 if let (Some(batch), Some(outcome)) = (batches.get(at), outcomes.get_mut(at)) {
-                    *outcome = store.append_one(batch, now, &mut touched)?;
+                    *outcome = store.append_one(batch, now, signer, &mut touched)?;
                 }
             }
-            store.save(&touched, now, key)?;
+            store.save(&touched, now, signer)?;
             Ok(outcomes)
         })
     }
 
-    fn append_one(&mut self, batch: &Batch, now: u64, touched: &mut Touched) -> Result<Outcome, StoreError> {
-        let chain = match touched.chains.get(&batch.proxy) {
-            Some(chain) => chain.clone(),
-            None => match self.lock_chain(&batch.proxy)? {
-                Some(chain) => chain,
-                None => return Ok(Outcome::TooManyProxies),
-            },
+    fn append_one(
+        &mut self,
+        batch: &Batch,
+        now: u64,
+        signer: &Signer,
+        touched: &mut Touched,
+    ) -> Result<Outcome, StoreError> {
+        let locked = match touched.chains.get(&batch.proxy) {
+            Some(chain) => Locked::Known(chain.clone()),
+            None => self.lock_chain(&batch.proxy, signer, touched.begun)?,
         };
+        let (chain, begun) = match locked {
+            Locked::Known(chain) => (chain, 0),
+            Locked::Begun(chain) => (chain, 1),
+            Locked::NoRoom => return Ok(Outcome::TooManyProxies),
+            Locked::Foreign => return Ok(Outcome::Foreign),
+        };
+        touched.begun += begun;
         let queue = match touched.queues.get(&(chain.id, batch.epoch)) {
             Some(queue) => Some(queue.clone()),
             None => self.queue(chain.id, batch.epoch)?,
@@ -178,7 +204,7 @@ impl Store {
     }
 
     /// Writes down what was changed, and signs it.
-    fn save(&mut self, touched: &Touched, now: u64, key: &SecretKey) -> Result<(), StoreError> {
+    fn save(&mut self, touched: &Touched, now: u64, signer: &Signer) -> Result<(), StoreError> {
         for ((chain, _), queue) in &touched.queues {
             let statement = "INSERT INTO audit_epochs (chain, epoch, node, lowest, highest, stored, dropped, place) \
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (chain, epoch) DO UPDATE SET lowest = excluded.lowest, \
@@ -189,12 +215,31 @@ impl Store {
             values.extend(numbers.map(|number| Value::Int(int(number))));
             self.database.execute(statement, &values)?;
         }
-        touched.chains.values().try_for_each(|chain| self.save_chain(chain, now, key))
+        touched.chains.values().try_for_each(|chain| self.save_chain(chain, now, signer))?;
+        if touched.begun == 0 {
+            return Ok(());
+        }
+        // Last, when all chains are locked: who waits for this row holds up nobody who has it.
+        let lock = self.database.dialect().lock;
+        let number = self.number(lock)?;
+        let number = signer.count(&number, touched.begun);
+        let number = number.ok_or_else(|| StoreError::new("the number of chains was changed by others"))?;
+        let statement = "UPDATE audit_meta SET value = $1 WHERE name = $2";
+        self.database.execute(statement, &[Value::Text(&number.text()), Value::Text(CHAINS)]).map(|_| ())
+    }
+
+    /// How many chains were ever begun, as the store says.
+    pub(super) fn number(&mut self, lock: &str) -> Result<Number, StoreError> {
+        let statement = format!("SELECT value FROM audit_meta WHERE name = $1{lock}");
+        let rows = self.database.query(&statement, &[Value::Text(CHAINS)])?;
+        let text = rows.into_iter().next().and_then(|row| Cells::new(row).text().ok());
+        // Where it was taken away, it is none.
+        Ok(Number::stored(text.as_deref().unwrap_or("none")))
     }
 
     /// Writes down how far a chain goes, signed.
-    pub(super) fn save_chain(&mut self, chain: &Chain, now: u64, key: &SecretKey) -> Result<(), StoreError> {
-        let signed = chain.signed.extent.sign(key, now);
+    pub(super) fn save_chain(&mut self, chain: &Chain, now: u64, signer: &Signer) -> Result<(), StoreError> {
+        let signed = signer.sign(&chain.signed.extent, now);
         let statement = "UPDATE audit_chains SET length = $1, hash = $2, retired = $3, anchor = $4, bytes = $5, signed_at = $6, \
              signature = $7 WHERE chain = $8";
         let changed = self.database.execute(
@@ -213,22 +258,36 @@ impl Store {
         if changed == 1 { Ok(()) } else { Err(StoreError::new("a chain is no longer there")) }
     }
 
-    /// The chain of a proxy, for this transaction alone; made if there is none, and there is room.
-    pub(super) fn lock_chain(&mut self, proxy: &Proxy) -> Result<Option<Chain>, StoreError> {
+    /// The chain of a proxy, for this transaction alone, in which so many were begun already; made if there is none, and there is room. It may
+    /// be continued, and signed anew.
+    pub(super) fn lock_chain(
+        &mut self,
+        proxy: &Proxy,
+        signer: &Signer,
+        begun: u64,
+    ) -> Result<Locked, StoreError> {
+        let known =
+            |chain: Chain| if signer.vouches(&chain.signed) { Locked::Known(chain) } else { Locked::Foreign };
         let statement = format!("{CHAIN} WHERE proxy = $1{}", self.database.dialect().lock);
         let find = |store: &mut Self| -> Result<Option<Chain>, StoreError> {
             let rows = store.database.query(&statement, &[Value::Text(proxy.as_str())])?;
             rows.into_iter().next().map(chain_of).transpose()
         };
         if let Some(chain) = find(self)? {
-            return Ok(Some(chain));
+            return Ok(known(chain));
         }
-        let counted =
-            self.database.query("SELECT COUNT(*), COALESCE(MAX(chain), 0) FROM audit_chains", &[])?;
-        let mut cells = Cells::new(counted.into_iter().next().unwrap_or_default());
-        let (count, newest) = (cells.count()?, cells.count()?);
+        // In one look: another replica may begin one at any time.
+        let look = "SELECT (SELECT COUNT(*) FROM audit_chains), (SELECT COALESCE(MAX(chain), 0) FROM audit_chains), value FROM audit_meta \
+             WHERE name = $1";
+        let counted = self.database.query(look, &[Value::Text(CHAINS)])?;
+        let Some(row) = counted.into_iter().next() else { return Ok(Locked::Foreign) };
+        let mut cells = Cells::new(row);
+        let (count, newest, number) = (cells.count()?, cells.count()?, Number::stored(&cells.text()?));
         if count >= MAX_CHAINS {
-            return Ok(None);
+            return Ok(Locked::NoRoom);
+        }
+        if count > number.chains.saturating_add(begun) || signer.count(&number, begun).is_none() {
+            return Ok(Locked::Foreign);
         }
         let Extent { length, hash, retired, anchor, .. } = Extent::new(proxy.clone());
         let statement = "INSERT INTO audit_chains (chain, proxy, length, hash, retired, anchor, bytes, signed_at, signature) \
@@ -242,9 +301,11 @@ impl Store {
             Value::Bytes(&anchor),
             Value::Bytes(&[0; 64]),
         ];
-        self.database.execute(statement, &values)?;
+        let is_ours = self.database.execute(statement, &values)? > 0;
         // Another replica may have made it at the same time, or taken the number: then the proxy tries again.
-        find(self)?.map(Some).ok_or_else(|| StoreError::new("another replica began a chain at the same time"))
+        let found = find(self)?;
+        let found = found.ok_or_else(|| StoreError::new("another replica began a chain at the same time"))?;
+        Ok(if is_ours { Locked::Begun(found) } else { known(found) })
     }
 
     fn queue(&mut self, chain: u64, epoch: Epoch) -> Result<Option<Queue>, StoreError> {
@@ -292,7 +353,7 @@ impl Store {
         let statement = format!(
             "{ENTRY} WHERE (received, chain, place) > ($1, $2, $3) ORDER BY received, chain, place LIMIT {PAGE}"
         );
-        self.entries(&statement, &place.values())
+        self.in_time(&statement, place)
     }
 
     /// The records that were received before a place, the newest first; at most [`PAGE`].
@@ -301,7 +362,12 @@ impl Store {
             "{ENTRY} WHERE (received, chain, place) < ($1, $2, $3) \
              ORDER BY received DESC, chain DESC, place DESC LIMIT {PAGE}"
         );
-        self.entries(&statement, &place.values())
+        self.in_time(&statement, place)
+    }
+
+    fn in_time(&mut self, statement: &str, place: Place) -> Result<Vec<Entry>, StoreError> {
+        let page = self.entries(statement, &place.values())?;
+        if page.iter().all(|entry| entry.place.is_sound()) { Ok(page) } else { Err(damaged()) }
     }
 
     fn entries(&mut self, statement: &str, values: &[Value<'_>]) -> Result<Vec<Entry>, StoreError> {

@@ -18,6 +18,8 @@ pub(crate) struct Report {
     pub(crate) chains: Vec<Checked>,
     /// What is wrong with no chain that is there.
     pub(crate) wrong: Vec<(Proxy, Wrong)>,
+    /// What is wrong with the chains together.
+    pub(crate) together: Option<Together>,
     /// How many records belong to no chain.
     pub(crate) stray: u64,
 }
@@ -59,12 +61,26 @@ pub(crate) enum Wrong {
     Forged(u64),
     /// An exported head tells of a chain that is not there.
     Gone(u64),
+    /// So many records have the chain's number, and a place that no record has.
+    Placeless(u64),
+}
+
+/// What is wrong with the chains together.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Together {
+    /// Nobody who is trusted signed how many there are.
+    Unsigned,
+    /// So many were begun, and so many are there.
+    Number(u64, u64),
 }
 
 impl Report {
     /// Whether all is as it was written.
     pub(crate) fn is_good(&self) -> bool {
-        self.wrong.is_empty() && self.stray == 0 && self.chains.iter().all(|chain| chain.wrong.is_none())
+        self.wrong.is_empty()
+            && self.together.is_none()
+            && self.stray == 0
+            && self.chains.iter().all(|chain| chain.wrong.is_none())
     }
 }
 
@@ -79,7 +95,7 @@ pub(crate) fn verify(
         heads.entry(&head.extent.proxy).or_default().push(head);
     }
     store.within(Purpose::Read, |store| {
-        let mut report = Report { chains: Vec::new(), wrong: Vec::new(), stray: 0 };
+        let mut report = Report { chains: Vec::new(), wrong: Vec::new(), together: None, stray: 0 };
         let mut seen = 0;
         for chain in store.chains()? {
             let heads = heads.remove(&chain.signed.extent.proxy).unwrap_or_default();
@@ -87,18 +103,33 @@ pub(crate) fn verify(
             let wrong = walk.all(store, trusted)?;
             let queues = store.queues(chain.id)?;
             let wrong = wrong.or_else(|| walk.miscounted(&queues));
+            let kept = store.count_of(chain.id)?;
+            let placeless = kept.saturating_sub(walk.good);
+            let wrong = wrong.or_else(|| (placeless > 0).then_some(Wrong::Placeless(placeless)));
             // A proxy can claim any number.
             let sum = |of: fn(&Queue) -> u64| queues.iter().map(of).fold(0, u64::saturating_add);
             let (missing, dropped) = (sum(Queue::missing), sum(|queue| queue.dropped));
-            seen += store.count_of(chain.id)?;
+            seen += kept;
             report.chains.push(Checked { good: walk.good, missing, dropped, wrong, signed: chain.signed });
         }
         for (proxy, heads) in heads {
             let longest = heads.iter().map(|head| head.extent.length).max().unwrap_or(0);
             report.wrong.push((proxy.clone(), Wrong::Gone(longest)));
         }
+        report.together = together(store, trusted, report.chains.len())?;
         report.stray = store.count()?.saturating_sub(seen);
         Ok(report)
+    })
+}
+
+/// Whether as many chains are there as were begun.
+fn together(store: &mut Store, trusted: &[PublicKey], found: usize) -> Result<Option<Together>, StoreError> {
+    let number = store.number("")?;
+    let found = u64::try_from(found).unwrap_or(u64::MAX);
+    Ok(if !number.verifies(trusted) {
+        Some(Together::Unsigned)
+    } else {
+        (number.chains != found).then_some(Together::Number(number.chains, found))
     })
 }
 
@@ -222,6 +253,20 @@ impl<'w> Walk<'w> {
     }
 }
 
+impl fmt::Display for Together {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unsigned => f.write_str("no key given here signed how many chains there are"),
+            Self::Number(begun, found) => {
+                write!(
+                    f,
+                    "{begun} chains were begun and {found} are there: whole chains were removed, or put in"
+                )
+            }
+        }
+    }
+}
+
 impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -254,6 +299,9 @@ impl fmt::Display for Wrong {
             }
             Self::Forged(place) => {
                 write!(f, "the exported head of {place} records is not signed by a key given here")
+            }
+            Self::Placeless(count) => {
+                write!(f, "{count} records were put in at places that no record of it has")
             }
             Self::Gone(length) => {
                 write!(f, "the whole chain is gone: an exported head tells of {length} records")

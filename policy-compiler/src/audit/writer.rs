@@ -1,5 +1,6 @@
 //! The one thread that writes: it takes what has come in together, and commits it together.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -8,12 +9,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::oneshot;
 
-use super::batch::Batch;
+use super::batch::{Batch, Proxy};
+use super::chain::Signer;
 use super::database::StoreError;
 use super::retention::{Clock, Keep};
 use super::store::{Outcome, Store};
 use super::tally::Tally;
-use crate::keys::SecretKey;
+use crate::report::printable;
 
 /// The most batches that wait; each is of at most 256 KiB.
 const MAX_WAITING: usize = 128;
@@ -31,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) store: String,
     /// The private key that signs chains' heads.
     pub(crate) key: PathBuf,
+    /// The public keys of those who signed them before, or sign them elsewhere.
+    pub(crate) others: Vec<PathBuf>,
     pub(crate) keep: Keep,
 }
 
@@ -59,8 +63,10 @@ pub(crate) trait Told: Send {
 
 struct Worker {
     settings: Settings,
-    key: SecretKey,
+    signer: Signer,
     store: Option<Store>,
+    /// Whose chains are signed by nobody whose signatures are continued.
+    foreign: BTreeSet<Proxy>,
     /// When it was last tried to open the store.
     tried: Option<Instant>,
     clock: Clock,
@@ -73,13 +79,13 @@ struct Worker {
 impl Writer {
     /// Starts the thread. A store that cannot be opened is tried again and again; a key that cannot be read is an error.
     pub(crate) fn start(settings: Settings, told: Box<dyn Told>, tally: Arc<Tally>) -> Result<Self, String> {
-        let key = SecretKey::read(&settings.key);
-        let key = key.map_err(|why| format!("`{}`: {why}", settings.key.display()))?;
+        let signer = Signer::read(&settings.key, &settings.others)?;
         let (sender, receiver) = sync_channel(MAX_WAITING);
         let mut worker = Worker {
             settings,
-            key,
+            signer,
             store: None,
+            foreign: BTreeSet::new(),
             tried: None,
             clock: Clock::default(),
             began: Instant::now(),
@@ -124,18 +130,25 @@ impl Worker {
         let batches: Vec<_> = jobs.iter().map(|job| &job.batch).collect();
         let (now, began) = (now(), Instant::now());
         let done = match self.store.as_mut() {
-            Some(store) => store.append(&batches, now, &self.key),
+            Some(store) => store.append(&batches, now, &self.signer),
             None => Err(StoreError::new("it is not open")),
         };
         let outcomes = match done {
             Ok(outcomes) => {
-                self.told.problem(None);
                 self.tally.committed(began.elapsed());
                 for (batch, outcome) in batches.iter().zip(&outcomes) {
-                    if let Outcome::Stored(fresh) = outcome {
-                        self.tally.stored(batch, fresh);
+                    match outcome {
+                        Outcome::Stored(fresh) => {
+                            self.foreign.remove(&batch.proxy);
+                            self.tally.stored(batch, fresh);
+                        }
+                        Outcome::Foreign => {
+                            self.foreign.insert(batch.proxy.clone());
+                        }
+                        Outcome::Conflict(_) | Outcome::TooManyProxies => {}
                     }
                 }
+                self.told.problem(self.foreign.first().map(foreign));
                 outcomes.into_iter().map(Answer::Done).collect()
             }
             Err(why) => {
@@ -172,7 +185,7 @@ impl Worker {
         if self.clock.look(Duration::from_millis(now()), self.began.elapsed()) {
             tracing::warn!("the clock was set: for an hour, no records are retired by age");
         }
-        match self.settings.keep.apply(store, now(), self.clock.is_trusted(), &self.key) {
+        match self.settings.keep.apply(store, now(), self.clock.is_trusted(), &self.signer) {
             Ok(0) => {}
             Ok(records) => {
                 tracing::info!(records, "records were retired");
@@ -181,6 +194,15 @@ impl Worker {
             Err(why) => self.told.problem(Some(why.to_string())),
         }
     }
+}
+
+/// What to say of a chain that is not continued.
+fn foreign(proxy: &Proxy) -> String {
+    format!(
+        "records of `{}` are not taken: what is stored of them, or how many chains there are, is signed by no key given here. Name the key that signed \
+         it with `--audit-signed-by`; if there is none, the store was changed, and `audit verify` says where",
+        printable(proxy.as_str())
+    )
 }
 
 /// The time in milliseconds since 1970.

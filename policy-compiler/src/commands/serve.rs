@@ -95,6 +95,9 @@ pub(super) struct Args {
     /// Sign the chains of records with the private key in this file; give audit a key of its own
     #[arg(long, value_name = "FILE", requires = "audit")]
     audit_key: Option<PathBuf>,
+    /// A file with a public key that signed the chains before, or signs them in another companion; chains that no key given here signed are not continued; may be given several times
+    #[arg(long, value_name = "FILE", requires = "audit")]
+    audit_signed_by: Vec<PathBuf>,
     /// Take records only from proxies whose SPIFFE ID is one of these, as `spiffe://example.org/ns/*/sa/*`; may be given several times
     #[arg(long, value_name = "PATTERN", requires_all = ["audit", "tls_client_ca"], value_parser = sender)]
     audit_from: Vec<SpiffePattern>,
@@ -165,7 +168,7 @@ impl Args {
         let file = self.audit_file.map(Sink::File);
         let otlp = self.audit_otlp.map(|url| Sink::Otlp(url, self.audit_otlp_ca));
         let audit = self.audit.zip(self.audit_key).map(|(store, key)| AuditOptions {
-            settings: Settings { store, key, keep },
+            settings: Settings { store, key, others: self.audit_signed_by, keep },
             senders: self.audit_from,
             sinks: file.into_iter().chain(otlp).collect(),
         });

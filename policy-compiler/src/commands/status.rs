@@ -50,6 +50,8 @@ struct Node {
     serial: Option<u64>,
     published: Option<u64>,
     refused: Option<String>,
+    #[serde(default)]
+    unheard: bool,
     since: String,
     last_seen: String,
 }
@@ -85,8 +87,13 @@ fn listing(fleet: &Fleet) -> String {
         let count = fleet.nodes.iter().filter(|node| state(node) == what).count();
         (count > 0).then(|| format!("{count} {word}"))
     };
-    let states =
-        [("current", "current"), ("behind", "behind"), ("ahead", "ahead"), ("none", "without policy")];
+    let states = [
+        ("current", "current"),
+        ("behind", "behind"),
+        ("ahead", "ahead"),
+        ("none", "without policy"),
+        ("unheard", "not heard of since"),
+    ];
     let mut parts: Vec<_> = states.iter().filter_map(|(what, word)| counted(what, word)).collect();
     let refusing = fleet.nodes.iter().filter(|node| node.refused.is_some()).count();
     parts.extend((refusing > 0).then(|| format!("{refusing} refused the last bundle")));
@@ -119,6 +126,7 @@ fn listing(fleet: &Fleet) -> String {
 /// How what a node enforces compares with what it would be sent.
 fn state(node: &Node) -> &'static str {
     match (node.serial, node.published) {
+        _ if node.unheard => "unheard",
         (None, _) => "none",
         (Some(theirs), Some(ours)) if theirs < ours => "behind",
         (theirs, ours) if theirs == ours => "current",
@@ -141,19 +149,22 @@ mod tests {
             serial,
             published: Some(7),
             refused: serial.is_none().then(|| "signature".to_owned()),
+            unheard: serial == Some(5),
             since: "2026-11-22T08:00:00Z".to_owned(),
             last_seen: "2026-11-22T08:00:01Z".to_owned(),
         };
-        let nodes = vec![node("a", Some(7)), node("b\u{1b}[2J", Some(6)), node("c", None)];
+        let nodes =
+            vec![node("a", Some(7)), node("b\u{1b}[2J", Some(6)), node("c", None), node("d", Some(5))];
         let text = listing(&Fleet { serial: Some(7), nodes });
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(
             lines[0],
-            "serial 7 is published; 3 nodes: 1 current, 1 behind, 1 without policy, 1 refused the last bundle"
+            "serial 7 is published; 4 nodes: 1 current, 1 behind, 1 without policy, 1 not heard of since, 1 refused the last bundle"
         );
         assert!(lines[2].starts_with("a") && lines[2].contains("  current  "), "{text}");
         assert!(lines[3].contains("behind") && !text.contains('\u{1b}'), "{text}");
         assert!(lines[4].ends_with("signature"), "{text}");
+        assert!(lines[5].starts_with('d') && lines[5].contains("  unheard  "), "{text}");
         let empty = listing(&Fleet { serial: None, nodes: Vec::new() });
         assert_eq!(empty, "nothing is published; no node asked in the last five minutes\n");
     }

@@ -145,6 +145,7 @@ pub(super) fn fleet(fleet: &Fleet, audience: Option<&str>, least: Option<u64>) -
         return problem("nobody-asks", "no gate has asked the companion in the last five minutes", help);
     }
     let behind = nodes.iter().find(|node| match (node.serial, node.published) {
+        _ if node.unheard => false,
         (None, _) => true,
         (Some(theirs), Some(ours)) => theirs < ours,
         (Some(_), None) => false,
@@ -238,6 +239,7 @@ mod tests {
             serial,
             published: Some(7),
             refused: refused.map(str::to_owned),
+            unheard: serial == Some(5),
         };
         let id = |serial, nodes, audience, least| {
             fleet(&Fleet { serial, nodes }, audience, least).map(|problem| problem.id)
@@ -249,6 +251,11 @@ mod tests {
         assert_eq!(
             id(Some(7), vec![node(Some(8), None), node(None, None)], None, None),
             Some("bundle-stale")
+        );
+        assert_eq!(
+            id(Some(7), vec![node(Some(5), None)], None, None),
+            None,
+            "it could not say yet what it has"
         );
         let told =
             fleet(&Fleet { serial: Some(7), nodes: vec![node(Some(6), Some("signature"))] }, None, None);

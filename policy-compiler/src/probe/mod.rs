@@ -7,12 +7,19 @@ mod judge;
 mod wire;
 
 use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use axum::http::Uri;
 use serde::{Deserialize, Serialize};
 
 use crate::cases::{Case, Expect};
 use crate::serve::{ClientFiles, get};
+
+/// How long a publication may take to be heard of by replicas and gates: those look every 200 ms, and the former every two seconds.
+const SETTLING: Duration = Duration::from_secs(5);
+/// How often the companion is asked meanwhile.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// What is to be probed.
 #[derive(Debug)]
@@ -101,6 +108,9 @@ struct Node {
     serial: Option<u64>,
     published: Option<u64>,
     refused: Option<String>,
+    /// Whether it may have what is published, and could not say so yet.
+    #[serde(default)]
+    unheard: bool,
 }
 
 /// Whether the gate must let a case pass.
@@ -157,14 +167,32 @@ pub(crate) fn run(installation: &Installation, cases: &[Case]) -> Result<Vec<Fin
     Ok(findings)
 }
 
+/// What a companion says of the fleet. Just after a publication, replicas and gates need a moment.
 fn ask(companion: &Companion) -> Option<Problem> {
+    let began = Instant::now();
+    loop {
+        let (problem, is_settled) = ask_once(companion);
+        if is_settled || began.elapsed() >= SETTLING {
+            return problem;
+        }
+        thread::sleep(LOOK);
+    }
+}
+
+/// What it says now, and whether that will not change by itself.
+fn ask_once(companion: &Companion) -> (Option<Problem>, bool) {
     let answer = match get(&companion.url, "/v1/fleet", &companion.files) {
         Ok(answer) => serde_json::from_slice::<Fleet>(&answer)
             .map_err(|_| "the answer is none of a companion".to_owned()),
         Err(why) => Err(why),
     };
     match answer {
-        Ok(fleet) => judge::fleet(&fleet, companion.audience.as_deref(), companion.serial),
-        Err(why) => Some(judge::no_companion(&why)),
+        Ok(fleet) => {
+            let problem = judge::fleet(&fleet, companion.audience.as_deref(), companion.serial);
+            let is_stale = problem.as_ref().is_some_and(|problem| problem.id == "bundle-stale");
+            let is_settled = !is_stale && !fleet.nodes.iter().any(|node| node.unheard);
+            (problem, is_settled)
+        }
+        Err(why) => (Some(judge::no_companion(&why)), true),
     }
 }

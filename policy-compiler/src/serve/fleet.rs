@@ -44,6 +44,10 @@ struct Entry {
     /// Since when it says that it enforces `serial`.
     since: SystemTime,
     seen: SystemTime,
+    /// The serial that it was sent last, by this replica.
+    sent: Option<u64>,
+    /// The newest that it was sent, and then said that it does not enforce.
+    left: Option<u64>,
 }
 
 /// What `/v1/fleet` answers.
@@ -67,6 +71,8 @@ struct Node<'a> {
     /// What it would be sent now.
     published: Option<u64>,
     refused: Option<&'a str>,
+    /// Whether it may have what is published by now: it has not asked again since it was published or sent that here.
+    unheard: bool,
     since: String,
     last_seen: String,
 }
@@ -82,6 +88,8 @@ pub(super) struct Counts {
     pub(super) ahead: usize,
     /// Nothing.
     pub(super) none: usize,
+    /// Something older or nothing, as far as was heard; by now it may have what is published.
+    pub(super) unheard: usize,
     /// How many of them refused the last bundle that they were sent.
     pub(super) refusing: usize,
 }
@@ -97,6 +105,8 @@ impl Fleet {
         let since = known.filter(|known| known.serial == asked.serial).map_or(now, |known| known.since);
         let before = known.and_then(|known| known.refused.as_deref());
         let newly = asked.refused.is_some() && before != asked.refused.as_deref();
+        let sent = known.and_then(|known| known.sent);
+        let left = known.and_then(|known| known.left).max(sent.filter(|sent| asked.serial < Some(*sent)));
         if known.is_none() {
             make_room(&mut nodes, id);
         }
@@ -108,9 +118,20 @@ impl Fleet {
             refused: asked.refused.clone(),
             since,
             seen: now,
+            sent,
+            left,
         };
         nodes.entry(id.cloned()).or_default().insert(key, entry);
         newly
+    }
+
+    /// Writes down what a node is sent. Whether it enforces that is known when it asks again; where there are other replicas, it may ask them.
+    pub(super) fn sent(&self, asked: &Asked, audience: &str, id: Option<&Arc<SpiffeId>>, serial: u64) {
+        let Some(node) = asked.node.clone() else { return };
+        let key = Key { node, audience: audience.to_owned() };
+        if let Some(entry) = self.nodes().get_mut(&id.cloned()).and_then(|own| own.get_mut(&key)) {
+            entry.sent = Some(serial);
+        }
     }
 
     /// Forgets who was silent for too long.
@@ -138,6 +159,7 @@ impl Fleet {
             serial: entry.serial,
             published: published(&key.audience),
             refused: entry.refused.as_deref(),
+            unheard: entry.is_unheard(published(&key.audience)),
             since: written(entry.since),
             last_seen: written(entry.seen),
         });
@@ -151,7 +173,9 @@ impl Fleet {
         self.expire();
         let mut counts = Counts::default();
         for (key, entry) in self.nodes().values().flatten() {
-            match (entry.serial, published(&key.audience)) {
+            let published = published(&key.audience);
+            match (entry.serial, published) {
+                _ if entry.is_unheard(published) => counts.unheard += 1,
                 (None, _) => counts.none += 1,
                 (Some(theirs), Some(ours)) if theirs < ours => counts.behind += 1,
                 (theirs, ours) if theirs == ours => counts.current += 1,
@@ -164,6 +188,14 @@ impl Fleet {
 
     fn nodes(&self) -> MutexGuard<'_, Nodes> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    /// Whether it may have what is published, though it has not said so: it neither refused anything, nor asked again without enforcing what
+    /// it was sent.
+    fn is_unheard(&self, published: Option<u64>) -> bool {
+        self.refused.is_none() && self.serial < published && self.left < published
     }
 }
 
@@ -215,11 +247,38 @@ mod tests {
         assert!(!fleet.note(&asked("b", None, Some("older")), "", None), "told once");
         assert!(fleet.note(&asked("b", Some(3), Some("signature")), "", None));
         fleet.note(&Asked::default(), "", None);
-        let counts = Counts { current: 1, behind: 1, ahead: 1, none: 0, refusing: 1 };
+        let counts = Counts { current: 1, behind: 0, ahead: 1, none: 0, unheard: 1, refusing: 1 };
         assert_eq!(fleet.counts(|_| Some(2)), counts);
         let json: serde_json::Value = serde_json::from_str(&fleet.json(Some(2), |_| Some(2))).unwrap();
         assert_eq!(json["nodes"].as_array().unwrap().len(), 3);
         assert_eq!((&json["nodes"][1]["audience"], &json["serial"]), (&"tools".into(), &2.into()));
+    }
+
+    /// A proxy that asks another replica next has what is published, and this one does not hear of it.
+    #[test]
+    fn who_could_not_say_yet_that_it_has_it_is_not_behind() {
+        let fleet = Fleet::default();
+        let at = |published| {
+            let Counts { current, behind, none, unheard, .. } = fleet.counts(|_| Some(published));
+            (current, behind, none, unheard)
+        };
+        let (fresh, old) = (asked("a", None, None), asked("a", Some(1), None));
+        fleet.note(&fresh, "", None);
+        assert_eq!(at(1), (0, 0, 0, 1), "it is sent it now");
+        fleet.sent(&fresh, "", None, 1);
+        assert_eq!(at(1), (0, 0, 0, 1), "it has it, or will have it");
+        fleet.note(&fresh, "", None);
+        assert_eq!(at(1), (0, 0, 1, 0), "it could not take it");
+        fleet.note(&old, "", None);
+        assert_eq!(at(1), (1, 0, 0, 0));
+        assert_eq!(at(2), (0, 0, 0, 1), "published just now");
+        fleet.sent(&old, "", None, 2);
+        assert_eq!(at(2), (0, 0, 0, 1));
+        fleet.note(&old, "", None);
+        assert_eq!(at(2), (0, 1, 0, 0), "it was sent it and does not enforce it");
+        assert_eq!(at(3), (0, 0, 0, 1), "but the next may do");
+        fleet.note(&asked("a", Some(3), None), "", None);
+        assert_eq!(at(3), (1, 0, 0, 0));
     }
 
     #[test]
@@ -249,6 +308,6 @@ mod tests {
             .flat_map(BTreeMap::values_mut)
             .for_each(|entry| entry.seen -= LIFETIME * 2);
         fleet.note(&asked("late", None, None), "", None);
-        assert_eq!(fleet.counts(|_| None).none, 1);
+        assert_eq!(fleet.counts(|_| None).none, 1, "where nothing is published");
     }
 }

@@ -158,6 +158,7 @@ impl Metrics {
                 ("behind", fleet.behind as u64),
                 ("ahead", fleet.ahead as u64),
                 ("none", fleet.none as u64),
+                ("unheard", fleet.unheard as u64),
             ],
         );
         page.one(

@@ -158,6 +158,9 @@ impl Audit {
                 Err(refusal(StatusCode::CONFLICT, "conflict", message))
             }
             Answer::Done(Outcome::TooManyProxies) => Err(unavailable("there is no room for another proxy")),
+            Answer::Done(Outcome::Foreign) => {
+                Err(unavailable("the chain of this proxy is not ours to continue"))
+            }
             Answer::Unavailable => Err(unavailable("the audit store can not write now")),
         }
     }

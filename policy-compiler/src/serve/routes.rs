@@ -226,6 +226,15 @@ async fn wait(companion: &Companion, asked: &Asked, peer: &Peer, audience: Optio
         let answer = judge(asked, audience.as_ref(), &mut published).await;
         let waits = matches!(answer, Answer::Same(_) | Answer::Ahead(_) | Answer::Nothing);
         if !waits || *stopping.borrow() || Instant::now() >= deadline {
+            let sent = match &answer {
+                Answer::Fresh(served) => Some(served.serial),
+                // It will not take what it is too old for.
+                Answer::TooOld(_) => companion.serials()(&name),
+                _ => None,
+            };
+            if let Some(serial) = sent {
+                companion.fleet.sent(asked, &name, peer.id.as_ref(), serial);
+            }
             return respond(asked, answer).await;
         }
         let waiting = companion.wait();

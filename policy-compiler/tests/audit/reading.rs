@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use super::common::PROGRAM;
-use super::setup::{Kind, Proxy, Setup, record};
+use super::setup::{Kind, Proxy, Setup, record, text};
 
 on_both!(records_are_found_by_what_is_asked, tail_shows_what_comes, exports_are_whole);
 
@@ -132,4 +132,15 @@ fn exports_are_whole(kind: Kind) {
     let csv = setup.printed(&["export", "--format", "csv", "--proxy", "node:c"]);
     assert_eq!(csv.lines().count(), 1201);
     assert_eq!(setup.audit(&["export", "-o", "/nowhere/out"]).status.code(), Some(2));
+    // Who writes into a pipe that nobody reads any more has done its work; who writes to a full disk has not.
+    for (out, code) in [("| true", 0), ("> /dev/full", 2)] {
+        let line = format!("set -o pipefail; '{PROGRAM}' audit export --store '{}' {out}", setup.store());
+        let ended = Command::new("bash").args(["-c", &line]).output().unwrap();
+        let told = text(&ended.stderr);
+        assert_eq!(
+            (ended.status.code(), told.contains("store can not be read")),
+            (Some(code), false),
+            "{out}: {told}"
+        );
+    }
 }

@@ -83,6 +83,7 @@ fn each_audience_gets_the_newest_that_is_for_it() {
     };
     for path in ["/v1/bundle/tools/docs", "/v1/bundle/tools"] {
         says(path, "4");
+        says(path, "4");
     }
     for (state, count) in [("current", 1.0), ("behind", 1.0)] {
         let series = format!("sallyport_companion_fleet_nodes{{serial=\"{state}\"}}");

@@ -26,7 +26,10 @@ fn the_fleet_is_listed_as_it_says_of_itself() {
     assert_eq!(says("sidecar~a", &now, &[]), 200);
     assert_eq!(says("sidecar~b", &old, &[("x-sallyport-refused", "unknown_key")]), 200);
     assert_eq!(says("sidecar~b", &old, &[("x-sallyport-refused", "unknown_key")]), 200);
+    // Only who does not take what it was sent is without policy.
     companion.get("/v1/bundle", &[("x-sallyport-node", "sidecar~c")]);
+    companion.get("/v1/bundle", &[("x-sallyport-node", "sidecar~c")]);
+    companion.get("/v1/bundle", &[("x-sallyport-node", "sidecar~d")]);
     companion.get("/v1/bundle", &[("x-sallyport-serial", "1")]);
     companion.get("/v1/bundle", &[("x-sallyport-node", &"n".repeat(300))]);
 
@@ -34,7 +37,11 @@ fn the_fleet_is_listed_as_it_says_of_itself() {
     assert_eq!(fleet["serial"], serial);
     let nodes = fleet["nodes"].as_array().unwrap();
     let names: Vec<_> = nodes.iter().map(|node| node["node"].as_str().unwrap()).collect();
-    assert_eq!(names, ["sidecar~a", "sidecar~b", "sidecar~c"], "who gives no name is not listed");
+    assert_eq!(
+        names,
+        ["sidecar~a", "sidecar~b", "sidecar~c", "sidecar~d"],
+        "who gives no name is not listed"
+    );
     let first = &nodes[0];
     assert_eq!((&first["audience"], &first["serial"]), (&"tools/docs".into(), &serial.into()));
     assert_eq!(
@@ -49,11 +56,12 @@ fn the_fleet_is_listed_as_it_says_of_itself() {
     assert_eq!((&told[0]["code"], &told[0]["node"]), (&"unknown_key".into(), &"sidecar~b".into()));
 
     let metric = |series: &str| companion.metric(&format!("sallyport_companion_{series}"));
-    for (state, count) in [("current", 1.0), ("behind", 1.0), ("ahead", 0.0), ("none", 1.0)] {
+    for (state, count) in [("current", 1.0), ("behind", 1.0), ("ahead", 0.0), ("none", 1.0), ("unheard", 1.0)]
+    {
         assert_eq!(metric(&format!("fleet_nodes{{serial=\"{state}\"}}")), count, "{state}");
     }
     assert_eq!((metric("fleet_refusing"), metric("publications_total{result=\"published\"}")), (1.0, 1.0));
-    assert!(metric("bundle_requests_total{code=\"200\"}") >= 6.0 && metric("sent_bytes_total") > 1000.0);
+    assert!(metric("bundle_requests_total{code=\"200\"}") >= 7.0 && metric("sent_bytes_total") > 1000.0);
     assert_eq!(metric("bundle_serial") as u64, serial);
     let before = metric("sent_bytes_total");
     let head = companion.client().ask(hyper::Method::HEAD, "/v1/bundle", &[]).unwrap();
@@ -67,10 +75,12 @@ fn the_fleet_is_listed_as_it_says_of_itself() {
         String::from_utf8(output.stdout).unwrap()
     };
     let text = status(&[]);
-    let head = format!("serial {serial} is published; 3 nodes: 1 current, 1 behind, 1 without policy, ");
+    let head = format!(
+        "serial {serial} is published; 4 nodes: 1 current, 1 behind, 1 without policy, 1 not heard of since, "
+    );
     assert!(text.starts_with(&head) && text.contains("unknown_key"), "{text}");
     let json: serde_json::Value = serde_json::from_str(&status(&["--format", "json"])).unwrap();
-    assert_eq!(json["nodes"].as_array().unwrap().len(), 3);
+    assert_eq!(json["nodes"].as_array().unwrap().len(), 4);
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! `audit export`.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{Lines, Named, told};
-use crate::audit::{Filter, Parquet, print};
+use crate::audit::{Filter, Parquet, StoreError, print};
 use crate::exit;
 
 #[derive(Debug, clap::Args)]
@@ -40,8 +40,14 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
             return Err("Parquet is written into a file: name it with `--output`".to_owned());
         }
         let mut out = Lines(BufWriter::new(io::stdout().lock()));
-        write(args, &mut out)?;
-        return out.end();
+        return match write(args, &mut out)? {
+            // Whoever no longer reads has seen enough.
+            Err(why) if why.kind() != ErrorKind::BrokenPipe => {
+                Err(format!("the result can not be written: {why}"))
+            }
+            Err(_) => Ok(exit::OK.into()),
+            Ok(()) => out.end(),
+        };
     };
     let told = |why: &dyn std::fmt::Display| format!("`{}` can not be written: {why}", path.display());
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
@@ -51,8 +57,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, String> {
         columns(args, file.as_file_mut())?;
     } else {
         let mut out = Lines(BufWriter::new(file.as_file_mut()));
-        write(args, &mut out)?;
-        out.0.flush().map_err(|why| told(&why))?;
+        write(args, &mut out)?.and_then(|()| out.0.flush()).map_err(|why| told(&why))?;
     }
     file.as_file().sync_all().map_err(|why| told(&why))?;
     file.persist(path).map_err(|why| told(&why))?;
@@ -65,17 +70,20 @@ fn columns(args: &Args, file: &mut File) -> Result<(), String> {
     args.filter.each(&mut store, |found| out.add(&found)).and_then(|()| out.end()).map_err(told)
 }
 
-fn write<W: Write>(args: &Args, out: &mut Lines<W>) -> Result<(), String> {
+/// Writes lines: what is wrong with the store, or else what became of the writing.
+fn write<W: Write>(args: &Args, out: &mut Lines<W>) -> Result<io::Result<()>, String> {
     let mut store = args.named.open()?;
-    if args.format == Shape::Csv {
-        out.line(&print::csv_head()).map_err(told)?;
-    }
+    let mut written = if args.format == Shape::Csv { out.line(&print::csv_head()) } else { Ok(()) };
     let shape = args.format;
     let each = args.filter.each(&mut store, |found| {
-        out.line(&match shape {
-            Shape::Csv => print::csv(&found),
-            Shape::Jsonl | Shape::Parquet => print::json(&found),
-        })
+        if written.is_ok() {
+            written = out.line(&match shape {
+                Shape::Csv => print::csv(&found),
+                Shape::Jsonl | Shape::Parquet => print::json(&found),
+            });
+        }
+        // Nothing more is read for nobody.
+        written.as_ref().copied().map_err(|why| StoreError::new(why.to_string()))
     });
-    each.map_err(told)
+    if written.is_ok() { each.map_err(told).map(Ok) } else { Ok(written) }
 }

@@ -77,9 +77,8 @@ fn told(why: StoreError) -> String {
 struct Lines<W>(W);
 
 impl<W: Write> Lines<W> {
-    fn line(&mut self, text: &str) -> Result<(), StoreError> {
-        let written = self.0.write_all(text.as_bytes()).and_then(|()| self.0.write_all(b"\n"));
-        written.map_err(|why| StoreError::new(why.to_string()))
+    fn line(&mut self, text: &str) -> io::Result<()> {
+        self.0.write_all(text.as_bytes()).and_then(|()| self.0.write_all(b"\n"))
     }
 
     fn end(mut self) -> Result<ExitCode, String> {

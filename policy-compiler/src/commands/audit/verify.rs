@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::super::{Format, print};
 use super::{Named, told};
-use crate::audit::{Checked, Head, Report, Signed, verify};
+use crate::audit::{Checked, Head, Report, Signed, Together, verify};
 use crate::report::printable;
 use crate::{exit, files, keys};
 
@@ -41,6 +41,8 @@ pub(super) struct HeadsArgs {
 struct Document {
     good: bool,
     chains: Vec<ChainDocument>,
+    /// What is wrong with the chains together.
+    wrong: Option<String>,
     stray: u64,
 }
 
@@ -118,6 +120,9 @@ fn text(report: &Report) -> String {
     for (proxy, wrong) in &report.wrong {
         out += &format!("WRONG  {}: {wrong}\n", printable(proxy.as_str()));
     }
+    if let Some(wrong) = &report.together {
+        out += &format!("WRONG  {wrong}\n");
+    }
     if report.stray > 0 {
         out += &format!("WRONG  {} records belong to no chain\n", report.stray);
     }
@@ -147,5 +152,10 @@ fn document(report: &Report) -> Document {
         dropped: 0,
         wrong: Some(wrong.to_string()),
     });
-    Document { good: report.is_good(), chains: listed.chain(gone).collect(), stray: report.stray }
+    Document {
+        good: report.is_good(),
+        chains: listed.chain(gone).collect(),
+        wrong: report.together.as_ref().map(Together::to_string),
+        stray: report.stray,
+    }
 }
