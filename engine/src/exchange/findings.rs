@@ -86,6 +86,20 @@ impl Exchange {
         })
     }
 
+    /// A request's trailers are inspected as its headers are.
+    pub(super) fn scan_trailers(
+        &mut self,
+        policy: &Policy,
+        origin: &Origin,
+        trailers: &Head<'_>,
+    ) -> Result<(), Reason> {
+        self.inspect(policy, origin, |inspector| {
+            for ((name, value), expected) in trailers.looked_at() {
+                inspector.header(name, value, Action::Block, expected);
+            }
+        })
+    }
+
     fn inspect(
         &mut self,
         policy: &Policy,

@@ -52,6 +52,9 @@ const UNSEEN: [&str; 7] = [
     "x-forwarded-client-cert",
     "x-goog-api-key",
 ];
+/// The like of [`EXPECTED`] in responses.
+const EXPECTED_BACK: [&str; 7] =
+    ["content-location", "etag", "expires", "last-modified", "link", "location", "set-cookie"];
 /// A value of fewer bytes holds no secret of a known form.
 const SHORTEST_SECRET: usize = 20;
 /// What most clients of MCP accept.
@@ -106,14 +109,32 @@ impl<'a> Head<'a> {
         self.pairs.iter().any(|(name, _)| name.contains(&b'_') && begins(name, prefix))
     }
 
-    /// Every header to look at, and whether it is one that requests are expected to have. Of those, credentials and values that are
-    /// plainly what they should be need no look.
+    /// Every header of a request to look at, and whether it is one that requests are expected to have. Of those, credentials and values
+    /// that are plainly what they should be need no look.
     pub(crate) fn looked_at(&self) -> impl Iterator<Item = (HeaderPair<'a>, bool)> {
-        self.pairs.iter().copied().filter(|(name, _)| !name.starts_with(b":")).filter_map(|(name, value)| {
-            let expected = is_expected(name);
-            let unseen = || is_plain(value) || UNSEEN.iter().any(|known| is_name(name, known));
-            (!expected || !unseen()).then_some(((name, value), expected))
-        })
+        let unseen = |name: &[u8]| UNSEEN.iter().any(|known| is_name(name, known));
+        self.looked_at_but(is_expected, unseen)
+    }
+
+    /// The same of a response, where no credentials of the caller's belong.
+    pub(crate) fn looked_at_back(&self) -> impl Iterator<Item = (HeaderPair<'a>, bool)> {
+        let expected =
+            |name: &[u8]| is_expected(name) || EXPECTED_BACK.iter().any(|known| is_name(name, known));
+        self.looked_at_but(expected, |_| false)
+    }
+
+    fn looked_at_but(
+        &self,
+        is_expected: impl Fn(&[u8]) -> bool,
+        is_unseen: impl Fn(&[u8]) -> bool,
+    ) -> impl Iterator<Item = (HeaderPair<'a>, bool)> {
+        self.pairs.iter().copied().filter(|(name, _)| !name.starts_with(b":")).filter_map(
+            move |(name, value)| {
+                let expected = is_expected(name);
+                let passes = expected && (is_plain(value) || is_unseen(name));
+                (!passes).then_some(((name, value), expected))
+            },
+        )
     }
 
     /// Every header whose name begins with `prefix` in any case, in order: the rest of its name, and its value.
