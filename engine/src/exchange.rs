@@ -275,9 +275,19 @@ impl Exchange {
         }
     }
 
-    /// The changes that a request's trailers need: what only the gate may set is taken out of them too.
-    pub fn request_trailers(&self, trailers: &Head<'_>) -> Vec<HeaderEdit> {
-        trailers.owned_names().into_iter().map(HeaderEdit::Remove).collect()
+    /// Judges a request's trailers, before its body where that waits for them: `Hold`, the body is what decides. What only the gate may
+    /// set is taken out of them too.
+    pub fn request_trailers(&mut self, trailers: &Head<'_>) -> HeadStep {
+        let edits = trailers.owned_names().into_iter().map(HeaderEdit::Remove).collect();
+        let (State::AwaitingBody(pending), Some(policy)) = (&self.state, self.policy.clone()) else {
+            return HeadStep { edits, step: Step::Forward };
+        };
+        let (origin, shape) = (Rc::clone(&pending.origin), pending.body.shape());
+        let step = match self.scan_trailers(&policy, &origin, trailers) {
+            Ok(()) => Step::Hold,
+            Err(reason) => self.refuse(Refused { reason, rule: None, shape }),
+        };
+        HeadStep { edits, step }
     }
 
     /// Refuses whatever state the exchange is in, because its driver could not do its part.

@@ -107,8 +107,9 @@ impl Stream {
     fn judge_trailers(&mut self) -> Result<Step, HostError> {
         let trailers = host::header_pairs(Map::RequestTrailers)?;
         let pairs = trailers.parse().ok_or(HostError::MALFORMED)?;
-        apply(Map::RequestTrailers, &self.exchange.request_trailers(&Head::new(&pairs)))?;
-        if self.released { Ok(Step::Forward) } else { self.judge_body() }
+        let HeadStep { edits, step } = self.exchange.request_trailers(&Head::new(&pairs));
+        apply(Map::RequestTrailers, &edits)?;
+        if self.released || step != Step::Hold { Ok(step) } else { self.judge_body() }
     }
 
     fn judge_response_head(&mut self, end: End) -> Result<Step, HostError> {
@@ -312,7 +313,8 @@ impl Stream {
 
     pub(crate) fn response_trailers(&mut self) -> Action {
         let action = match self.answer {
-            Answer::Passing => return Action::Continue,
+            Answer::Passing if self.replied || !self.exchange.reads_response() => return Action::Continue,
+            Answer::Passing => Action::Continue,
             Answer::Held => {
                 let step = self.judge_response_body();
                 self.perform_response(step, self.answer_buffered)

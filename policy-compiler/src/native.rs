@@ -223,6 +223,9 @@ fn request(exchange: &mut Exchange, request: &Request, headers: &mut Vec<Header>
         arrived += chunk.len();
         step = exchange.request_progress(arrived);
     }
+    if step == Step::Hold && !message.trailers.is_empty() {
+        step = exchange.request_trailers(&Head::new(&pairs(&message.trailers))).step;
+    }
     match step {
         Step::Hold => exchange.request_body(&whole(message)),
         step => step,

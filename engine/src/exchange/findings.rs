@@ -65,7 +65,7 @@ impl Exchange {
         self.inspect(policy, &pending.origin, |inspector| inspector.document(document))
     }
 
-    /// What a head carries besides the body: its path, its query, and the headers that are not the protocol's own. Nothing is replaced
+    /// What a head carries besides the body: its path, its query, and its headers. Nothing is replaced
     /// there. In a query or a header, what asks for that is refused; in a path it is only noted, for paths are full of numbers.
     pub(super) fn scan_head(
         &mut self,
@@ -80,8 +80,22 @@ impl Exchange {
             if !query.is_empty() {
                 inspector.query(query, Action::Block);
             }
-            for (name, value) in head.others() {
-                inspector.header(name, value, Action::Block);
+            for ((name, value), expected) in head.looked_at() {
+                inspector.header(name, value, Action::Block, expected);
+            }
+        })
+    }
+
+    /// A request's trailers are inspected as its headers are.
+    pub(super) fn scan_trailers(
+        &mut self,
+        policy: &Policy,
+        origin: &Origin,
+        trailers: &Head<'_>,
+    ) -> Result<(), Reason> {
+        self.inspect(policy, origin, |inspector| {
+            for ((name, value), expected) in trailers.looked_at() {
+                inspector.header(name, value, Action::Block, expected);
             }
         })
     }

@@ -60,12 +60,13 @@ impl Exchange {
     pub fn response_head(&mut self, head: &Head<'_>, end: End) -> HeadStep {
         let status = head.required(":status").ok().and_then(|digits| digits.parse().ok());
         self.record.status = status.or(self.record.status);
-        let forward = HeadStep { edits: Vec::new(), step: Step::Forward };
+        let mut forward = HeadStep { edits: Vec::new(), step: Step::Forward };
         if !matches!(self.state, State::Forwarded) {
             return forward;
         }
-        if let Some(reason) = self.judge_status(head) {
-            return HeadStep { step: self.refuse_response(reason, None, true), ..forward };
+        match self.judge_headers(head) {
+            Ok(edits) => forward.edits = edits,
+            Err(reason) => return HeadStep { step: self.refuse_response(reason, None, true), ..forward },
         }
         if self.memory.bodiless || end == End::Last || matches!(status, Some(204 | 304)) {
             return forward;
@@ -85,7 +86,8 @@ impl Exchange {
                     Course::Streamed(_) => Step::Stream,
                     Course::Passing | Course::Refused => Step::Forward,
                 };
-                HeadStep { edits: if self.observes { Vec::new() } else { edits }, step }
+                forward.edits.extend(edits.into_iter().filter(|_| !self.observes));
+                HeadStep { step, ..forward }
             }
             Err(reason) => HeadStep { step: self.refuse_response(reason, None, true), ..forward },
         }
@@ -136,26 +138,54 @@ impl Exchange {
         }
     }
 
-    /// Inspects what gRPC says of how a call went, which stands in the head where there are no messages. Nothing is replaced there.
-    fn judge_status(&mut self, head: &Head<'_>) -> Option<Reason> {
-        let mut said = head.all("grpc-message").peekable();
-        said.peek()?;
-        let policy = self.policy.clone()?;
+    /// Inspects the headers of a response, or its trailers. What asks for something in one of them to be replaced has it taken out; but
+    /// what gRPC says of how a call went stays as it is, or is refused.
+    fn judge_headers(&mut self, head: &Head<'_>) -> Result<Vec<HeaderEdit>, Reason> {
+        let mut edits = Vec::new();
+        let Some(policy) = self.policy.clone() else { return Ok(edits) };
         let profile = self.profile(&policy);
-        let mut inspector = self.context(&policy, profile.as_deref())?.inspector(Place::Response);
-        said.for_each(|message| inspector.head("grpc-message", message, Action::Block));
-        let Inspection { findings, refusal, .. } = inspector.finish();
-        self.record.findings.extend(findings);
-        refusal
+        if !profile.as_deref().is_some_and(|profile| profile.looks_at(Place::Response)) {
+            return Ok(edits);
+        }
+        for ((name, value), expected) in head.looked_at_back() {
+            // One inspection each, so that it is known of each what is asked for.
+            let Some(context) = self.context(&policy, profile.as_deref()) else { return Ok(edits) };
+            let mut inspector = context.inspector(Place::Response);
+            if name.eq_ignore_ascii_case(b"grpc-message") {
+                inspector.head("grpc-message", value, Action::Block);
+            } else {
+                inspector.header(name, value, Action::Redact, expected);
+            }
+            let Inspection { findings, edits: wanted, refusal, .. } = inspector.finish();
+            self.record.findings.extend(findings);
+            if let Some(reason) = refusal {
+                return Err(reason);
+            }
+            if !wanted.is_empty() && !self.observes {
+                let name = core::str::from_utf8(name).map_err(|_| Reason::ResponseMalformed)?;
+                edits.push(HeaderEdit::Remove(name.to_string()));
+                self.record.redacted = true;
+            }
+        }
+        Ok(edits)
     }
 
     /// Judges a response's trailers, which come after the body; there may be none. Of a response that was refused nothing goes on, and
     /// where the caller speaks gRPC they say why.
     pub fn response_trailers(&mut self, trailers: &Head<'_>) -> Vec<HeaderEdit> {
-        if !matches!(self.course, Course::Refused)
-            && let Some(reason) = self.judge_status(trailers)
-        {
-            let _ = self.refuse_response(reason, None, false);
+        if !matches!(self.state, State::Forwarded) {
+            return Vec::new();
+        }
+        if !matches!(self.course, Course::Refused) {
+            match self.judge_headers(trailers) {
+                Ok(edits) => return edits,
+                Err(reason) => {
+                    // The status has gone on, whatever waited for the body.
+                    let status = self.record.status;
+                    let _ = self.refuse_response(reason, None, false);
+                    self.record.status = status;
+                }
+            }
         }
         let (Course::Refused, Some(reason)) = (&self.course, &self.record.refusal) else { return Vec::new() };
         let mut edits: Vec<HeaderEdit> =

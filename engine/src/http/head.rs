@@ -6,7 +6,8 @@ use crate::{IDENTITY_HEADER, OWNED_PREFIX};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-/// Headers whose values are the protocol's own, the proxy's, or credentials that are meant to be there, by their lengths.
+/// Headers whose values are the protocol's own, the proxy's, or credentials, by their lengths. What is no secret of a known form may
+/// stand there.
 const EXPECTED: [&[&str]; 31] = [
     &[],
     &[],
@@ -40,6 +41,24 @@ const EXPECTED: [&[&str]; 31] = [
     &[],
     &["x-envoy-expected-rq-timeout-ms"],
 ];
+
+/// Those of them that nobody looks at: credentials that are meant to be there, and what the proxy says of the caller.
+const UNSEEN: [&str; 7] = [
+    "authorization",
+    "dpop",
+    "host",
+    "proxy-authorization",
+    "x-api-key",
+    "x-forwarded-client-cert",
+    "x-goog-api-key",
+];
+/// The like of [`EXPECTED`] in responses.
+const EXPECTED_BACK: [&str; 7] =
+    ["content-location", "etag", "expires", "last-modified", "link", "location", "set-cookie"];
+/// A value of fewer bytes holds no secret of a known form.
+const SHORTEST_SECRET: usize = 20;
+/// What most clients of MCP accept.
+const ACCEPTED: &[u8] = b"application/json, text/event-stream";
 
 /// A header's name and value, as received.
 pub type HeaderPair<'a> = (&'a [u8], &'a [u8]);
@@ -90,9 +109,32 @@ impl<'a> Head<'a> {
         self.pairs.iter().any(|(name, _)| name.contains(&b'_') && begins(name, prefix))
     }
 
-    /// Every header that is not the protocol's, the proxy's or a credential that is meant to be there.
-    pub(crate) fn others(&self) -> impl Iterator<Item = HeaderPair<'a>> {
-        self.pairs.iter().copied().filter(|(name, _)| !name.starts_with(b":") && !is_expected(name))
+    /// Every header of a request to look at, and whether it is one that requests are expected to have. Of those, credentials and values
+    /// that are plainly what they should be need no look.
+    pub(crate) fn looked_at(&self) -> impl Iterator<Item = (HeaderPair<'a>, bool)> {
+        let unseen = |name: &[u8]| UNSEEN.iter().any(|known| is_name(name, known));
+        self.looked_at_but(is_expected, unseen)
+    }
+
+    /// The same of a response, where no credentials of the caller's belong.
+    pub(crate) fn looked_at_back(&self) -> impl Iterator<Item = (HeaderPair<'a>, bool)> {
+        let expected =
+            |name: &[u8]| is_expected(name) || EXPECTED_BACK.iter().any(|known| is_name(name, known));
+        self.looked_at_but(expected, |_| false)
+    }
+
+    fn looked_at_but(
+        &self,
+        is_expected: impl Fn(&[u8]) -> bool,
+        is_unseen: impl Fn(&[u8]) -> bool,
+    ) -> impl Iterator<Item = (HeaderPair<'a>, bool)> {
+        self.pairs.iter().copied().filter(|(name, _)| !name.starts_with(b":")).filter_map(
+            move |(name, value)| {
+                let expected = is_expected(name);
+                let passes = expected && (is_plain(value) || is_unseen(name));
+                (!passes).then_some(((name, value), expected))
+            },
+        )
     }
 
     /// Every header whose name begins with `prefix` in any case, in order: the rest of its name, and its value.
@@ -164,6 +206,19 @@ fn is_expected(name: &[u8]) -> bool {
     EXPECTED.get(name.len()).is_some_and(|known| known.iter().any(|known| is_as_long_name(name, known)))
 }
 
+/// Whether a value is too short for a secret, or an identifier in hexadecimal: a UUID, a span of a trace. What is encoded in one of
+/// those is too short as well.
+fn is_plain(value: &[u8]) -> bool {
+    let hex = |byte: &u8| byte.is_ascii_hexdigit() || *byte == b'-';
+    match value.len() {
+        0..SHORTEST_SECRET => true,
+        32 | 36 => value.iter().all(hex),
+        // Version, trace, span and flags (W3C Trace Context).
+        55 => value.iter().all(hex) && [2, 35, 52].iter().all(|&at| value.get(at) == Some(&b'-')),
+        _ => value == ACCEPTED,
+    }
+}
+
 fn begins(name: &[u8], with: &str) -> bool {
     let same = |a: u8, b: u8| if a == b'_' { b == b'-' } else { a.eq_ignore_ascii_case(&b) };
     name.get(..with.len()).is_some_and(|start| start.iter().zip(with.bytes()).all(|(&a, b)| same(a, b)))
@@ -203,6 +258,40 @@ mod tests {
         }
         for name in ["", "accept2", "x-request", "x-secret", "X-SECRET"] {
             assert!(!is_expected(name.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn headers_that_are_expected_are_looked_at_where_they_could_hold_a_secret() {
+        let looked_at = |name: &str, value: &str| {
+            let pairs = [(name.as_bytes(), value.as_bytes())];
+            Head::new(&pairs).looked_at().map(|(_, expected)| expected).next()
+        };
+        let long = "agent/1.0 (of twenty bytes and more)";
+        assert_eq!(looked_at("x-note", "short"), Some(false));
+        assert_eq!(looked_at(":path", long), None);
+        for name in ["user-agent", "User-Agent", "cookie", "traceparent", "content-type"] {
+            assert_eq!(looked_at(name, long), Some(true), "{name}");
+        }
+        for name in UNSEEN {
+            assert_eq!(looked_at(name, long), None, "{name}");
+            assert_eq!(looked_at(&name.to_ascii_uppercase(), long), None, "{name}");
+        }
+        for plain in [
+            "agent/1.0",
+            "application/json, text/event-stream",
+            "3f1d2c4b5a69788796a5b4c3d2e1f001",
+            "9f8c5a52-6f0e-4a9e-9d4b-2b1f0d6a7c11",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        ] {
+            assert_eq!(looked_at("x-request-id", plain), None, "{plain}");
+        }
+        for odd in [
+            "3f1d2c4b5a69788796a5b4c3d2e1f00x",
+            "00-4bf92f3577b34da6a3ce929d0e0e47360-0f067aa0ba902b7-01",
+            "4bf92f3577b34da6a3ce929d0e0e47364bf92f35",
+        ] {
+            assert_eq!(looked_at("x-request-id", odd), Some(true), "{odd}");
         }
     }
 

@@ -241,6 +241,11 @@ impl<'p> Inspector<'p> {
     /// Notes a finding, and what it asks for.
     fn found(&mut self, found: Found, text: &[u8], spot: Spot<'_>) {
         let Found { found, encoded } = found;
+        if matches!(spot, Spot::Fixed(PartOfHead::Expected(_), _))
+            && !self.looker.catalogue.counts_anywhere(found.detector)
+        {
+            return;
+        }
         if !self.profile.allow.is_empty()
             && self.is_allowed(found, text.get(found.start..found.end).filter(|_| !encoded), spot)
         {
@@ -301,7 +306,7 @@ impl<'p> Inspector<'p> {
 
     /// A part of a head for the record. The name of a header is the sender's: in small letters it may be a credential in capitals.
     fn part(&self, part: PartOfHead<'_>) -> String {
-        let PartOfHead::Header(name) = part else { return part.pointer() };
+        let (PartOfHead::Header(name) | PartOfHead::Expected(name)) = part else { return part.pointer() };
         let name = String::from_utf8_lossy(name);
         let hides = |name: &str| self.looker.catalogue.finds_anything(name);
         if hides(&name) || hides(&name.to_ascii_uppercase()) { "#header/*".into() } else { part.pointer() }

@@ -237,6 +237,16 @@ impl Catalogue {
         self.structural.iter().find(|(of, _)| *of == which).map(|&(_, id)| id)
     }
 
+    /// Whether what a detector finds is bad wherever it stands: it is of high severity, and neither an address nor a mere number. Values
+    /// that policy lists always are.
+    fn counts_anywhere(&self, id: DetectorId) -> bool {
+        self.detector(id).is_some_and(|of| match of.finder {
+            Finder::Pattern(_) => of.severity >= Severity::High && !self.digits.contains(&id),
+            Finder::Values(_) => true,
+            Finder::Structural(_) => false,
+        })
+    }
+
     /// Why a message is refused for what a detector found.
     pub(crate) fn reason(&self, id: DetectorId) -> Reason {
         match self.detector(id) {

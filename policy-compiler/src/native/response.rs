@@ -57,7 +57,7 @@ impl Passage<'_> {
     /// Nobody looks at what comes from a chunk on.
     fn pass(&self, exchange: &mut Exchange, from: usize) -> Answer {
         self.chunks.iter().skip(from).for_each(|chunk| exchange.response_passed(chunk.len()));
-        self.answer(None, whole(self.message))
+        self.answer(exchange, whole(self.message))
     }
 
     /// Every chunk from one on is judged as it comes; `body` has gone on before.
@@ -69,7 +69,7 @@ impl Passage<'_> {
                 Chunk::Replace(bytes) => body.extend(bytes),
             }
         }
-        self.answer(Some(exchange), body)
+        self.answer(exchange, body)
     }
 
     /// The body is judged once all of it is there.
@@ -86,20 +86,18 @@ impl Passage<'_> {
             }
         }
         match exchange.response_body(&whole(self.message)) {
-            Step::Forward => Ok(self.answer(Some(exchange), whole(self.message))),
-            Step::Replace(body) => Ok(self.answer(Some(exchange), body)),
+            Step::Forward => Ok(self.answer(exchange, whole(self.message))),
+            Step::Replace(body) => Ok(self.answer(exchange, body)),
             Step::Reply(reply) => Ok(Answer::of_gate(reply)),
             Step::Hold | Step::Stream => Err("the engine holds a response that has ended".into()),
         }
     }
 
-    /// What the client receives; an exchange that judged the body judges the trailers too.
-    fn answer(&self, exchange: Option<&mut Exchange>, body: Vec<u8>) -> Answer {
+    /// What the client receives.
+    fn answer(&self, exchange: &mut Exchange, body: Vec<u8>) -> Answer {
         let lower = |(name, value): &Header| (name.to_ascii_lowercase(), value.clone());
         let mut trailers: Vec<Header> = self.message.trailers.iter().map(lower).collect();
-        if let Some(exchange) = exchange {
-            apply(&exchange.response_trailers(&Head::new(&pairs(&trailers))), &mut trailers);
-        }
+        apply(&exchange.response_trailers(&Head::new(&pairs(&trailers))), &mut trailers);
         Answer { status: self.status, body, trailers }
     }
 }

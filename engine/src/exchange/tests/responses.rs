@@ -6,6 +6,7 @@ use crate::http::{Head, HeaderPair};
 use crate::identity::Peer;
 use crate::policy::{Mode, Policy, PolicyParts, fixture};
 use crate::record::Verdict;
+use crate::response::sse::tests::catalogue;
 use crate::surroundings::Nowhere;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -62,6 +63,27 @@ fn a_list_is_held_whole_and_cut() {
     let record = exchange.end();
     assert_eq!((record.verdict(), record.status), (Verdict::Allow, Some(200)));
     assert_eq!(record.response_bytes, u64::try_from(TOOLS.len()).unwrap());
+}
+
+#[test]
+fn headers_with_a_secret_to_redact_are_taken_out_and_others_stay() {
+    for (mode, out) in [(Mode::Enforce, &["x-debug", "X.Debug"][..]), (Mode::Observe, &[])] {
+        let mut exchange = asked(LIST, |parts| {
+            let guarded = catalogue::policy();
+            parts.catalogue = guarded.parts().catalogue.clone();
+            parts.profiles = guarded.parts().profiles.clone();
+            parts.agents[0].mode = mode;
+        });
+        let secret = catalogue::secret();
+        // A record names both alike; so what is known of one says nothing of the other.
+        let headers = [("x-debug", &*secret), ("X.Debug", &secret), ("x-note", "none"), ("x-debug", "none")];
+        let step = respond(&mut exchange, "200", &headers, End::Last);
+        assert_eq!((removed(&step), &step.step), (out.to_vec(), &Step::Forward));
+        let trailers = [("x-sum", &*secret), ("x-end", "1")];
+        let edits = exchange.response_trailers(&Head::new(&head(&trailers)));
+        assert_eq!(edits.len(), usize::from(mode == Mode::Enforce), "{edits:?}");
+        assert_eq!(exchange.end().redacted, mode == Mode::Enforce);
+    }
 }
 
 #[test]

@@ -362,4 +362,4 @@ fn is_a_name(line: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,7 +1,7 @@
 //! Streams of every protocol, whole and in pieces.
 #![expect(clippy::string_slice, reason = "a test may panic")]
 
-mod catalogue;
+pub(crate) mod catalogue;
 mod corners;
 mod streams;
 mod tokens;

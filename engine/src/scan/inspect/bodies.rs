@@ -15,6 +15,8 @@ pub(super) enum PartOfHead<'d> {
     Named(&'d str),
     /// A header of this name, as it came.
     Header(&'d [u8]),
+    /// The same, of one that requests are expected to have.
+    Expected(&'d [u8]),
 }
 
 impl Inspector<'_> {
@@ -30,10 +32,12 @@ impl Inspector<'_> {
         self.look(text, &[], Spot::Fixed(PartOfHead::Named(name), instead));
     }
 
-    /// The same for a header: a record shows its name.
-    pub(crate) fn header(&mut self, name: &[u8], value: &[u8], instead: Action) {
+    /// The same for a header: a record shows its name. One that is `expected` says what requests have to say, addresses and numbers
+    /// among it; there only secrets and attacks of a known form count.
+    pub(crate) fn header(&mut self, name: &[u8], value: &[u8], instead: Action, expected: bool) {
         self.allow_more_work(value.len());
-        self.look(value, &[], Spot::Fixed(PartOfHead::Header(name), instead));
+        let part = if expected { PartOfHead::Expected(name) } else { PartOfHead::Header(name) };
+        self.look(value, &[], Spot::Fixed(part, instead));
     }
 
     /// Inspects what is text in a body of gRPC messages, compressed by `coding` where they are, and hands it on. Nothing is replaced
@@ -93,7 +97,7 @@ impl PartOfHead<'_> {
     pub(super) fn pointer(self) -> String {
         match self {
             Self::Named(name) => ["#", name].concat(),
-            Self::Header(name) => {
+            Self::Header(name) | Self::Expected(name) => {
                 let short = name.get(..name.len().min(MAX_NAME_LEN)).unwrap_or_default();
                 let shown = short
                     .iter()

@@ -7,16 +7,16 @@ use crate::scan::{
 };
 
 /// What a text is replaced by.
-pub(in crate::response::sse) const LABEL: &str = "[REDACTED:a]";
+pub(crate) const LABEL: &str = "[REDACTED:a]";
 
 const WORDS: [(&str, &str, u16, Action); 3] =
     [("a", "sk-", 23, Action::Redact), ("b", "pub-", 14, Action::Block), ("c", "hint-", 10, Action::Alert)];
 
-pub(in crate::response::sse) fn secret() -> String {
+pub(crate) fn secret() -> String {
     ["sk", "-7c1f0e9ab2d34859bd67"].concat()
 }
 
-pub(in crate::response::sse) fn killer() -> String {
+pub(crate) fn killer() -> String {
     ["pub", "-90d1e2ab34"].concat()
 }
 
@@ -94,7 +94,7 @@ fn catalogue() -> Catalogue {
 }
 
 /// The policy that streams are judged by.
-pub(in crate::response::sse) fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     let mut parts = fixture::parts();
     parts.catalogue = catalogue();
     let treatment =
