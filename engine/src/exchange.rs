@@ -279,13 +279,18 @@ impl Exchange {
     /// set is taken out of them too.
     pub fn request_trailers(&mut self, trailers: &Head<'_>) -> HeadStep {
         let edits = trailers.owned_names().into_iter().map(HeaderEdit::Remove).collect();
-        let (State::AwaitingBody(pending), Some(policy)) = (&self.state, self.policy.clone()) else {
-            return HeadStep { edits, step: Step::Forward };
-        };
-        let (origin, shape) = (Rc::clone(&pending.origin), pending.body.shape());
-        let step = match self.scan_trailers(&policy, &origin, trailers) {
-            Ok(()) => Step::Hold,
-            Err(reason) => self.refuse(Refused { reason, rule: None, shape }),
+        let step = match (&self.state, self.policy.clone()) {
+            (State::Forwarded, _) => Step::Forward,
+            (State::AwaitingBody(pending), Some(policy)) => {
+                let (origin, shape) = (Rc::clone(&pending.origin), pending.body.shape());
+                match self.scan_trailers(&policy, &origin, trailers) {
+                    Ok(()) => Step::Hold,
+                    Err(reason) => self.refuse(Refused { reason, rule: None, shape }),
+                }
+            }
+            (State::AwaitingBody(_) | State::Start | State::Refused, _) => {
+                self.refuse(Reason::Internal.into())
+            }
         };
         HeadStep { edits, step }
     }

@@ -433,7 +433,10 @@ fn without_a_policy_nothing_passes() {
     assert_eq!(exchange.end().reason(), "policy.absent");
     // And a driver that goes on regardless gets no further.
     assert!(matches!(exchange.request_body(b""), Step::Reply(_)));
+    assert!(matches!(exchange.request_trailers(&Head::new(&[])).step, Step::Reply(_)));
     assert_eq!(exchange.end().reason(), "internal");
+    let mut unjudged = Exchange::new(Some(Rc::new(fixture::policy())), Rc::new(Nowhere));
+    assert!(matches!(unjudged.request_trailers(&Head::new(&[])).step, Step::Reply(_)));
 }
 
 #[test]
