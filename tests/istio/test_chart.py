@@ -287,7 +287,7 @@ class Content(unittest.TestCase):
         (container,) = pod["containers"]
         args = [
             "--tls-client-ca=/client-ca/root-cert.pem", "--audit=/audit/records.db", "--audit-key=/audit-key/audit.key",
-            "--audit-from=spiffe://cluster.local/ns/*/sa/*", "--audit-keep-days=90", "--audit-keep-mib=8000",
+            "--audit-signed-by=/verify/audit-0.pub", "--audit-from=spiffe://cluster.local/ns/*/sa/*", "--audit-keep-days=90", "--audit-keep-mib=8000",
         ]
         self.assertEqual(container["args"][-len(args):], args)
         self.assertNotIn("env", container)
@@ -297,6 +297,9 @@ class Content(unittest.TestCase):
         volumes = {volume["name"]: volume for volume in pod["volumes"]}
         self.assertEqual(volumes["audit"]["persistentVolumeClaim"]["claimName"], claim["metadata"]["name"])
         self.assertEqual(volumes["audit-key"]["secret"]["items"], [{"key": "audit.key", "path": "audit.key"}])
+        keys = of_kind(documents, "ConfigMap")["data"]
+        self.assertEqual(sorted(keys), ["0.pub", "audit-0.pub"])
+        self.assertIn("QkJC", keys["audit-0.pub"])
         own = render("companion-audit", 'companion.audit.volume.existingClaim="mine"')
         self.assertNotIn("PersistentVolumeClaim", [document["kind"] for document in own])
 

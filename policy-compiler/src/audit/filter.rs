@@ -69,12 +69,16 @@ pub(crate) struct Names(Vec<(u64, String)>);
 impl Filter {
     /// Whether a record is asked for.
     pub(crate) fn takes(&self, found: &Found) -> bool {
-        let Found { proxy, entry, record } = found;
+        self.wants(&found.proxy, found.entry.place.received, &found.record)
+    }
+
+    /// Whether a record is asked for that this proxy sent, and that was received at this time.
+    pub(crate) fn wants(&self, proxy: &str, received: u64, record: &Record) -> bool {
         let is = |wanted: &Option<String>, value: Option<&str>| {
             wanted.as_deref().is_none_or(|wanted| value == Some(wanted))
         };
-        self.since.is_none_or(|since| entry.place.received >= since.saturating_mul(1000))
-            && self.until.is_none_or(|until| entry.place.received < until.saturating_mul(1000))
+        self.since.is_none_or(|since| received >= since.saturating_mul(1000))
+            && self.until.is_none_or(|until| received < until.saturating_mul(1000))
             && is(&self.proxy, Some(proxy))
             && is(&self.caller, record.caller.as_deref())
             && is(&self.agent, record.agent.as_deref())

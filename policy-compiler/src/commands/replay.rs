@@ -1,5 +1,6 @@
 //! `replay`: recorded exchanges under another policy.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
@@ -46,6 +47,9 @@ pub(super) struct Args {
 /// A line of `audit export`.
 #[derive(Deserialize)]
 struct Exported<'a> {
+    received: u64,
+    #[serde(borrow)]
+    proxy: Cow<'a, str>,
     #[serde(borrow)]
     record: &'a RawValue,
 }
@@ -80,13 +84,17 @@ fn replay(args: &Args, mut native: Native) -> Result<Summary, String> {
                 .each(&mut store, |found| take(&found.record).map_err(StoreError::new))
                 .map_err(told)?;
         }
-        (None, Some(path)) => from_file(path, &mut take)?,
+        (None, Some(path)) => from_file(path, &args.filter, &mut take)?,
         (None, None) => {}
     }
     Ok(summary)
 }
 
-fn from_file(path: &Path, take: &mut impl FnMut(&Record) -> Result<(), String>) -> Result<(), String> {
+fn from_file(
+    path: &Path,
+    filter: &Filter,
+    take: &mut impl FnMut(&Record) -> Result<(), String>,
+) -> Result<(), String> {
     let told = |why: &dyn std::fmt::Display| format!("`{}`: {why}", path.display());
     let mut input: Box<dyn BufRead> = if path.as_os_str() == "-" {
         Box::new(io::stdin().lock())
@@ -100,10 +108,13 @@ fn from_file(path: &Path, take: &mut impl FnMut(&Record) -> Result<(), String>) 
             break;
         }
         let envelope = serde_json::from_str::<Exported<'_>>(&line).ok();
-        let record = envelope.and_then(|envelope| Record::parse(envelope.record.get()));
-        let record =
-            record.ok_or_else(|| told(&format!("line {number} is no record as `audit export` writes it")))?;
-        take(&record)?;
+        let read = envelope
+            .and_then(|envelope| Record::parse(envelope.record.get()).map(|record| (envelope, record)));
+        let (Exported { received, proxy, .. }, record) =
+            read.ok_or_else(|| told(&format!("line {number} is no record as `audit export` writes it")))?;
+        if filter.wants(&proxy, received, &record) {
+            take(&record)?;
+        }
     }
     Ok(())
 }

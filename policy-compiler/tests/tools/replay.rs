@@ -94,6 +94,19 @@ fn what_would_change_is_told_and_what_is_not_known_is_counted_apart() {
     assert!(text.contains("       2  allow -> deny (allowed -> scope.tool)  research: mcp tools/call drop_table at docs.tools.svc\n"), "{text}");
     assert!(text.ends_with("10 records: 4 would change, 1 would not, 5 are not known\n"), "{text}");
 
+    // What is asked of records counts for a file, too.
+    for (asked, records) in [
+        (["--agent", "research"], 10),
+        (["--agent", "other"], 0),
+        (["--proxy", "node:b"], 0),
+        (["--since", "2026-11-21T00:00:00Z"], 0),
+        (["--operation", "mcp tools/call drop_table"], 2),
+    ] {
+        let args = ["replay", "--policy", &path("policy.yaml"), "--records", &path("records")];
+        let text = run(&[&args[..], &asked].concat()).stdout;
+        assert!(text.contains(&format!("{records} records: ")), "{asked:?}");
+    }
+
     fs::write(path("records"), &lines[0]).unwrap();
     let same = run(&["replay", "--policy", &path("policy.yaml"), "--records", &path("records")]);
     assert_eq!(same.code, Some(0), "{}", same.stdout);
