@@ -294,13 +294,30 @@ fn percent(text: &[u8]) -> Option<u8> {
     u8::try_from(digit(1)?.checked_mul(16)?.checked_add(digit(2)?)?).ok()
 }
 
-/// JSON's escapes, and `\xHH`, which many languages have.
+/// JSON's escapes, and what other languages have: `\xHH`, `\u{H…}`, and up to three octal digits.
 fn backslash(text: &[u8]) -> Option<(char, usize)> {
-    if let [b'\\', b'x', ..] = text {
-        let byte = percent(text.get(1..)?)?;
-        return Some((char::from(byte), 4));
+    let rest = text.get(1..)?;
+    match rest {
+        [b'x', ..] => Some((char::from(percent(rest)?), 4)),
+        [b'u', b'{', digits @ ..] => {
+            let length = digits.iter().take(7).position(|&byte| byte == b'}')?;
+            let digits = digits.get(..length).filter(|digits| !digits.is_empty())?;
+            Some((number(digits, 16)?, length.saturating_add(4)))
+        }
+        [b'0'..=b'7', ..] => {
+            let length = rest.iter().take(3).take_while(|byte| matches!(byte, b'0'..=b'7')).count();
+            Some((number(rest.get(..length)?, 8)?, length.saturating_add(1)))
+        }
+        _ => escape(text).ok(),
     }
-    escape(text).ok()
+}
+
+/// The character whose code these digits are.
+fn number(digits: &[u8], radix: u32) -> Option<char> {
+    let code = digits.iter().try_fold(0_u32, |code, &digit| {
+        code.checked_mul(radix)?.checked_add(char::from(digit).to_digit(radix)?)
+    });
+    code.and_then(char::from_u32)
 }
 
 #[cfg(test)]
@@ -376,6 +393,22 @@ mod tests {
         assert_eq!(first.place(0, 4), (4, 10));
         assert_eq!(first.place(4, 5), (10, 16));
         assert!(all[1].is_none() && all[2].is_none());
+    }
+
+    #[test]
+    fn escapes_of_other_languages_are_resolved() {
+        for (text, plain) in
+            [(r"\u{41}K\u{1F600}", "AK\u{1f600}"), (r"\101K\7\060x", "AK\u{7}0x"), (r"\x41K\1018", "AKA8")]
+        {
+            let mut all = Vec::new();
+            escaped(text.as_bytes(), 0, |stretch| all.extend(unescape(text.as_bytes(), stretch)));
+            assert_eq!(core::str::from_utf8(&all[0].bytes), Ok(plain), "{text}");
+        }
+        for text in [r"\u{}8", r"\u{110000}", r"\u{0000041}", r"\u{41", r"\u{4g}", r"\u{d800}", r"\8", r"\"] {
+            let mut all = Vec::new();
+            escaped(text.as_bytes(), 0, |stretch| all.extend(unescape(text.as_bytes(), stretch)));
+            assert!(all.iter().all(|of| of.bytes == text.as_bytes()), "{text} {all:?}");
+        }
     }
 
     #[test]

@@ -32,12 +32,17 @@ impl Inspector<'_> {
         self.look(text, &[], Spot::Fixed(PartOfHead::Named(name), instead));
     }
 
-    /// The same for a header: a record shows its name. One that is `expected` says what requests have to say, addresses and numbers
+    /// The same for a header, whose name is context as a key of JSON is; a record shows it. One that is `expected` says what requests have to say, addresses and numbers
     /// among it; there only secrets and attacks of a known form count.
     pub(crate) fn header(&mut self, name: &[u8], value: &[u8], instead: Action, expected: bool) {
-        self.allow_more_work(value.len());
-        let part = if expected { PartOfHead::Expected(name) } else { PartOfHead::Header(name) };
-        self.look(value, &[], Spot::Fixed(part, instead));
+        self.allow_more_work(name.len().saturating_add(value.len()));
+        if expected {
+            self.look(value, &[], Spot::Fixed(PartOfHead::Expected(name), instead));
+        } else {
+            let spot = Spot::Fixed(PartOfHead::Header(name), instead);
+            let given = self.look(name, &[], spot);
+            self.look(value, &given, spot);
+        }
     }
 
     /// Inspects what is text in a body of gRPC messages, compressed by `coding` where they are, and hands it on. Nothing is replaced
