@@ -136,9 +136,9 @@ fn what_is_only_carried_along_hits_no_rule_and_what_a_deny_overrules_does() {
         run_in(folder.path(), &["test", "."]).stdout
     };
     let listed = case(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#);
-    assert!(listed.starts_with("1 passed") && listed.contains(": 0 of 10 rules hit"), "{listed}");
+    assert!(listed.starts_with("1 passed") && listed.contains(": 0 of 12 rules hit"), "{listed}");
     let held = case(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"search_docs"}}"#);
-    assert!(held.contains("got 403") && held.contains(": 2 of 10 rules hit"), "{held}");
+    assert!(held.contains("got 403") && held.contains(": 2 of 12 rules hit"), "{held}");
 }
 
 /// Each operation of the capabilities that a rule names is a rule to the engine, and counts as one here.
