@@ -62,9 +62,16 @@ pub(super) fn llm(fields: Fields<'_, '_>, out: &mut Diagnostics) -> LlmMatch {
     apis.sort_unstable();
     LlmMatch {
         apis,
-        models: globs(fields, "models", is_plain, "a model's name holds no control characters", out),
+        models: globs(fields, "models", is_model_pattern, MODEL_HELP, out),
         tools: globs(fields, "tools", is_tool_pattern, TOOL_HELP, out),
     }
+}
+
+const MODEL_HELP: &str = "a model's name holds no control characters and none of `?[]{}()|^$\\`; `*` stands for any others, and nothing else does";
+
+/// Whether a model could be called so: what other languages of patterns are made of would match nothing, and a deny would be silent.
+fn is_model_pattern(pattern: &str) -> bool {
+    is_plain(pattern) && !pattern.contains(['?', '[', ']', '{', '}', '(', ')', '|', '^', '$', '\\'])
 }
 
 #[cfg(test)]
