@@ -8,6 +8,7 @@
 mod body;
 mod findings;
 mod head;
+mod method;
 mod response;
 
 pub(crate) use body::begins_like_json;

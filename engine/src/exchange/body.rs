@@ -1,6 +1,6 @@
 //! The part of the judgement that takes a request's body.
 
-use super::head::{is_method_key, overrides_method};
+use super::method::{is_method_key, overrides_method};
 use super::{Exchange, Expected, Pending, Refused, State, Step};
 use crate::decide::{Asked, Decision, decide, is_tool_name};
 use crate::http::{Part, parts};
