@@ -65,9 +65,7 @@ impl Authority {
     pub fn port(&self) -> Option<u16> {
         self.port
     }
-}
 
-impl Authority {
     /// The host and port as a record shows them.
     pub(crate) fn shown(&self) -> String {
         match self.port {

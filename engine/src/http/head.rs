@@ -57,8 +57,14 @@ const EXPECTED_BACK: [&str; 7] =
     ["content-location", "etag", "expires", "last-modified", "link", "location", "set-cookie"];
 /// A value of fewer bytes holds no secret of a known form.
 const SHORTEST_SECRET: usize = 20;
-/// What most clients of MCP accept.
-const ACCEPTED: &[u8] = b"application/json, text/event-stream";
+/// What clients of MCP accept, and how servers say what they answer with.
+const USUAL: [&[u8]; 3] = [
+    b"application/json, text/event-stream",
+    b"application/json; charset=utf-8",
+    b"text/event-stream; charset=utf-8",
+];
+/// A date (RFC 9110 section 5.6.7): `a` stands for a letter, `0` for a digit.
+const DATE: &[u8; 29] = b"aaa, 00 aaa 0000 00:00:00 GMT";
 
 /// A header's name and value, as received.
 pub type HeaderPair<'a> = (&'a [u8], &'a [u8]);
@@ -206,16 +212,21 @@ fn is_expected(name: &[u8]) -> bool {
     EXPECTED.get(name.len()).is_some_and(|known| known.iter().any(|known| is_as_long_name(name, known)))
 }
 
-/// Whether a value is too short for a secret, or an identifier in hexadecimal: a UUID, a span of a trace. What is encoded in one of
-/// those is too short as well.
+/// Whether a value is too short for a secret, a date, or an identifier in hexadecimal: a UUID, a span of a trace. What is encoded in one
+/// of those is too short as well.
 fn is_plain(value: &[u8]) -> bool {
     let hex = |byte: &u8| byte.is_ascii_hexdigit() || *byte == b'-';
     match value.len() {
         0..SHORTEST_SECRET => true,
-        32 | 36 => value.iter().all(hex),
+        32 | 36 if value.iter().all(hex) => true,
         // Version, trace, span and flags (W3C Trace Context).
         55 => value.iter().all(hex) && [2, 35, 52].iter().all(|&at| value.get(at) == Some(&b'-')),
-        _ => value == ACCEPTED,
+        29 => value.iter().zip(DATE).all(|(byte, form)| match form {
+            b'a' => byte.is_ascii_alphabetic(),
+            b'0' => byte.is_ascii_digit(),
+            _ => byte == form,
+        }),
+        _ => USUAL.contains(&value),
     }
 }
 
@@ -283,6 +294,8 @@ mod tests {
             "3f1d2c4b5a69788796a5b4c3d2e1f001",
             "9f8c5a52-6f0e-4a9e-9d4b-2b1f0d6a7c11",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            "text/event-stream; charset=utf-8",
         ] {
             assert_eq!(looked_at("x-request-id", plain), None, "{plain}");
         }
@@ -290,6 +303,8 @@ mod tests {
             "3f1d2c4b5a69788796a5b4c3d2e1f00x",
             "00-4bf92f3577b34da6a3ce929d0e0e47360-0f067aa0ba902b7-01",
             "4bf92f3577b34da6a3ce929d0e0e47364bf92f35",
+            "Sun, 06 Nov 1994 08:49:37 UTC",
+            "AKIA, 06 Nov 1994 08:49:3 GMT",
         ] {
             assert_eq!(looked_at("x-request-id", odd), Some(true), "{odd}");
         }
