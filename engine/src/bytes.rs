@@ -1,4 +1,5 @@
-//! Comparing texts by words of eight bytes: WebAssembly has no instruction for it, and the library's comparison goes byte by byte.
+//! Comparing texts by words of eight bytes, and telling what they are made of by a table: WebAssembly has no instruction for either, and
+//! the library goes byte by byte, from case to case.
 
 use core::cmp::Ordering;
 
@@ -31,10 +32,60 @@ fn word(bytes: &[u8; 8]) -> u64 {
     u64::from_ne_bytes(*bytes)
 }
 
+/// What a byte may be: a bit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kind(u8);
+
+impl Kind {
+    /// A hexadecimal digit in lower case.
+    pub(crate) const LOWER_HEX: Self = Self(1);
+    /// A hexadecimal digit, or a hyphen.
+    pub(crate) const HEX_OR_HYPHEN: Self = Self(2);
+}
+
+static KINDS: [u8; 256] = kinds();
+
+#[expect(
+    clippy::as_conversions,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "it runs at compile time, where nothing else may be called"
+)]
+const fn kinds() -> [u8; 256] {
+    let mut kinds = [0; 256];
+    let mut byte = 0;
+    while byte < kinds.len() {
+        kinds[byte] = match byte as u8 {
+            b'0'..=b'9' | b'a'..=b'f' => Kind::LOWER_HEX.0 | Kind::HEX_OR_HYPHEN.0,
+            b'A'..=b'F' | b'-' => Kind::HEX_OR_HYPHEN.0,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    kinds
+}
+
+/// Whether a text is made of nothing else.
+pub(crate) fn are_all(text: &[u8], Kind(kind): Kind) -> bool {
+    let of = |&byte: &u8| KINDS.get(usize::from(byte)).copied().unwrap_or(0);
+    text.iter().fold(kind, |all, byte| all & of(byte)) == kind
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn bytes_are_what_the_library_says() {
+        for byte in 0..=u8::MAX {
+            let lower = byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase();
+            assert_eq!(are_all(&[b'0', byte, b'f'], Kind::LOWER_HEX), lower, "{byte}");
+            let either = byte.is_ascii_hexdigit() || byte == b'-';
+            assert_eq!(are_all(&[byte, b'F'], Kind::HEX_OR_HYPHEN), either, "{byte}");
+        }
+        assert!(are_all(b"", Kind::LOWER_HEX));
+    }
 
     proptest! {
         #[test]

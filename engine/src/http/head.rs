@@ -1,6 +1,6 @@
 //! A request head as the host hands it over: ordered pairs of bytes, pseudo-headers among them.
 
-use crate::bytes::same;
+use crate::bytes::{Kind, are_all, same};
 use crate::reason::Reason;
 use crate::{IDENTITY_HEADER, OWNED_PREFIX};
 use alloc::string::{String, ToString};
@@ -215,12 +215,13 @@ fn is_expected(name: &[u8]) -> bool {
 /// Whether a value is too short for a secret, a date, or an identifier in hexadecimal: a UUID, a span of a trace. What is encoded in one
 /// of those is too short as well.
 fn is_plain(value: &[u8]) -> bool {
-    let hex = |byte: &u8| byte.is_ascii_hexdigit() || *byte == b'-';
     match value.len() {
         0..SHORTEST_SECRET => true,
-        32 | 36 if value.iter().all(hex) => true,
+        32 | 36 if are_all(value, Kind::HEX_OR_HYPHEN) => true,
         // Version, trace, span and flags (W3C Trace Context).
-        55 => value.iter().all(hex) && [2, 35, 52].iter().all(|&at| value.get(at) == Some(&b'-')),
+        55 => {
+            are_all(value, Kind::HEX_OR_HYPHEN) && [2, 35, 52].iter().all(|&at| value.get(at) == Some(&b'-'))
+        }
         29 => value.iter().zip(DATE).all(|(byte, form)| match form {
             b'a' => byte.is_ascii_alphabetic(),
             b'0' => byte.is_ascii_digit(),

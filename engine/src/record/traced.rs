@@ -2,6 +2,7 @@
 //!
 //! Both come from the caller. So they are taken only where they are what they say they are, which leaves no room for other text.
 
+use crate::bytes::{Kind, are_all};
 use crate::http::Head;
 use alloc::string::String;
 
@@ -26,14 +27,13 @@ pub(crate) fn trace_id(head: &Head<'_>) -> Option<String> {
 /// A number of this many digits at the start of a text, and what follows.
 fn field(text: &[u8], digits: usize) -> Option<(&[u8], &[u8])> {
     let (number, rest) = text.split_at_checked(digits)?;
-    number.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')).then_some((number, rest))
+    are_all(number, Kind::LOWER_HEX).then_some((number, rest))
 }
 
 /// What the proxy calls a request.
 pub(crate) fn request_id(head: &Head<'_>) -> Option<String> {
     let id = head.only("x-request-id").ok().flatten()?;
-    let plain = (1..=MAX_ID_LEN).contains(&id.len())
-        && id.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-');
+    let plain = (1..=MAX_ID_LEN).contains(&id.len()) && are_all(id, Kind::HEX_OR_HYPHEN);
     core::str::from_utf8(id).ok().filter(|_| plain).map(Into::into)
 }
 
