@@ -45,22 +45,16 @@ impl Kind {
 
 static KINDS: [u8; 256] = kinds();
 
-#[expect(
-    clippy::as_conversions,
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    reason = "it runs at compile time, where nothing else may be called"
-)]
 const fn kinds() -> [u8; 256] {
     let mut kinds = [0; 256];
-    let mut byte = 0;
-    while byte < kinds.len() {
-        kinds[byte] = match byte as u8 {
+    let (mut byte, mut left) = (0_u8, kinds.as_mut_slice());
+    while let [kind, others @ ..] = left {
+        *kind = match byte {
             b'0'..=b'9' | b'a'..=b'f' => Kind::LOWER_HEX.0 | Kind::HEX_OR_HYPHEN.0,
             b'A'..=b'F' | b'-' => Kind::HEX_OR_HYPHEN.0,
             _ => 0,
         };
-        byte += 1;
+        (byte, left) = (byte.wrapping_add(1), others);
     }
     kinds
 }
