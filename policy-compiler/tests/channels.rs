@@ -124,6 +124,14 @@ fn texts() -> Vec<String> {
 }
 
 #[test]
+fn what_an_encoding_ends_counts_by_what_it_stands_for() {
+    let outcome =
+        run(["go to https://clerk:k7Qz", r"P2vX\u0040intra.example/a"].into_iter(), &strict(), false);
+    let named = |hit: &Hit| catalogue().detector(hit.detector).unwrap().id.to_string();
+    assert!(outcome.hits.iter().any(|hit| named(hit) == "url-credentials"), "{outcome:?}");
+}
+
+#[test]
 fn values_are_found_by_themselves_and_nowhere_else() {
     let profile = strict();
     let hits = |text: &str| {

@@ -387,9 +387,10 @@ impl Lane {
             }
         });
         for (of, first) in &decoded {
-            // What stands before the first sign of an encoding may have gone already, wherever the text was cut. It is not encoded.
+            // What stands before the first sign of an encoding may have gone already, wherever the text was cut. What ends before that is not
+            // encoded; what ends at it may count for what follows, as a password does for its `@`.
             let mut report = |found: Match| {
-                if found.end > *first {
+                if found.end >= *first {
                     hit(Match { start: found.start.max(*first), ..found }, true, self);
                 }
             };

@@ -32,8 +32,8 @@ impl Inspector<'_> {
         self.look(text, &[], Spot::Fixed(PartOfHead::Named(name), instead));
     }
 
-    /// The same for a header, whose name is context as a key of JSON is; a record shows it. One that is `expected` says what requests have to say, addresses and numbers
-    /// among it; there only secrets and attacks of a known form count.
+    /// The same for a header, whose name is context as a key of JSON is; a record shows it. One that is `expected` says what requests have
+    /// to say, addresses and numbers among it; there only secrets and attacks of a known form count.
     pub(crate) fn header(&mut self, name: &[u8], value: &[u8], instead: Action, expected: bool) {
         self.allow_more_work(name.len().saturating_add(value.len()));
         if expected {
