@@ -65,8 +65,8 @@ impl Exchange {
         self.inspect(policy, &pending.origin, |inspector| inspector.document(document))
     }
 
-    /// What a head carries besides the body: its path, its query, and its headers. Nothing is replaced
-    /// there. In a query or a header, what asks for that is refused; in a path it is only noted, for paths are full of numbers.
+    /// What a head carries besides the body: its path, its query, and its headers. Nothing is replaced there. In a query or a header,
+    /// what asks for that is refused; in a path it is only noted, for paths are full of numbers.
     pub(super) fn scan_head(
         &mut self,
         policy: &Policy,
@@ -80,9 +80,7 @@ impl Exchange {
             if !query.is_empty() {
                 inspector.query(query, Action::Block);
             }
-            for ((name, value), expected) in head.looked_at() {
-                inspector.header(name, value, Action::Block, expected);
-            }
+            headers(inspector, head);
         })
     }
 
@@ -93,11 +91,7 @@ impl Exchange {
         origin: &Origin,
         trailers: &Head<'_>,
     ) -> Result<(), Reason> {
-        self.inspect(policy, origin, |inspector| {
-            for ((name, value), expected) in trailers.looked_at() {
-                inspector.header(name, value, Action::Block, expected);
-            }
-        })
+        self.inspect(policy, origin, |inspector| headers(inspector, trailers))
     }
 
     fn inspect(
@@ -121,5 +115,12 @@ impl Exchange {
         self.record.findings.extend(findings);
         self.edits.extend(edits);
         refusal.map_or(Ok(()), Err)
+    }
+}
+
+/// Inspects the headers of a request, or its trailers.
+fn headers(inspector: &mut Inspector<'_>, head: &Head<'_>) {
+    for ((name, value), expected) in head.looked_at() {
+        inspector.header(name, value, Action::Block, expected);
     }
 }
