@@ -41,6 +41,15 @@ impl Kind {
     pub(crate) const LOWER_HEX: Self = Self(1);
     /// A hexadecimal digit, or a hyphen.
     pub(crate) const HEX_OR_HYPHEN: Self = Self(2);
+    /// A letter, a digit or `_`, in ASCII.
+    pub(crate) const WORD: Self = Self(4);
+    /// A byte of base64 or base64url: a letter, a digit or one of `+/-_`.
+    pub(crate) const BASE64: Self = Self(8);
+    /// What a host is written with: letters, digits and `.-_%:`.
+    pub(crate) const HOST: Self = Self(16);
+    /// The same with `[` and `]`.
+    pub(crate) const HOST_OR_BRACKET: Self = Self(32);
+    const LETTER: Self = Self(Self::WORD.0 | Self::BASE64.0 | Self::HOST.0 | Self::HOST_OR_BRACKET.0);
 }
 
 static KINDS: [u8; 256] = kinds();
@@ -50,13 +59,24 @@ const fn kinds() -> [u8; 256] {
     let (mut byte, mut left) = (0_u8, kinds.as_mut_slice());
     while let [kind, others @ ..] = left {
         *kind = match byte {
-            b'0'..=b'9' | b'a'..=b'f' => Kind::LOWER_HEX.0 | Kind::HEX_OR_HYPHEN.0,
-            b'A'..=b'F' | b'-' => Kind::HEX_OR_HYPHEN.0,
+            b'0'..=b'9' | b'a'..=b'f' => Kind::LETTER.0 | Kind::HEX_OR_HYPHEN.0 | Kind::LOWER_HEX.0,
+            b'A'..=b'F' => Kind::LETTER.0 | Kind::HEX_OR_HYPHEN.0,
+            b'g'..=b'z' | b'G'..=b'Z' | b'_' => Kind::LETTER.0,
+            b'-' => Kind::BASE64.0 | Kind::HOST.0 | Kind::HOST_OR_BRACKET.0 | Kind::HEX_OR_HYPHEN.0,
+            b'+' | b'/' => Kind::BASE64.0,
+            b'.' | b'%' | b':' => Kind::HOST.0 | Kind::HOST_OR_BRACKET.0,
+            b'[' | b']' => Kind::HOST_OR_BRACKET.0,
             _ => 0,
         };
         (byte, left) = (byte.wrapping_add(1), others);
     }
     kinds
+}
+
+/// Whether a byte is one.
+#[inline]
+pub(crate) fn is(byte: u8, Kind(kind): Kind) -> bool {
+    KINDS.get(usize::from(byte)).copied().unwrap_or(0) & kind != 0
 }
 
 /// Whether a text is made of nothing else.
@@ -77,6 +97,11 @@ mod tests {
             assert_eq!(are_all(&[b'0', byte, b'f'], Kind::LOWER_HEX), lower, "{byte}");
             let either = byte.is_ascii_hexdigit() || byte == b'-';
             assert_eq!(are_all(&[byte, b'F'], Kind::HEX_OR_HYPHEN), either, "{byte}");
+            let (letter, among) = (byte.is_ascii_alphanumeric(), |bytes: &[u8]| bytes.contains(&byte));
+            assert_eq!(is(byte, Kind::WORD), letter || byte == b'_', "{byte}");
+            assert_eq!(is(byte, Kind::BASE64), letter || among(b"+/-_"), "{byte}");
+            assert_eq!(is(byte, Kind::HOST), letter || among(b".-_%:"), "{byte}");
+            assert_eq!(is(byte, Kind::HOST_OR_BRACKET), letter || among(b".-_%:[]"), "{byte}");
         }
         assert!(are_all(b"", Kind::LOWER_HEX));
     }

@@ -1,6 +1,6 @@
 //! Text in text: base64, base64url, hexadecimal, percent and backslash escapes, found in a view and decoded.
 
-use super::ascii::Ascii;
+use crate::bytes::{self, Kind};
 use crate::json::escape;
 use alloc::vec::Vec;
 
@@ -145,12 +145,9 @@ fn line_end(text: &[u8]) -> usize {
     }
 }
 
-/// The bytes of both alphabets: letters, digits and `+/-_`.
-const BASE64: Ascii = Ascii(0x03ff_a800_0000_0000, 0x07ff_fffe_87ff_fffe);
-
 #[inline]
 fn is_base64(byte: u8) -> bool {
-    BASE64.contains(byte)
+    bytes::is(byte, Kind::BASE64)
 }
 
 /// From which byte on a run does not look like a word, so that it could be encoded text.

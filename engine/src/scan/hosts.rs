@@ -11,7 +11,7 @@ mod risk;
 
 pub use risk::HostRisk;
 
-use super::ascii::Ascii;
+use crate::bytes::{self, Kind};
 use alloc::vec::Vec;
 use reading::{HostText, host_char, read_host};
 use risk::{Reason, classify, is_dangerous_scheme, is_one_of};
@@ -77,7 +77,7 @@ pub fn could_be_host(text: &[u8]) -> bool {
     let (mut left, mut marked) = (text.iter().take(MAX_HOST_LEN.saturating_mul(2)), false);
     let mut ends = text.len().min(MAX_HOST_LEN.saturating_mul(2));
     while let Some(&byte) = left.next() {
-        if byte.is_ascii() && !HOST_OR_BRACKET.contains(byte) {
+        if byte.is_ascii() && !bytes::is(byte, Kind::HOST_OR_BRACKET) {
             ends = ends.saturating_sub(left.len()).saturating_sub(1);
             break;
         }
@@ -366,15 +366,10 @@ fn could_be_v6(word: &[u8]) -> bool {
     word.iter().all(plain) || word.contains(&b'%') || !word.is_ascii()
 }
 
-/// Letters, digits and `.-_%:`.
-const HOST: Ascii = Ascii(0x07ff_6020_0000_0000, 0x07ff_fffe_87ff_fffe);
-/// The same with `[` and `]`.
-const HOST_OR_BRACKET: Ascii = Ascii(HOST.0, HOST.1 | 0x2800_0000);
-
 /// Whether the byte can be part of a host.
 #[inline]
 fn is_host(byte: u8) -> bool {
-    HOST.contains(byte)
+    bytes::is(byte, Kind::HOST)
 }
 
 fn is_slash(byte: Option<u8>) -> bool {

@@ -8,11 +8,11 @@
 //! One table says of each byte of a text whether a detector's anchor could begin there; where one does, the detector's own small
 //! automaton reads on. Neither backtracks: the cost is linear in the text, apart from patterns, whose work is bounded.
 
-mod ascii;
 mod channel;
 mod checks;
 mod detector;
 mod dfa;
+mod digits;
 mod edit;
 mod encoded;
 mod entropy;
@@ -36,10 +36,11 @@ pub use channel::{Aside, Channel, Hit};
 pub use checks::Check;
 pub use detector::{ByteSet, Detector, DetectorId, Finder, Pattern, SetId, Severity, Structural};
 pub use dfa::Dfa;
+pub use digits::{FOLLOWERS, MAX_SHAPE, SHAPES, follower};
 pub use edit::{Edit, apply, disjoint};
 pub use exceptions::{Exception, Known};
 pub use inspect::{Inspection, Inspector};
-pub use pass::{MAX_SHAPE, Match};
+pub use pass::Match;
 pub use profile::{Action, Place, Profile, Redaction, Treatment};
 pub(crate) use protobuf::framed;
 pub use triggers::{MAX_STATES, Meaning, Triggers, Word};
@@ -48,6 +49,7 @@ pub use vault::Vault;
 
 use crate::reason::Reason;
 use alloc::vec::Vec;
+use digits::Beginnings;
 use serde::{Deserialize, Serialize};
 
 /// The longest text that one match covers, in bytes.
@@ -56,10 +58,6 @@ pub const MAX_MATCH_LEN: usize = 16_384;
 pub const MAX_DIGIT_DETECTORS: usize = 128;
 /// The bytes of the key that [`Redaction::Hash`] asks for.
 pub const KEY_BYTES: usize = 32;
-/// Where it is told what digits behind nothing can begin.
-const BEHIND_NOTHING: usize = 256;
-/// The kinds of bytes that a run of digits can be followed by: see [`Catalogue::shapes`].
-pub const FOLLOWERS: usize = 5;
 /// What most messages are made of, beside what they are about.
 const COMMON: [&str; 24] = [
     "jsonrpc",
@@ -102,7 +100,7 @@ pub struct Catalogue {
     /// The detectors that runs of digits trigger, at most [`MAX_DIGIT_DETECTORS`].
     pub digits: Vec<DetectorId>,
     /// Which of `digits` a run of digits could begin: a bit each, by the run's length ([`MAX_SHAPE`] or more are one) times
-    /// [`FOLLOWERS`], plus what follows: nothing or anything else, a letter, a dash, a blank, a full stop.
+    /// [`FOLLOWERS`], plus what [`follower`] says. First with a lead before it, then, [`SHAPES`] further, without one.
     pub shapes: Vec<u128>,
     /// What is allowed though it is found, by the profiles that say so.
     pub exceptions: Vec<Exception>,
@@ -120,14 +118,9 @@ pub struct Catalogue {
     /// The detectors that look words up.
     #[serde(skip)]
     listed: Vec<DetectorId>,
-    /// Which of `digits` ask for no context words; which for those of each group; which can begin at digits that stand behind a byte, or,
-    /// the last, behind nothing.
+    /// Which of `digits` can begin where.
     #[serde(skip)]
-    digits_alone: u128,
-    #[serde(skip)]
-    digits_by_group: Vec<u128>,
-    #[serde(skip)]
-    digits_behind: Vec<u128>,
+    beginnings: Beginnings,
     /// Whether whatever reads texts as they stand, rather than folded, is triggered by its anchors alone. These are not ASCII.
     #[serde(skip)]
     raw_beyond_ascii: bool,
@@ -146,8 +139,7 @@ impl Catalogue {
         let patterns = self.detectors.iter_mut().all(|detector| is_sound(detector, sets, groups));
         let shapes = self.digits.len() <= MAX_DIGIT_DETECTORS
             && self.digits.iter().all(|id| usize::from(id.0) < count)
-            && (self.digits.is_empty()
-                || self.shapes.len() == MAX_SHAPE.saturating_add(1).saturating_mul(FOLLOWERS));
+            && (self.digits.is_empty() || self.shapes.len() == SHAPES.saturating_mul(2));
         let exceptions = self.exceptions.iter_mut().all(|exception| exception.prepare(count));
         if !(sorted && patterns && shapes && exceptions) {
             return None;
@@ -193,38 +185,15 @@ impl Catalogue {
     }
 
     fn derive_digits(&mut self) {
-        self.digits_alone = 0;
-        self.digits_by_group = alloc::vec![0; usize::from(self.groups)];
-        let mut behind = alloc::vec![0; BEHIND_NOTHING.saturating_add(1)];
+        let mut beginnings = Beginnings::new(self.groups);
         let bits = (0..u128::BITS).map(|at| 1_u128.rotate_left(at));
         for (&id, bit) in self.digits.iter().zip(bits) {
-            let Some(Finder::Pattern(pattern)) = self.detector(id).map(|of| &of.finder) else { continue };
-            let lead = pattern.lead.map_or_else(ByteSet::default, |(set, _)| self.set(set));
-            let not_before = self.set(pattern.not_beside.0);
-            let begins = (b'0'..=b'9').any(|digit| pattern.dfa.step(pattern.dfa.start(), digit) != 0);
-            for (mask, byte) in behind.iter_mut().zip((0..=u8::MAX).map(Some).chain([None])) {
-                let led = byte.is_some_and(|byte| lead.contains(byte));
-                let beside = byte.is_some_and(|byte| not_before.contains(byte));
-                if led || (begins && !beside) {
-                    *mask |= bit;
-                }
-            }
-            match pattern.context.and_then(|(group, _)| self.digits_by_group.get_mut(usize::from(group))) {
-                Some(group) => *group |= bit,
-                None => self.digits_alone |= bit,
+            if let Some(Finder::Pattern(pattern)) = self.detector(id).map(|of| &of.finder) {
+                let lead = pattern.lead.map_or_else(ByteSet::default, |(set, _)| self.set(set));
+                beginnings.add(bit, pattern, lead, self.set(pattern.not_beside.0));
             }
         }
-        self.digits_behind = behind;
-    }
-
-    /// Which of `digits` can begin at digits behind a byte, or at the beginning of a text: with the lead that ends there, or without one.
-    fn digits_behind(&self, byte: Option<u8>) -> u128 {
-        self.digits_behind.get(byte.map_or(BEHIND_NOTHING, usize::from)).copied().unwrap_or(0)
-    }
-
-    /// Which of `digits` ask for context words of a group.
-    fn digits_with(&self, group: u8) -> u128 {
-        self.digits_by_group.get(usize::from(group)).copied().unwrap_or(0)
+        self.beginnings = beginnings;
     }
 
     /// The detector of an id.
@@ -294,22 +263,6 @@ impl Catalogue {
     /// A set of bytes; one that is not there is empty.
     fn set(&self, id: SetId) -> ByteSet {
         self.sets.get(usize::from(id.0)).copied().unwrap_or_default()
-    }
-
-    fn shape(&self, length: usize, follower: Option<u8>) -> u128 {
-        let row = length.min(MAX_SHAPE).saturating_mul(FOLLOWERS);
-        self.shapes.get(row.saturating_add(Self::follower(follower))).copied().unwrap_or(0)
-    }
-
-    /// Which kind of follower a byte is after a run of digits.
-    pub fn follower(byte: Option<u8>) -> usize {
-        match byte {
-            Some(byte) if byte.is_ascii_alphabetic() => 1,
-            Some(b'-') => 2,
-            Some(b' ') => 3,
-            Some(b'.') => 4,
-            _ => 0,
-        }
     }
 }
 

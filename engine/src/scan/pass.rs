@@ -9,13 +9,10 @@ use super::entropy::entropy;
 use super::hosts::Announced;
 use super::placeholder::is_placeholder;
 use super::profile::{Action, Place, Profile};
-use super::triggers::{Meaning, Word};
+use super::triggers::{Meaning, Trigger};
 use super::{Catalogue, MAX_MATCH_LEN};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-
-/// The longest run of digits that the table of digit shapes tells apart.
-pub const MAX_SHAPE: usize = 24;
 
 /// Something that a detector found: its value, in bytes of the text that was looked at.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -211,36 +208,36 @@ impl<'p> Pass<'p> {
         let known = if more { memory.contexts.clone() } else { Vec::new() };
         let mut words: Vec<(u8, usize, usize)> = Vec::new();
         let mut ready = self.ready(memory);
-        let mut found = |Word { meaning, .. }: Word, start: usize, end: usize| match meaning {
-            Meaning::Anchor(detector) => {
+        let mut found = |trigger: Trigger, start: usize, end: usize| match trigger {
+            Trigger::Word(Meaning::Anchor(detector)) => {
                 let candidate =
                     self.candidate(text, detector, start).map(|of| Candidate { behind: end, ..of });
                 self.look(text, candidate, more, memory, work, &mut open, from, report);
             }
-            Meaning::Digit => {
+            Trigger::Digits => {
                 for detector in self.shaped(text, start, ready, more) {
                     let candidate = self.candidate(text, detector, start);
                     self.look(text, candidate, more, memory, work, &mut open, from, report);
                 }
             }
-            Meaning::Context(group) if is_word(text, start, end, more) => {
+            Trigger::Word(Meaning::Context(group)) if is_word(text, start, end, more) => {
                 memory.note_context(group, end);
-                ready |= self.catalogue.digits_with(group);
+                ready |= self.catalogue.beginnings.with(group);
                 if more {
                     words.push((group, start, end));
                 }
             }
-            Meaning::Context(_) => {}
-            Meaning::Escape => memory.escapes = true,
+            Trigger::Word(Meaning::Context(_)) => {}
+            Trigger::Word(Meaning::Escape) => memory.escapes = true,
             // They are looked for in whole texts.
-            Meaning::Url | Meaning::Address if more => {}
-            Meaning::Url => memory.hosts.get_or_insert_default().urls.note(start),
-            Meaning::Address => memory.hosts.get_or_insert_default().words.note(start),
+            Trigger::Word(Meaning::Url | Meaning::Address) if more => {}
+            Trigger::Word(Meaning::Url) => memory.hosts.get_or_insert_default().urls.note(start),
+            Trigger::Word(Meaning::Address) => memory.hosts.get_or_insert_default().words.note(start),
         };
         if self.raw && self.catalogue.raw_beyond_ascii {
             self.catalogue.triggers.run_beyond_ascii(text, from, &mut found);
         } else {
-            self.catalogue.triggers.run(text, from, &mut found);
+            self.catalogue.triggers.run(text, from, !self.catalogue.digits.is_empty(), &mut found);
         }
         self.look_up(text, from, more, memory, work, &mut open, report);
         if more {
@@ -283,11 +280,11 @@ impl<'p> Pass<'p> {
     fn ready(&self, memory: &Memory) -> u128 {
         let seen = (0..=u8::MAX).zip(&memory.contexts).filter(|(_, [last, _])| *last > 0);
         let groups = seen.map(|(group, _)| group).chain(memory.given.iter().copied());
-        groups.fold(self.catalogue.digits_alone, |all, group| all | self.catalogue.digits_with(group))
+        let digits = &self.catalogue.beginnings;
+        groups.fold(digits.alone, |all, group| all | digits.with(group))
     }
 
-    /// Those of the detectors that are ready that a run of digits could begin a match of, going by how long it is, what follows and
-    /// what stands before.
+    /// Those of the detectors that are ready that a run of digits could begin a match of.
     fn shaped(
         &self,
         text: &[u8],
@@ -295,14 +292,7 @@ impl<'p> Pass<'p> {
         ready: u128,
         more: bool,
     ) -> impl Iterator<Item = DetectorId> + use<'p> {
-        let end = start.saturating_add(digits(text, start));
-        let before = start.checked_sub(1).and_then(|at| text.get(at));
-        let fits = match before {
-            Some(byte) if byte.is_ascii_digit() => 0,
-            _ if more && end == text.len() => u128::MAX,
-            _ => self.catalogue.shape(end.saturating_sub(start), text.get(end).copied()),
-        };
-        let mut mask = fits & ready & self.catalogue.digits_behind(before.copied());
+        let mut mask = ready & self.catalogue.beginnings.at(text, start, more, &self.catalogue.shapes);
         let detectors = &self.catalogue.digits;
         core::iter::from_fn(move || {
             let at = usize::try_from(mask.trailing_zeros()).ok().filter(|_| mask != 0)?;
@@ -487,9 +477,4 @@ fn is_word(text: &[u8], start: usize, end: usize, more: bool) -> bool {
     };
     let ends = letter(Some(end)).is_none_or(|next| next.is_ascii_uppercase());
     end.saturating_sub(start) > SHORT_WORD || (begins && ends)
-}
-
-/// How many digits stand at a byte.
-fn digits(text: &[u8], start: usize) -> usize {
-    text.get(start..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit()).count()
 }

@@ -1,21 +1,19 @@
 //! Finds where matches could begin: a trie of words with ASCII case folded, built by the compiler, and a gate before it.
 //!
-//! The gate is a table of what three bytes, and the kind of the byte before them, can begin. It is looked at once for each byte of a
-//! text, and no look waits for the last one, as the steps of an automaton do. Nine in ten places begin nothing; from the others the
-//! trie is walked.
+//! The gate tells where a word could begin, by its first four bytes and by what stands before it, for a block of bytes at a time and
+//! without a branch: no look waits for the last one, as the steps of an automaton do. One place in forty passes; from there the trie
+//! is walked. Runs of digits are told of together with the words, in the order of the text.
 
 mod gate;
 
-use super::DetectorId;
 use super::dfa::spread;
+use super::{DetectorId, digits};
 use alloc::vec::Vec;
 use gate::Gate;
 use serde::{Deserialize, Serialize};
 
 /// The most states.
 pub const MAX_STATES: usize = 0x8000;
-/// The bits of a state's number.
-const STATE: u16 = 0x7fff;
 
 /// The words, and what they mean. Empty tables find nothing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -50,8 +48,6 @@ pub enum Meaning {
     Anchor(DetectorId),
     /// It is a context word of a group.
     Context(u8),
-    /// It is a digit.
-    Digit,
     /// Something is encoded: by percent signs, or by backslashes.
     Escape,
     /// A text where the hosts of URLs should be looked at.
@@ -60,21 +56,38 @@ pub enum Meaning {
     Address,
 }
 
+/// What makes a pass look closer.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Trigger {
+    Word(Meaning),
+    /// Digits begin.
+    Digits,
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Table {
     classes: Vec<u8>,
-    /// The first state, its children and theirs have a row each: there the walks are, nearly always. How many rows there are, how many bits
-    /// the width of one takes, and the rows: states, and in the highest bit whether words end there.
+    /// The first state, its children and theirs have a row each: there most walks end. How many rows there are, how many bits the width of
+    /// one takes, and the rows.
     rows: usize,
     shift: u32,
     cells: Vec<u16>,
-    /// The first child of each state.
-    first: Vec<u16>,
+    nodes: Vec<Node>,
     /// The first of the words of each state, and where the last ends.
     words: Vec<u16>,
     /// The length of the longest word.
     longest: usize,
     gate: Gate,
+}
+
+/// What a walk asks of a state, side by side.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Node {
+    /// The first child.
+    first: u16,
+    children: u8,
+    /// Whether words end here.
+    ends: bool,
 }
 
 impl Triggers {
@@ -97,14 +110,15 @@ impl Triggers {
     }
 
     fn derive(&mut self, bounded: &[bool]) -> bool {
-        let mut first = Vec::with_capacity(self.children.len());
+        let mut nodes = Vec::with_capacity(self.children.len());
         let mut next = 1_usize;
         for (at, &children) in self.children.iter().enumerate() {
             // Children come after their parents, so that there is no cycle.
             if children > 0 && next <= at {
                 return false;
             }
-            first.push(u16::try_from(next).unwrap_or(u16::MAX));
+            let first = u16::try_from(next).unwrap_or(u16::MAX);
+            nodes.push(Node { first, children, ends: false });
             next = next.saturating_add(usize::from(children));
         }
         let mut words: Vec<u16> = Vec::with_capacity(self.children.len().saturating_add(1));
@@ -113,8 +127,11 @@ impl Triggers {
         }
         let all = u16::try_from(self.words.len()).unwrap_or(u16::MAX);
         words.resize(self.children.len().saturating_add(1), all);
+        for (node, (from, to)) in nodes.iter_mut().zip(words.iter().zip(words.iter().skip(1))) {
+            node.ends = from < to;
+        }
         let longest = self.words.iter().map(|(_, word)| usize::from(word.length)).max().unwrap_or(0);
-        self.table = Table { classes: spread(&self.ranges), words, first, longest, ..Table::default() };
+        self.table = Table { classes: spread(&self.ranges), words, nodes, longest, ..Table::default() };
         self.spread();
         self.table.gate = Gate::new(self, bounded);
         true
@@ -123,16 +140,15 @@ impl Triggers {
     fn spread(&mut self) {
         let widest = self.ranges.iter().map(|&(_, class)| class).chain(self.labels.iter().copied()).max();
         let width = usize::from(widest.unwrap_or(0)).saturating_add(1).next_power_of_two();
-        let [_, _, rows, _] = self.levels();
+        let [_, _, rows, ..] = self.levels();
         let mut cells = alloc::vec![0_u16; rows.saturating_mul(width)];
         for state in 0..rows {
             let (labels, first) = self.edges(state);
             for (&class, to) in labels.iter().zip(first..) {
-                let ends = u16::from(!self.words_of(usize::from(to)).is_empty()).wrapping_shl(15);
                 if let Some(cell) =
                     cells.get_mut(state.saturating_mul(width).saturating_add(usize::from(class)))
                 {
-                    *cell = to | ends;
+                    *cell = to;
                 }
             }
         }
@@ -141,53 +157,78 @@ impl Triggers {
         self.table.cells = cells;
     }
 
-    /// Where the first four levels below the first state begin.
-    fn levels(&self) -> [usize; 4] {
+    /// Where the first five levels below the first state begin.
+    fn levels(&self) -> [usize; 5] {
         let mut level = 1_usize;
         let mut next = || {
             let this = level;
-            level = self.table.first.get(this).map_or(self.children.len(), |&first| usize::from(first));
+            level = self.table.nodes.get(this).map_or(self.children.len(), |node| usize::from(node.first));
             this
         };
-        [next(), next(), next(), next()]
+        [next(), next(), next(), next(), next()]
     }
 
     /// The classes that lead on from a state, and where the first of them leads to; the others to those after it.
     #[inline(never)]
     fn edges(&self, state: usize) -> (&[u8], u16) {
-        let first = self.table.first.get(state).copied().unwrap_or(0);
-        let count = usize::from(self.children.get(state).copied().unwrap_or(0));
+        let Node { first, children, .. } = self.table.nodes.get(state).copied().unwrap_or_default();
         let from = usize::from(first).saturating_sub(1);
-        (self.labels.get(from..from.saturating_add(count)).unwrap_or_default(), first)
+        let to = from.saturating_add(usize::from(children));
+        (self.labels.get(from..to).unwrap_or_default(), first)
     }
 
-    /// The state after a byte, 0 where there is none, and whether words could end in it.
+    /// The state after a byte, 0 where there is none.
     #[inline]
-    fn step(&self, state: usize, byte: u8) -> (usize, bool) {
+    fn step(&self, state: usize, node: Node, byte: u8) -> usize {
         let table = &self.table;
         let class = table.classes.get(usize::from(byte)).copied().unwrap_or(0);
         if state < table.rows {
             let row = state.checked_shl(table.shift).unwrap_or(0);
-            let cell = table.cells.get(row | usize::from(class)).copied().unwrap_or(0);
-            return (usize::from(cell & STATE), cell > STATE);
+            return table.cells.get(row | usize::from(class)).copied().map_or(0, usize::from);
         }
-        let first = usize::from(table.first.get(state).copied().unwrap_or(0));
-        let count = usize::from(self.children.get(state).copied().unwrap_or(0));
-        let from = first.saturating_sub(1);
-        let labels = self.labels.get(from..from.saturating_add(count)).unwrap_or_default();
-        (labels.iter().position(|&label| label == class).map_or(0, |at| first.saturating_add(at)), true)
+        let (mut to, mut left) = (usize::from(node.first), node.children);
+        while left > 0 {
+            if self.labels.get(to.saturating_sub(1)) == Some(&class) {
+                return to;
+            }
+            (to, left) = (to.saturating_add(1), left.saturating_sub(1));
+        }
+        0
     }
 
     /// How large the table is, in bytes.
     pub fn table_bytes(&self) -> usize {
         let rows = self.table.cells.len().saturating_mul(2);
-        Gate::BYTES.saturating_add(rows).saturating_add(self.children.len().saturating_mul(6))
+        Gate::BYTES.saturating_add(rows).saturating_add(self.children.len().saturating_mul(8))
     }
 
     /// Calls `found` with the words in `text` from byte `from` on, where each begins and the byte after it, in the order of their
-    /// beginnings. Words that count for nothing where they stand may be left out.
-    pub(super) fn run(&self, text: &[u8], from: usize, found: &mut dyn FnMut(Word, usize, usize)) {
-        self.table.gate.run(text, from, |start| self.walk(text, start, found));
+    /// beginnings; and with runs of digits, if they are asked for. Words that count for nothing where they stand may be left out.
+    pub(super) fn run(
+        &self,
+        text: &[u8],
+        from: usize,
+        digits: bool,
+        found: &mut dyn FnMut(Trigger, usize, usize),
+    ) {
+        let mut from = from;
+        while from < text.len() {
+            let words = self.table.gate.words(text, from);
+            let digits = if digits { digits::runs(text, from) } else { 0 };
+            let mut left = words | digits;
+            while left != 0 {
+                let place = left.trailing_zeros();
+                let at = from.saturating_add(usize::try_from(place).unwrap_or(0));
+                if digits.wrapping_shr(place) & 1 == 1 {
+                    found(Trigger::Digits, at, at.saturating_add(1));
+                }
+                if words.wrapping_shr(place) & 1 == 1 {
+                    self.walk(text, at, found);
+                }
+                left &= left.wrapping_sub(1);
+            }
+            from = from.saturating_add(gate::BLOCK);
+        }
     }
 
     /// The same for words that begin with a byte that is not ASCII.
@@ -195,7 +236,7 @@ impl Triggers {
         &self,
         text: &[u8],
         from: usize,
-        found: &mut dyn FnMut(Word, usize, usize),
+        found: &mut dyn FnMut(Trigger, usize, usize),
     ) {
         let mut at = from;
         while let Some(ahead) = text.get(at..).and_then(|rest| rest.iter().position(|byte| !byte.is_ascii()))
@@ -208,18 +249,18 @@ impl Triggers {
 
     /// The words that begin at a byte.
     #[inline(never)]
-    fn walk(&self, text: &[u8], start: usize, found: &mut dyn FnMut(Word, usize, usize)) {
-        let mut state = 0_usize;
+    fn walk(&self, text: &[u8], start: usize, found: &mut dyn FnMut(Trigger, usize, usize)) {
+        let (mut state, mut node) = (0_usize, Node::default());
         for (&byte, before) in text.get(start..).unwrap_or_default().iter().zip(start..) {
-            let (next, ends) = self.step(state, byte);
-            if next == 0 {
+            state = self.step(state, node, byte);
+            if state == 0 {
                 return;
             }
-            state = next;
-            if ends {
-                self.words_of(state)
-                    .iter()
-                    .for_each(|&(_, word)| found(word, start, before.saturating_add(1)));
+            node = self.table.nodes.get(state).copied().unwrap_or_default();
+            if node.ends {
+                for &(_, Word { meaning, .. }) in self.words_of(state) {
+                    found(Trigger::Word(meaning), start, before.saturating_add(1));
+                }
             }
         }
     }
@@ -248,8 +289,12 @@ impl Triggers {
     }
 
     /// Calls `found` with every word in `text` and the byte after it.
-    pub fn each(&self, text: &[u8], mut found: impl FnMut(Word, usize)) {
-        self.run(text, 0, &mut |word, _, end| found(word, end));
+    pub fn each(&self, text: &[u8], mut found: impl FnMut(Meaning, usize)) {
+        self.run(text, 0, false, &mut |trigger, _, end| {
+            if let Trigger::Word(meaning) = trigger {
+                found(meaning, end);
+            }
+        });
     }
 
     /// How many bytes at the end of a text, from byte `from` on, could be the beginning of a word: the most, and then less and less.
@@ -257,7 +302,8 @@ impl Triggers {
         let begins = |start: &usize| {
             let mut state = 0_usize;
             text.get(*start..).unwrap_or_default().iter().all(|&byte| {
-                state = self.step(state, byte).0;
+                let node = self.table.nodes.get(state).copied().unwrap_or_default();
+                state = self.step(state, node, byte);
                 state != 0
             })
         };
@@ -270,7 +316,7 @@ fn is_sound(state: u16, word: Word, states: usize, detectors: usize, groups: usi
     let known = match word.meaning {
         Meaning::Anchor(detector) => usize::from(detector.0) < detectors,
         Meaning::Context(group) => usize::from(group) < groups,
-        Meaning::Digit | Meaning::Escape | Meaning::Url | Meaning::Address => true,
+        Meaning::Escape | Meaning::Url | Meaning::Address => true,
     };
     known && word.length > 0 && state > 0 && usize::from(state) < states
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sallyport_engine::scan::{
     self, ByteSet, Catalogue, Detector, DetectorId, FOLLOWERS, MAX_DIGIT_DETECTORS, MAX_SHAPE, Meaning,
-    SetId, hosts,
+    SHAPES, SetId, hosts,
 };
 
 use super::definition::{Definition, Finder, Pattern};
@@ -119,9 +119,6 @@ impl<'d> Builder<'d> {
         if self.digits.len() > MAX_DIGIT_DETECTORS {
             return Err(TooMuch::Digits);
         }
-        if !self.digits.is_empty() {
-            ('0'..='9').for_each(|digit| self.words.add(&digit.to_string(), Meaning::Digit));
-        }
         for escape in ["%", "\\"] {
             self.words.add(escape, Meaning::Escape);
         }
@@ -131,10 +128,11 @@ impl<'d> Builder<'d> {
         for anchor in hosts::WORD_ANCHORS {
             self.words.add(anchor, Meaning::Address);
         }
-        let mut shapes = vec![0_u128; (MAX_SHAPE + 1) * FOLLOWERS];
+        let mut shapes = vec![0_u128; 2 * SHAPES];
         for (at, (_, pattern)) in self.digits.iter().enumerate() {
             for (shape, bits) in shapes.iter_mut().enumerate() {
-                if fits(pattern, shape / FOLLOWERS, shape % FOLLOWERS) {
+                let lead = pattern.lead.filter(|_| shape < SHAPES);
+                if fits(pattern, lead, shape % SHAPES / FOLLOWERS, shape % FOLLOWERS) {
                     *bits |= 1 << at;
                 }
             }
@@ -154,7 +152,7 @@ impl<'d> Builder<'d> {
 }
 
 /// Whether a match could begin with a lead, a run of so many digits (the most and more are one), and what follows.
-fn fits(pattern: &Pattern, length: usize, follower: usize) -> bool {
+fn fits(pattern: &Pattern, lead: Option<(ByteSet, u8)>, length: usize, follower: usize) -> bool {
     let dfa = &pattern.dfa;
     let step = |states: &[u8], bytes: &dyn Fn(u8) -> bool| {
         let next = states
@@ -166,7 +164,7 @@ fn fits(pattern: &Pattern, length: usize, follower: usize) -> bool {
         next
     };
     let mut reached = vec![dfa.start()];
-    if let Some((set, most)) = pattern.lead {
+    if let Some((set, most)) = lead {
         let mut last = reached.clone();
         for _ in 0..most {
             last = step(&last, &|byte| set.contains(byte));
@@ -194,8 +192,8 @@ fn fits(pattern: &Pattern, length: usize, follower: usize) -> bool {
             }
         }
     }
-    let follows = |byte: u8| !byte.is_ascii_digit() && Catalogue::follower(Some(byte)) == follower;
-    let may_end = follower == Catalogue::follower(None)
+    let follows = |byte: u8| !byte.is_ascii_digit() && scan::follower(Some(byte)) == follower;
+    let may_end = follower == scan::follower(None)
         || (0..=u8::MAX).any(|byte| follows(byte) && !pattern.not_beside.1.contains(byte));
     let ends = may_end && reached.iter().any(|&state| dfa.accepts_in(state));
     ends || !step(&reached, &follows).is_empty()

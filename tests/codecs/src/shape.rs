@@ -151,7 +151,7 @@ shape! { struct Triggers {
     words: Vec<(u16, Word)>,
 } }
 shape! { struct Word { meaning: Meaning, length: u8 } }
-shape! { enum Meaning { Anchor(of: u16), Context(of: u8), Digit, Escape, Url, Address } }
+shape! { enum Meaning { Anchor(of: u16), Context(of: u8), Escape, Url, Address } }
 shape! { enum Check {
     Luhn, PaymentCard, CardTrack, Iban, Aba, SwiftBic, Ssn, Itin, Npi, Dea, CaSin, PhoneNanp, Nhs, Nino, EsNif,
     ItFiscalCode, DeTaxId, FrNir, PlPesel, NlBsn, SePersonnummer, FiHetu, Verhoeff, Aadhaar, InPan, AuTfn, AuAbn,

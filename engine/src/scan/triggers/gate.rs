@@ -1,40 +1,39 @@
-//! What three bytes, and the kind of the byte before them, can begin: a table that is right when it says nothing.
+//! Where a word could begin, going by its first four bytes and by the kind of the byte before them: right when it says nowhere.
 
 use super::{Meaning, Triggers, Word};
+use crate::bytes::{self, Kind};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+/// How many bytes are looked at together.
+pub(super) const BLOCK: usize = 64;
 /// How many classes of bytes are told apart; the last is for bytes that are in no word's first three, and the one before for all that
 /// find no class of their own.
 const CLASSES: usize = 64;
 const CLASS: u16 = 0x3f;
-const PAIR: u16 = 0xfff;
 const OTHER: u16 = 63;
-/// The kind of a byte stands above two classes: anything else, a letter, a digit, `_`.
-const KIND: u16 = 0x3000;
-const LETTER: u16 = 0x1000;
-const DIGIT: u16 = 0x2000;
-const LOW_LINE: u16 = 0x3000;
-/// Kind, first class, second class.
-const CELLS: usize = 4 * CLASSES * CLASSES;
 /// First class, second class.
 const PAIRS: usize = CLASSES * CLASSES;
-/// Behind which kinds a word counts, a bit each: all count behind the first.
-const ANYWHERE: u8 = 0b1111;
-const ALONE: u8 = 0b0001;
-const BEHIND_NO_DIGIT: u8 = 0b1011;
+const PAIR: u16 = 0xfff;
+/// The pairs behind whatever is no letter, no digit and no `_`, where every word counts, and those behind what is.
+const CELLS: usize = 2 * PAIRS;
+/// How many words of bits tell of four classes, and what spreads them over those (Knuth, The Art of Computer Programming, 6.4).
+const QUADS: usize = 1024;
+const SPREAD: u32 = 0x9e37_79b1;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Gate(Option<Box<Tables>>);
 
 #[derive(Clone, Debug, PartialEq)]
 struct Tables {
-    /// The class and the kind of each byte.
-    bytes: [u16; 256],
+    /// The class of each byte.
+    classes: [u8; 256],
     /// A bit for each third class.
     cells: Box<[u64; CELLS]>,
-    /// The class of each byte alone.
-    classes: [u8; 256],
+    /// A bit for each second class: whether a word of two bytes, or of one, begins with it.
+    short: [u64; CLASSES],
+    /// A bit for what four classes come to: whether a longer word could begin with them.
+    quads: [u32; QUADS],
 }
 
 impl Gate {
@@ -42,127 +41,181 @@ impl Gate {
 
     pub(super) fn new(triggers: &Triggers, bounded: &[bool]) -> Self {
         let Ok(cells) = alloc::vec![0_u64; CELLS].into_boxed_slice().try_into() else { return Self(None) };
-        let (bytes, classes) = classes(triggers);
-        let alone = bytes.map(|byte| u8::try_from(byte & CLASS).unwrap_or(u8::MAX));
-        let mut tables = Tables { bytes, cells, classes: alone };
-        let kinds = kinds(triggers, bounded);
-        let [_, second, third, beyond] = triggers.levels();
-        // The classes that lead to each state of the first two levels.
-        let mut pairs = alloc::vec![0_u16; beyond];
-        for state in 0..third {
-            let pair = pairs.get(state).copied().unwrap_or(0);
-            let (labels, first) = triggers.edges(state);
-            for (&label, to) in labels.iter().zip(usize::from(first)..) {
-                let class = classes.get(usize::from(label)).copied().unwrap_or(OTHER);
-                if state >= second {
-                    let kinds = kinds.get(to).copied().unwrap_or(ANYWHERE);
-                    tables.open(kinds, pair, 1_u64.wrapping_shl(u32::from(class)));
-                } else if let Some(slot) = pairs.get_mut(to) {
-                    *slot = pair.wrapping_shl(6) | class;
-                }
+        let (classes, of) = classes(triggers);
+        let mut tables = Tables { classes, cells, short: [0; CLASSES], quads: [0; QUADS] };
+        let [_, second, third, fourth, _] = triggers.levels();
+        let paths = paths(triggers, &of);
+        let alone = alone(triggers, bounded);
+        for ((&path, &alone), state) in paths.iter().zip(&alone).zip(0..).skip(third) {
+            if state < fourth {
+                tables.open(alone, path >> 6, 1_u64.wrapping_shl(path));
+            } else {
+                tables.admit(path);
             }
         }
-        for &(state, word) in &triggers.words {
-            let pair = pairs.get(usize::from(state)).copied().unwrap_or(0);
-            match word.length {
-                1 => (0..=CLASS).for_each(|next| {
-                    tables.open(behind(word, bounded), pair.wrapping_shl(6) | next, u64::MAX);
-                }),
-                2 => tables.open(behind(word, bounded), pair, u64::MAX),
-                _ => {}
+        // What follows a short word may be anything.
+        for &(state, word) in triggers.words.iter().take_while(|&&(state, _)| usize::from(state) < fourth) {
+            let state = usize::from(state);
+            let path = paths.get(state).copied().unwrap_or(0);
+            let alone = counts_alone(word, bounded);
+            let longer = (0..=u32::from(CLASS)).map(|class| path.wrapping_shl(6) | class);
+            if state < second {
+                longer.for_each(|pair| tables.open_short(alone, pair));
+            } else if state < third {
+                tables.open_short(alone, path);
+            } else {
+                longer.for_each(|quad| tables.admit(quad));
             }
         }
         Self(Some(Box::new(tables)))
     }
 
-    /// Calls `pass` with each byte from `from` on where a word could begin.
-    pub(super) fn run(&self, text: &[u8], from: usize, mut pass: impl FnMut(usize)) {
-        let Some(tables) = &self.0 else { return };
-        let Tables { classes, cells, .. } = &**tables;
-        // What counts anywhere counts behind the kinds that stand first: nearly all bytes of a text fail there, and a quarter of the table is
-        // all that the nearest cache has to hold.
-        let Some(any) = cells.first_chunk::<PAIRS>() else { return };
-        let class = |byte: Option<&u8>| {
-            byte.map_or(OTHER, |&byte| {
-                u16::from(classes.get(usize::from(byte)).copied().unwrap_or(u8::MAX)) & CLASS
-            })
-        };
-        let pair_at = |at: usize| {
-            let rest = text.get(at..).unwrap_or_default();
-            class(rest.first()).wrapping_shl(6) | class(rest.get(1))
-        };
-        let mut at = from;
-        while let Some(rest) = text.get(at.saturating_add(2)..).filter(|rest| !rest.is_empty()) {
-            let (passed, begins) = pass_over(classes, any, rest, pair_at(at));
-            at = at.saturating_add(passed);
-            if begins {
-                let third = class(text.get(at.saturating_add(2)));
-                if tables.begins(text, at, pair_at(at), third) {
-                    pass(at);
-                }
-                at = at.saturating_add(1);
-            }
-        }
-        // What begins with the last two bytes is short, or is not there.
-        while at < text.len() {
-            if tables.begins(text, at, pair_at(at), OTHER) {
-                pass(at);
-            }
-            at = at.saturating_add(1);
-        }
+    /// Where words could begin, a bit for each of [`BLOCK`] bytes from `from` on.
+    pub(super) fn words(&self, text: &[u8], from: usize) -> u64 {
+        self.0.as_ref().map_or(0, |tables| tables.words(text, from))
     }
-}
-
-/// How many bytes of a text nothing can begin at, for all that stands before them, and whether something can behind them. `thirds`
-/// are the bytes two ahead of them, and `pair` is for the first and the one behind it. Apart from all else, as it goes over nearly
-/// every byte of every message.
-#[inline(never)]
-fn pass_over(classes: &[u8; 256], any: &[u64; PAIRS], thirds: &[u8], mut pair: u16) -> (usize, bool) {
-    pair &= PAIR;
-    let mut left = thirds.iter();
-    while let Some(&byte) = left.next() {
-        let third = classes.get(usize::from(byte)).copied().unwrap_or(u8::MAX);
-        let bits = any.get(usize::from(pair)).copied().unwrap_or(0).wrapping_shr(u32::from(third));
-        if bits & 1 == 1 {
-            return (thirds.len().saturating_sub(left.len()).saturating_sub(1), true);
-        }
-        pair = (pair.wrapping_shl(6) | u16::from(third)) & PAIR;
-    }
-    (thirds.len(), false)
 }
 
 impl Tables {
-    fn read(&self, byte: u8) -> u16 {
-        self.bytes.get(usize::from(byte)).copied().unwrap_or(OTHER)
-    }
-
-    /// Whether a word could begin at a byte, by what stands before it.
-    fn begins(&self, text: &[u8], at: usize, pair: u16, third: u16) -> bool {
-        let before = at.checked_sub(1).and_then(|at| text.get(at));
-        let kind = before.map_or(OTHER, |&byte| self.read(byte)) & KIND;
-        let bits = self.cells.get(usize::from(kind | pair)).copied().unwrap_or(0);
-        bits.wrapping_shr(u32::from(third)) & 1 == 1
-    }
-
-    /// Lets a pair of classes pass behind these kinds, where one of the third classes follows.
     #[inline(never)]
-    fn open(&mut self, kinds: u8, pair: u16, third: u64) {
-        for kind in 0..4_u16 {
-            let cell = self.cells.get_mut(usize::from(pair | kind.wrapping_shl(12)));
-            if let Some(cell) = cell.filter(|_| kinds.wrapping_shr(u32::from(kind)) & 1 == 1) {
+    fn words(&self, text: &[u8], from: usize) -> u64 {
+        let mut hits = self.hits(text.get(from..).unwrap_or_default());
+        let mut words = 0_u64;
+        while hits != 0 {
+            let place = hits.trailing_zeros();
+            let begins = self.begins(text, from.saturating_add(usize::try_from(place).unwrap_or(0)));
+            words |= u64::from(begins).wrapping_shl(place);
+            hits &= hits.wrapping_sub(1);
+        }
+        words
+    }
+
+    /// Where words could begin for all that stands before them, and nearly nowhere else. As it goes over every byte of every message,
+    /// there is no branch in it.
+    #[inline]
+    fn hits(&self, text: &[u8]) -> u64 {
+        // What counts anywhere counts behind whatever is no letter, no digit and no `_`: half of the table is all that the nearest cache
+        // has to hold.
+        let Some(any) = self.cells.first_chunk::<PAIRS>() else { return 0 };
+        let bit = |pair: u16, third: u16| {
+            any.get(usize::from(pair & PAIR)).copied().unwrap_or(0).wrapping_shr(u32::from(third)) & 1
+        };
+        let ends = text.len().min(BLOCK.saturating_add(2));
+        let (chunks, rest) = text.get(2..ends).unwrap_or_default().as_chunks::<4>();
+        let mut pair = self.pair(text);
+        let (mut hits, mut place) = (0_u64, 0_u32);
+        for &[a, b, c, d] in chunks {
+            let (a, b, c, d) = (self.class(a), self.class(b), self.class(c), self.class(d));
+            let four = bit(pair, a)
+                | bit(pair.wrapping_shl(6) | a, b).wrapping_shl(1)
+                | bit(a.wrapping_shl(6) | b, c).wrapping_shl(2)
+                | bit(b.wrapping_shl(6) | c, d).wrapping_shl(3);
+            hits |= four.wrapping_shl(place);
+            place = place.wrapping_add(4);
+            pair = c.wrapping_shl(6) | d;
+        }
+        // Behind the last bytes stands nothing.
+        let end = u32::try_from(text.len().min(BLOCK)).unwrap_or(0);
+        let mut rest = rest.iter();
+        while place < end {
+            let third = rest.next().map_or(OTHER, |&byte| self.class(byte));
+            hits |= bit(pair, third).wrapping_shl(place);
+            place = place.wrapping_add(1);
+            pair = pair.wrapping_shl(6) | third;
+        }
+        hits
+    }
+
+    #[inline]
+    fn class(&self, byte: u8) -> u16 {
+        u16::from(self.classes.get(usize::from(byte)).copied().unwrap_or(u8::MAX))
+    }
+
+    fn pair(&self, text: &[u8]) -> u16 {
+        let class = |at: usize| text.get(at).map_or(OTHER, |&byte| self.class(byte));
+        class(0).wrapping_shl(6) | class(1)
+    }
+
+    /// Whether a word could begin at a byte, going by what stands before it, and by the fourth byte. What a hit comes to is hard to foresee:
+    /// there is no branch for it.
+    #[inline]
+    fn begins(&self, text: &[u8], at: usize) -> bool {
+        let ahead = text.get(at..).unwrap_or_default();
+        let (first, second, third, fourth) = match ahead.first_chunk() {
+            Some(&[a, b, c, d]) => (self.class(a), self.class(b), self.class(c), self.class(d)),
+            None => {
+                let class = |at: usize| ahead.get(at).map_or(OTHER, |&byte| self.class(byte));
+                (class(0), class(1), class(2), OTHER)
+            }
+        };
+        let before = at.checked_sub(1).and_then(|at| text.get(at));
+        let cells = if before.is_some_and(|&byte| bytes::is(byte, Kind::WORD)) { PAIRS } else { 0 };
+        let pair = first.wrapping_shl(6) | second;
+        let bits = self.cells.get(cells | usize::from(pair & PAIR)).copied().unwrap_or(0);
+        let (place, bit) =
+            place(u32::from(pair).wrapping_shl(12) | u32::from(third.wrapping_shl(6) | fourth));
+        let short = self.short.get(usize::from(first)).copied().unwrap_or(0).wrapping_shr(u32::from(second));
+        let long = self.quads.get(place).copied().unwrap_or(0) & bit != 0;
+        (bits.wrapping_shr(u32::from(third)) & 1 == 1) & (long | (short & 1 == 1))
+    }
+
+    /// Lets a pair of classes pass where one of the third classes follows; `alone`: not behind letters, digits and `_`.
+    #[inline(never)]
+    fn open(&mut self, alone: bool, pair: u32, third: u64) {
+        for cells in self.cells.chunks_mut(PAIRS).take(if alone { 1 } else { 2 }) {
+            if let Some(cell) = usize::try_from(pair).ok().and_then(|pair| cells.get_mut(pair)) {
                 *cell |= third;
             }
         }
     }
+
+    /// Lets a word of at most two bytes pass.
+    fn open_short(&mut self, alone: bool, pair: u32) {
+        self.open(alone, pair, u64::MAX);
+        if let Some(bits) = usize::try_from(pair >> 6).ok().and_then(|first| self.short.get_mut(first)) {
+            *bits |= 1_u64.wrapping_shl(pair);
+        }
+    }
+
+    /// Lets four classes pass.
+    fn admit(&mut self, quad: u32) {
+        let (word, bit) = place(quad);
+        if let Some(bits) = self.quads.get_mut(word) {
+            *bits |= bit;
+        }
+    }
+}
+
+/// The classes that lead to each state of the first four levels, six bits each.
+fn paths(triggers: &Triggers, classes: &[u16]) -> Vec<u32> {
+    let [_, _, _, fourth, beyond] = triggers.levels();
+    let mut paths = alloc::vec![0_u32; beyond];
+    for state in 0..fourth {
+        let path = paths.get(state).copied().unwrap_or(0);
+        let (labels, first) = triggers.edges(state);
+        for (&label, to) in labels.iter().zip(usize::from(first)..) {
+            let class = classes.get(usize::from(label)).copied().unwrap_or(OTHER);
+            if let Some(slot) = paths.get_mut(to) {
+                *slot = path.wrapping_shl(6) | u32::from(class);
+            }
+        }
+    }
+    paths
+}
+
+/// Where it is kept of four classes whether words begin with them; others may share the place.
+fn place(quad: u32) -> (usize, u32) {
+    let hash = quad.wrapping_mul(SPREAD) >> 17;
+    (usize::try_from(hash >> 5).unwrap_or(0), 1_u32.wrapping_shl(hash))
 }
 
 /// What is read for each byte, and the class of each class of the trie.
-fn classes(triggers: &Triggers) -> ([u16; 256], Vec<u16>) {
-    let [.., beyond] = triggers.levels();
-    let used = triggers.labels.get(..beyond.saturating_sub(1)).unwrap_or_default();
+fn classes(triggers: &Triggers) -> ([u8; 256], Vec<u16>) {
+    let [.., fourth, _] = triggers.levels();
+    let used = triggers.labels.get(..fourth.saturating_sub(1)).unwrap_or_default();
     let mut of = alloc::vec![OTHER; 256];
     let (mut next, mut shared) = (0_u16, [None; 3]);
-    let mut bytes = [OTHER; 256];
+    let mut bytes = [u8::try_from(OTHER).unwrap_or(u8::MAX); 256];
     for ((&class, slot), byte) in triggers.table.classes.iter().zip(&mut bytes).zip(0..=u8::MAX) {
         if let Some(mine) = of.get_mut(usize::from(class)).filter(|_| used.contains(&class)) {
             let mut own = None;
@@ -179,47 +232,31 @@ fn classes(triggers: &Triggers) -> ([u16; 256], Vec<u16>) {
                     next.saturating_sub(1)
                 });
             }
-            *slot = *mine;
+            *slot = u8::try_from(*mine).unwrap_or(u8::MAX);
         }
-        *slot |= kind(byte);
     }
     (bytes, of)
 }
 
-fn kind(byte: u8) -> u16 {
-    match byte {
-        b'a'..=b'z' | b'A'..=b'Z' => LETTER,
-        b'0'..=b'9' => DIGIT,
-        b'_' => LOW_LINE,
-        _ => 0,
-    }
-}
-
-/// Behind which kinds of bytes the words of each state and of those below it count.
-fn kinds(triggers: &Triggers, bounded: &[bool]) -> Vec<u8> {
-    let mut kinds = alloc::vec![0_u8; triggers.children.len()];
+/// Of each state, whether its words, and those of the states below it, count only behind what is no letter, no digit and no `_`.
+fn alone(triggers: &Triggers, bounded: &[bool]) -> Vec<bool> {
+    let mut alone = alloc::vec![true; triggers.children.len()];
     for &(state, word) in &triggers.words {
-        if let Some(slot) = kinds.get_mut(usize::from(state)) {
-            *slot |= behind(word, bounded);
+        if let Some(slot) = alone.get_mut(usize::from(state)) {
+            *slot &= counts_alone(word, bounded);
         }
     }
-    // Children come after their parents: the last first, and their kinds are there.
-    for state in (0..kinds.len()).rev() {
+    // Children come after their parents: the last first, and theirs are there.
+    for state in (0..alone.len()).rev() {
         let (labels, first) = triggers.edges(state);
-        let below = kinds.iter().skip(usize::from(first)).take(labels.len()).fold(0, |all, of| all | of);
-        if let Some(slot) = kinds.get_mut(state) {
-            *slot |= below;
+        let below = alone.iter().skip(usize::from(first)).take(labels.len()).all(|&alone| alone);
+        if let Some(slot) = alone.get_mut(state) {
+            *slot &= below;
         }
     }
-    kinds
+    alone
 }
 
-/// Behind which kinds a word counts.
-fn behind(word: Word, bounded: &[bool]) -> u8 {
-    match word.meaning {
-        Meaning::Anchor(detector) if bounded.get(usize::from(detector.0)) == Some(&true) => ALONE,
-        // A run of digits is looked at where it begins.
-        Meaning::Digit => BEHIND_NO_DIGIT,
-        _ => ANYWHERE,
-    }
+fn counts_alone(word: Word, bounded: &[bool]) -> bool {
+    matches!(word.meaning, Meaning::Anchor(detector) if bounded.get(usize::from(detector.0)) == Some(&true))
 }
