@@ -67,8 +67,8 @@ pub(super) enum Trigger {
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Table {
     classes: Vec<u8>,
-    /// The first state, its children and theirs have a row each: there most walks end. How many rows there are, how many bits the width of
-    /// one takes, and the rows.
+    /// The first state, its children and theirs have a row each: they have many children. How many rows there are, how many bits the width
+    /// of one takes, and the rows.
     rows: usize,
     shift: u32,
     cells: Vec<u16>,
