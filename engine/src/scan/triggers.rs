@@ -67,11 +67,8 @@ pub(super) enum Trigger {
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Table {
     classes: Vec<u8>,
-    /// The first state, its children and theirs have a row each: they have many children. How many rows there are, how many bits the width
-    /// of one takes, and the rows.
-    rows: usize,
-    shift: u32,
-    cells: Vec<u16>,
+    /// The first state's child for each class: it has many.
+    roots: Vec<u16>,
     nodes: Vec<Node>,
     /// The first of the words of each state, and where the last ends.
     words: Vec<u16>,
@@ -132,29 +129,20 @@ impl Triggers {
         }
         let longest = self.words.iter().map(|(_, word)| usize::from(word.length)).max().unwrap_or(0);
         self.table = Table { classes: spread(&self.ranges), words, nodes, longest, ..Table::default() };
-        self.spread();
+        self.table.roots = self.roots();
         self.table.gate = Gate::new(self, bounded);
         true
     }
 
-    fn spread(&mut self) {
-        let widest = self.ranges.iter().map(|&(_, class)| class).chain(self.labels.iter().copied()).max();
-        let width = usize::from(widest.unwrap_or(0)).saturating_add(1).next_power_of_two();
-        let [_, _, rows, ..] = self.levels();
-        let mut cells = alloc::vec![0_u16; rows.saturating_mul(width)];
-        for state in 0..rows {
-            let (labels, first) = self.edges(state);
-            for (&class, to) in labels.iter().zip(first..) {
-                if let Some(cell) =
-                    cells.get_mut(state.saturating_mul(width).saturating_add(usize::from(class)))
-                {
-                    *cell = to;
-                }
+    fn roots(&self) -> Vec<u16> {
+        let mut roots = alloc::vec![0; 256];
+        let (labels, first) = self.edges(0);
+        for (&class, to) in labels.iter().zip(first..) {
+            if let Some(root) = roots.get_mut(usize::from(class)) {
+                *root = to;
             }
         }
-        self.table.shift = width.trailing_zeros();
-        self.table.rows = rows;
-        self.table.cells = cells;
+        roots
     }
 
     /// Where the first five levels below the first state begin.
@@ -182,9 +170,8 @@ impl Triggers {
     fn step(&self, state: usize, node: Node, byte: u8) -> usize {
         let table = &self.table;
         let class = table.classes.get(usize::from(byte)).copied().unwrap_or(0);
-        if state < table.rows {
-            let row = state.checked_shl(table.shift).unwrap_or(0);
-            return table.cells.get(row | usize::from(class)).copied().map_or(0, usize::from);
+        if state == 0 {
+            return table.roots.get(usize::from(class)).copied().map_or(0, usize::from);
         }
         let (mut to, mut left) = (usize::from(node.first), node.children);
         while left > 0 {
@@ -198,8 +185,8 @@ impl Triggers {
 
     /// How large the table is, in bytes.
     pub fn table_bytes(&self) -> usize {
-        let rows = self.table.cells.len().saturating_mul(2);
-        Gate::BYTES.saturating_add(rows).saturating_add(self.children.len().saturating_mul(8))
+        let roots = self.table.roots.len().saturating_mul(2);
+        Gate::BYTES.saturating_add(roots).saturating_add(self.children.len().saturating_mul(8))
     }
 
     /// Calls `found` with the words in `text` from byte `from` on, where each begins and the byte after it, in the order of their
@@ -250,18 +237,21 @@ impl Triggers {
     /// The words that begin at a byte.
     #[inline(never)]
     fn walk(&self, text: &[u8], start: usize, found: &mut dyn FnMut(Trigger, usize, usize)) {
-        let (mut state, mut node) = (0_usize, Node::default());
-        for (&byte, before) in text.get(start..).unwrap_or_default().iter().zip(start..) {
+        let known = self.table.gate.state(text, start);
+        let (mut state, mut end) = known.map_or((0, start), |state| (state, start.saturating_add(2)));
+        loop {
+            let node = self.table.nodes.get(state).copied().unwrap_or_default();
+            if node.ends {
+                for &(_, Word { meaning, .. }) in self.words_of(state) {
+                    found(Trigger::Word(meaning), start, end);
+                }
+            }
+            let Some(&byte) = text.get(end) else { return };
             state = self.step(state, node, byte);
             if state == 0 {
                 return;
             }
-            node = self.table.nodes.get(state).copied().unwrap_or_default();
-            if node.ends {
-                for &(_, Word { meaning, .. }) in self.words_of(state) {
-                    found(Trigger::Word(meaning), start, before.saturating_add(1));
-                }
-            }
+            end = end.saturating_add(1);
         }
     }
 

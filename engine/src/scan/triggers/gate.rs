@@ -34,6 +34,8 @@ struct Tables {
     short: [u64; CLASSES],
     /// A bit for what four classes come to: whether a longer word could begin with them.
     quads: [u32; QUADS],
+    /// The trie's state after two classes, if that is one and no word ends before it; else 0.
+    states: [u16; PAIRS],
 }
 
 impl Gate {
@@ -42,7 +44,8 @@ impl Gate {
     pub(super) fn new(triggers: &Triggers, bounded: &[bool]) -> Self {
         let Ok(cells) = alloc::vec![0_u64; CELLS].into_boxed_slice().try_into() else { return Self(None) };
         let (classes, of) = classes(triggers);
-        let mut tables = Tables { classes, cells, short: [0; CLASSES], quads: [0; QUADS] };
+        let mut tables =
+            Tables { classes, cells, short: [0; CLASSES], quads: [0; QUADS], states: [0; PAIRS] };
         let [_, second, third, fourth, _] = triggers.levels();
         let paths = paths(triggers, &of);
         let alone = alone(triggers, bounded);
@@ -67,7 +70,15 @@ impl Gate {
                 longer.for_each(|quad| tables.admit(quad));
             }
         }
+        tables.number(triggers, &of, &paths);
         Self(Some(Box::new(tables)))
+    }
+
+    /// The trie's state after the two bytes at a place, if it is told apart from others and no word is shorter.
+    pub(super) fn state(&self, text: &[u8], at: usize) -> Option<usize> {
+        let tables = self.0.as_ref()?;
+        let pair = usize::from(tables.pair(text.get(at..)?));
+        tables.states.get(pair).map(|&state| usize::from(state)).filter(|&state| state > 0)
     }
 
     /// Where words could begin, a bit for each of [`BLOCK`] bytes from `from` on.
@@ -174,6 +185,24 @@ impl Tables {
         self.open(alone, pair, u64::MAX);
         if let Some(bits) = usize::try_from(pair >> 6).ok().and_then(|first| self.short.get_mut(first)) {
             *bits |= 1_u64.wrapping_shl(pair);
+        }
+    }
+
+    /// Notes the states that two classes lead to, where each class is that of one class of the trie alone.
+    fn number(&mut self, triggers: &Triggers, of: &[u16], paths: &[u32]) {
+        let is_one = |class: u32| {
+            class != u32::from(OTHER) && of.iter().filter(|&&of| u32::from(of) == class).count() == 1
+        };
+        let [first, second, ..] = triggers.levels();
+        for above in (first..second).filter(|&above| triggers.words_of(above).is_empty()) {
+            let (labels, state) = triggers.edges(above);
+            for (_, state) in labels.iter().zip(state..) {
+                let pair = paths.get(usize::from(state)).copied().unwrap_or(0);
+                let slot = usize::try_from(pair).ok().and_then(|pair| self.states.get_mut(pair));
+                if let Some(slot) = slot.filter(|_| is_one(pair >> 6) && is_one(pair & u32::from(CLASS))) {
+                    *slot = state;
+                }
+            }
         }
     }
 
