@@ -49,6 +49,7 @@ impl Kind {
     pub(crate) const HOST: Self = Self(16);
     /// The same with `[` and `]`.
     pub(crate) const HOST_OR_BRACKET: Self = Self(32);
+    /// What letters, digits and `_` are.
     const LETTER: Self = Self(Self::WORD.0 | Self::BASE64.0 | Self::HOST.0 | Self::HOST_OR_BRACKET.0);
 }
 

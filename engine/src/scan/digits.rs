@@ -2,6 +2,7 @@
 //! that are looked for.
 
 use super::detector::{ByteSet, Pattern};
+use super::triggers::BLOCK;
 use alloc::vec::Vec;
 
 /// The longest run of digits that the table of shapes tells apart.
@@ -93,10 +94,10 @@ pub fn follower(byte: Option<u8>) -> usize {
     }
 }
 
-/// Where runs of digits begin, a bit for each of 64 bytes from `from` on.
+/// Where runs of digits begin, a bit for each of [`BLOCK`] bytes from `from` on.
 pub(super) fn runs(text: &[u8], from: usize) -> u64 {
     let block = text.get(from..).unwrap_or_default();
-    let (chunks, rest) = block.get(..64).unwrap_or(block).as_chunks::<8>();
+    let (chunks, rest) = block.get(..BLOCK).unwrap_or(block).as_chunks::<8>();
     let (mut digits, mut place) = (0_u64, 0_u32);
     for &chunk in chunks {
         digits |= digits_of(chunk).wrapping_shl(place);
@@ -133,7 +134,7 @@ mod tests {
             let begins = |at: usize| {
                 text[at].is_ascii_digit() && !at.checked_sub(1).is_some_and(|at| text[at].is_ascii_digit())
             };
-            let expected = (from..text.len().min(from + 64)).filter(|&at| begins(at));
+            let expected = (from..text.len().min(from + BLOCK)).filter(|&at| begins(at));
             assert_eq!(runs(&text, from), expected.fold(0, |all, at| all | 1 << (at - from)), "{from}");
         }
     }

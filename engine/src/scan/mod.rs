@@ -47,6 +47,7 @@ pub use triggers::{MAX_STATES, Meaning, Triggers, Word};
 pub use values::{DIGEST_BYTES, Values, digest};
 pub use vault::Vault;
 
+use crate::bytes::{self, Kind};
 use crate::reason::Reason;
 use alloc::vec::Vec;
 use digits::Beginnings;
@@ -180,7 +181,7 @@ impl Catalogue {
     fn is_bounded(&self, detector: &Detector) -> bool {
         let Finder::Pattern(pattern) = &detector.finder else { return false };
         let before = self.set(pattern.not_beside.0);
-        let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+        let is_word = |&byte: &u8| bytes::is(byte, Kind::WORD);
         pattern.lead.is_none() && (0..=u8::MAX).filter(is_word).all(|byte| before.contains(byte))
     }
 

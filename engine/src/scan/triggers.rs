@@ -12,6 +12,8 @@ use alloc::vec::Vec;
 use gate::Gate;
 use serde::{Deserialize, Serialize};
 
+/// How many bytes are looked at together: a bit each.
+pub(super) const BLOCK: usize = 64;
 /// The most states.
 pub const MAX_STATES: usize = 0x8000;
 
@@ -214,7 +216,7 @@ impl Triggers {
                 }
                 left &= left.wrapping_sub(1);
             }
-            from = from.saturating_add(gate::BLOCK);
+            from = from.saturating_add(BLOCK);
         }
     }
 

@@ -1,12 +1,10 @@
 //! Where a word could begin, going by its first four bytes and by the kind of the byte before them: right when it says nowhere.
 
-use super::{Meaning, Triggers, Word};
+use super::{BLOCK, Meaning, Triggers, Word};
 use crate::bytes::{self, Kind};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// How many bytes are looked at together.
-pub(super) const BLOCK: usize = 64;
 /// How many classes of bytes are told apart; the last is for bytes that are in no word's first three, and the one before for all that
 /// find no class of their own.
 const CLASSES: usize = 64;
