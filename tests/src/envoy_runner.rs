@@ -78,7 +78,7 @@ impl EnvoyRunner {
         let upstream = Upstream::start(Answer::Echo)?;
         let server = ca.mint_server(&format!("spiffe://{TRUST_DOMAIN}/gate"))?;
         let program = Program::find(None)?;
-        let configuration = for_envoy(&program, plugin_configuration(bundle, at, hold)).to_string();
+        let configuration = program.fitted(plugin_configuration(bundle, at, hold)).to_string();
         let mut config = Config::new(program, server, &ca, upstream.address());
         config.client_certificates = ClientCertificates::Requested;
         let wasm = Wasm::new(Module::default_path(), configuration);
@@ -187,14 +187,6 @@ impl Runner for EnvoyRunner {
             status: response.status,
         })
     }
-}
-
-/// A plugin configuration with what the chart adds for a proxy of this age.
-pub fn for_envoy(program: &Program, mut configuration: serde_json::Value) -> serde_json::Value {
-    if let (false, Some(keys)) = (program.shows_certificates(), configuration.as_object_mut()) {
-        keys.entry("identity").or_insert_with(|| "firstUriSan".into());
-    }
-    configuration
 }
 
 /// What a `WasmPlugin` would carry as `pluginConfig`.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use policy_compiler::cases::{self, Case};
 use policy_compiler::report::Colour;
+use sallyport_playground::envoy::Program;
 
 /// One folder of the corpus.
 #[derive(Debug)]
@@ -16,6 +17,20 @@ pub struct Suite {
     pub bundle: Vec<u8>,
     /// The cases of all its files.
     pub cases: Vec<Case>,
+}
+
+// === impl Suite ===
+
+impl Suite {
+    /// Takes away the cases that this Envoy cannot pass whatever the module does, and says how many those are: where a filter is not shown
+    /// certificates, it cannot refuse the caller whose certificate names several.
+    pub fn leave_out_what_is_not_shown(&mut self, program: &Program) -> usize {
+        let all = self.cases.len();
+        if !program.shows_certificates() {
+            self.cases.retain(|case| case.request.peers.as_ref().is_none_or(|names| names.len() < 2));
+        }
+        all - self.cases.len()
+    }
 }
 
 /// Every suite, by name. An empty one is an error, and so is a mistake in a policy or a case file.

@@ -92,6 +92,15 @@ impl Program {
         self.version().is_none_or(|version| version >= [1, 38, 0])
     }
 
+    /// The module's configuration as this proxy needs it: one that does not show certificates has the gate go by the first URI SAN, as the
+    /// chart has it, unless the configuration names what to go by.
+    pub fn fitted(&self, mut configuration: serde_json::Value) -> serde_json::Value {
+        if let (false, Some(keys)) = (self.shows_certificates(), configuration.as_object_mut()) {
+            keys.entry("identity").or_insert_with(|| "firstUriSan".into());
+        }
+        configuration
+    }
+
     /// The command that runs it. `name` names the container, `files` is a folder it reads and writes, `module` a file it reads.
     pub(super) fn command(&self, name: &str, files: &Path, module: Option<&Path>) -> Command {
         let image = match self {
@@ -247,6 +256,19 @@ mod tests {
         assert!(!image("envoyproxy/envoy:v1.37.2").shows_certificates());
         assert!(image("envoyproxy/envoy:v1.38.0").shows_certificates());
         assert!(image("envoyproxy/envoy:latest").shows_certificates());
+    }
+
+    #[test]
+    fn only_a_proxy_that_shows_no_certificates_is_told_to_go_by_less() {
+        let fitted = |version: &str, configuration: &serde_json::Value| {
+            Program::Image(format!("envoyproxy/envoy:v{version}")).fitted(configuration.clone())
+        };
+        let plain = serde_json::json!({"bundle": "AAAA"});
+        let with = |source: &str| serde_json::json!({"bundle": "AAAA", "identity": source});
+        assert_eq!(fitted("1.38.0", &plain), plain);
+        assert_eq!(fitted("1.37.2", &plain), with("firstUriSan"));
+        assert_eq!(fitted("1.37.2", &with("peerPrincipal")), with("peerPrincipal"));
+        assert_eq!(fitted("1.37.2", &"no object".into()), "no object");
     }
 
     #[test]

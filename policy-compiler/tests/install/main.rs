@@ -43,7 +43,9 @@ impl Installed {
         let upstream = Upstream::start(Answer::Echo).unwrap();
         // As in a mesh: the certificate names a workload, and no host.
         let server = ca.mint(&["spiffe://acme.internal/ns/tools/sa/docs"]).unwrap();
-        let mut config = Config::new(Program::find(None).unwrap(), server, &ca, upstream.address());
+        let program = Program::find(None).unwrap();
+        let configuration = configuration.map(|configuration| program.fitted(configuration));
+        let mut config = Config::new(program, server, &ca, upstream.address());
         config.client_certificates = certificates;
         config.companion = companion.map(Into::into);
         config.wasm = configuration.map(|text| Wasm::new(module(), text.to_string()));

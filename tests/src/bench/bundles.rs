@@ -107,12 +107,13 @@ impl Publisher {
         let ca = Ca::new("acme.internal")?;
         let upstream = Upstream::start(Answer::scripted(Response::new(200, "application/json", REPLY)))?;
         let server = ca.mint_server("spiffe://acme.internal/gate")?;
-        let mut config = Config::new(Program::find(None)?, server, &ca, upstream.address());
+        let program = Program::find(None)?;
+        let mut config = Config::new(program.clone(), server, &ca, upstream.address());
         let public = self.key.public().ok_or("no public key")?.to_bytes();
-        let configuration = serde_json::json!({
+        let configuration = program.fitted(serde_json::json!({
             "keys": [STANDARD.encode(public)],
             "companion": {"cluster": "companion", "authority": "companion.test"},
-        });
+        }));
         config.companion = Some(self.companion.address().into());
         config.concurrency = workers;
         config.wasm =

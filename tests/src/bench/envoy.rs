@@ -95,18 +95,18 @@ fn contenders(
         let server = ca.mint_server("spiffe://acme.internal/gate")?;
         Ok(Config::new(program.clone(), server, ca, upstream.address()))
     };
-    let configuration = serde_json::json!({"bundle": STANDARD.encode(bundle)}).to_string();
+    let configuration = program.fitted(serde_json::json!({"bundle": STANDARD.encode(bundle)}));
     let key = SecretKey::generate()?;
-    let recorded = serde_json::json!({
+    let recorded = program.fitted(serde_json::json!({
         "bundle": STANDARD.encode(keys::sign(bundle, std::slice::from_ref(&key))?),
         "keys": [STANDARD.encode(key.public().ok_or("a key has no public part")?.to_bytes())],
         "companion": {"cluster": "companion", "authority": "companion.test"},
-    });
+    }));
     let noop = Path::new(NOOP);
     if !noop.exists() {
         return Err(format!("there is no {NOOP}: scripts/build-module --noop makes it").into());
     }
-    let module = Wasm { info_log: false, ..Wasm::new(Module::default_path(), configuration) };
+    let module = Wasm { info_log: false, ..Wasm::new(Module::default_path(), configuration.to_string()) };
     let recording = Wasm { info_log: false, ..Wasm::new(Module::default_path(), recorded.to_string()) };
     let companion = Some(taker::start()?.into());
     let noop = Wasm { info_log: false, ..Wasm::new(noop, "") };

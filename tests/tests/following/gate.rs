@@ -14,7 +14,6 @@ use sallyport_engine::policy::PolicyParts;
 use sallyport_playground::client::Client;
 use sallyport_playground::envoy::{Program, Wasm};
 use sallyport_playground::pki::Ca;
-use sallyport_tests::envoy_runner::for_envoy;
 use sallyport_tests::wasm_host::Module;
 
 use crate::support::{self, compiled};
@@ -118,7 +117,7 @@ impl Gate {
 
     /// Gives the filter another configuration, as Istio does when a `WasmPlugin` changes.
     pub fn reconfigure(&self, configuration: &serde_json::Value) {
-        let configuration = for_envoy(&Program::find(None).unwrap(), configuration.clone());
+        let configuration = Program::find(None).unwrap().fitted(configuration.clone());
         self.envoy.reconfigure(&discovered(&Module::default_path(), &configuration)).unwrap();
     }
 

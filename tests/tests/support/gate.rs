@@ -10,7 +10,6 @@ use sallyport_playground::envoy::{Companion, Config, Envoy, Program, Wasm};
 use sallyport_playground::pki::Ca;
 use sallyport_playground::upstream::{Answer, Upstream};
 use sallyport_playground::{Request, Response};
-use sallyport_tests::envoy_runner::for_envoy;
 
 /// The service of the policies of these tests.
 pub const HOST: &str = "tool-api.tools.svc.cluster.local";
@@ -32,7 +31,7 @@ impl Gate {
         let configuration: serde_json::Value = serde_json::from_str(&wasm.configuration).unwrap();
         // As Istio keeps callers for waypoints; elsewhere nobody asks.
         let peer_principal = configuration["identity"] == "peerPrincipal";
-        wasm.configuration = for_envoy(&program, configuration).to_string();
+        wasm.configuration = program.fitted(configuration).to_string();
         let upstream = Upstream::start(Answer::Echo).unwrap();
         let server = ca.mint_server("spiffe://acme.internal/gate").unwrap();
         let mut config = Config::new(program, server, &ca, upstream.address());

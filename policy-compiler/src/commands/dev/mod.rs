@@ -201,18 +201,24 @@ fn config(
         .into());
     }
     let program = Program::find(args.envoy.as_deref())?;
+    let configuration = match keeper {
+        Some(keeper) => following_config(&keeper.bundle, keeper.public()?, COMPANION),
+        None => plugin_config(&bundle::encode(policy)?),
+    };
+    if !program.shows_certificates() {
+        eprintln!(
+            "note: {program} shows the gate only the first URI SAN of a certificate, so the gate goes by that; Envoy 1.38 and newer show all of it"
+        );
+    }
+    let configuration = program.fitted(serde_json::from_str(&configuration)?);
     let mut config = Config::new(program, identities.server.clone(), &identities.server_ca, upstream);
     config.port = args.port;
     config.trusted_pem.clone_from(&identities.trusted_pem);
     // So that a caller without a certificate hears from the gate what is missing.
     config.client_certificates = ClientCertificates::Requested;
     config.upstream_protocol = UpstreamProtocol::Http1;
-    let configuration = match keeper {
-        Some(keeper) => following_config(&keeper.bundle, keeper.public()?, COMPANION),
-        None => plugin_config(&bundle::encode(policy)?),
-    };
     config.companion = keeper.map(Keeper::place);
-    config.wasm = Some(Wasm::new(args.module.canonicalize()?, configuration));
+    config.wasm = Some(Wasm::new(args.module.canonicalize()?, configuration.to_string()));
     config.stream_idle_timeout = STREAM_IDLE;
     Ok(config)
 }
