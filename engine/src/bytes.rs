@@ -32,6 +32,30 @@ fn word(bytes: &[u8; 8]) -> u64 {
     u64::from_ne_bytes(*bytes)
 }
 
+/// Whether a text is ASCII.
+pub(crate) fn are_ascii(text: &[u8]) -> bool {
+    let (chunks, rest) = text.as_chunks::<32>();
+    let high = |bytes: &[u8]| bytes.as_chunks::<8>().0.iter().fold(0, |all, bytes| all | word(bytes));
+    chunks.iter().all(|chunk| high(chunk) & HIGH == 0) && rest.iter().all(u8::is_ascii)
+}
+
+/// The highest bit of each of eight bytes.
+pub(crate) const HIGH: u64 = 0x8080_8080_8080_8080;
+
+/// The eight bytes of a text from a place on, the first one lowest; zeros behind its end.
+#[inline]
+pub(crate) fn ahead(text: &[u8], at: usize) -> u64 {
+    let rest = text.get(at..).unwrap_or_default();
+    rest.first_chunk().map_or_else(|| last(rest), |bytes| u64::from_le_bytes(*bytes))
+}
+
+#[inline(never)]
+fn last(rest: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    bytes.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    u64::from_le_bytes(bytes)
+}
+
 /// What a byte may be: a bit.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kind(u8);

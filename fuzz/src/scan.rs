@@ -20,7 +20,7 @@ pub fn check(data: &[u8]) {
     }
     let redact = Action::Redact;
     let all = Treatment { request: redact, response: redact, tools: redact, redaction: Redaction::Label };
-    let profile = Profile { treatments: vec![all; catalogue.detectors.len()], ..Profile::default() };
+    let profile = Profile::new(vec![all; catalogue.detectors.len()], Vec::new());
     check_edits(catalogue, &profile, &text);
     let text = String::from_utf8_lossy(&text);
     let mut cut = usize::from(*cut).min(text.len());

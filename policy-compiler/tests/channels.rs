@@ -19,7 +19,7 @@ const VALUES: [&str; 3] = ["EMP-204417", "xyzzy", "Frobnicate-Me-Now"];
 fn strict() -> Profile {
     let redact = Action::Redact;
     let all = Treatment { request: redact, response: redact, tools: redact, redaction: Redaction::Label };
-    Profile { treatments: vec![all; catalogue().detectors.len()], allow: Vec::new() }
+    Profile::new(vec![all; catalogue().detectors.len()], Vec::new())
 }
 
 /// The built-in detectors, and behind them one that knows values by their digests.

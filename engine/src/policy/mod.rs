@@ -50,6 +50,7 @@ impl Policy {
     pub fn new(mut parts: PolicyParts) -> Result<Self, InvalidPolicy> {
         lookup::sort(&mut parts);
         parts.catalogue.prepare().ok_or(InvalidPolicy::Catalogue)?;
+        parts.profiles.iter_mut().for_each(|profile| profile.prepare(&parts.catalogue.digits));
         validate::check(&parts)?;
         let hosts = lookup::hosts(&parts);
         let indexes = parts.missions.iter().map(index::MissionIndex::new).collect();

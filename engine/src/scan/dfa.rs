@@ -49,6 +49,11 @@ impl Dfa {
         dfa
     }
 
+    /// How large the tables are that texts are read by, in bytes.
+    pub(super) fn table_bytes(&self) -> usize {
+        self.next.len().saturating_add(self.spread.classes.len()).saturating_add(self.spread.accepts.len())
+    }
+
     /// Derives what is not carried, and says whether the tables are sound.
     pub(super) fn prepare(&mut self) -> bool {
         let width = usize::from(self.width);

@@ -1,12 +1,14 @@
 //! Text in text: base64, base64url, hexadecimal, percent and backslash escapes, found in a view and decoded.
 
-use crate::bytes::{self, Kind};
+use crate::bytes::{self, HIGH, Kind};
 use crate::json::escape;
 use alloc::vec::Vec;
 
 /// The shortest run that is taken for base64, and for hexadecimal digits, in bytes.
 const MIN_BASE64: usize = 24;
 const MIN_HEX: usize = 32;
+/// How far apart words of eight bytes may be, so that the shortest run covers one of them.
+const STRIDE: usize = MIN_BASE64 - 8;
 /// The longest run that is decoded as one, in bytes: a multiple of what four lines of base64 take.
 pub(super) const MAX_RUN: usize = 4_096;
 /// How much of a run that was cut is looked at twice: more than any token takes, and a multiple of four.
@@ -86,6 +88,7 @@ fn step_back(steps: &[(usize, usize)], offset: usize) -> usize {
 pub(super) fn runs(text: &[u8], from: usize, more: bool, mut each: impl FnMut(Run)) {
     let mut at = from;
     while at < text.len() {
+        at = next_run(text, at);
         // Whatever run there is here has to cover the byte at its least length: look there, and back.
         let probe = at.saturating_add(MIN_BASE64.saturating_sub(1));
         let probe = probe.min(text.len().saturating_sub(1));
@@ -105,6 +108,32 @@ pub(super) fn runs(text: &[u8], from: usize, more: bool, mut each: impl FnMut(Ru
         }
         at = after(text, at, end);
     }
+}
+
+/// Where a run that is long enough could begin, or one at the end: at this byte or later. It covers one of the words of eight bytes that
+/// stand sixteen apart.
+#[inline(never)]
+fn next_run(text: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while let Some(&word) = text.get(at..).and_then(<[u8]>::first_chunk) {
+        if !like_base64(u64::from_le_bytes(word)) & HIGH == 0 {
+            break;
+        }
+        at = at.saturating_add(STRIDE);
+    }
+    at.saturating_sub(STRIDE).max(from)
+}
+
+/// The highest bit of each byte that is one of base64's, or one of some that often stand beside those: from `+` to `9`, and from `A` to `DEL`
+/// without the backtick.
+#[inline]
+fn like_base64(bytes: u64) -> u64 {
+    let low = bytes & !HIGH;
+    let each = |byte: u8| u64::from_ne_bytes([byte; 8]);
+    let from = |bytes: u64, first: u8| bytes.wrapping_add(each(0x80_u8.wrapping_sub(first)));
+    let digits = from(low, b'+') & !from(low, b':');
+    let letters = from(low | each(0x20), b'a');
+    (digits | letters) & !bytes
 }
 
 /// Where to look on after a run: one that was cut is looked into again from a little before its end, where a group of four begins.
@@ -340,6 +369,20 @@ mod tests {
         assert_eq!(found("short words only, and none that is long", false), []);
         assert_eq!(found("ends in a word", true), [(10, 14)]);
         assert_eq!(found("", true), []);
+    }
+
+    #[test]
+    fn whatever_is_base64_looks_like_it() {
+        for byte in 0..=u8::MAX {
+            for at in 0..8 {
+                let mut bytes = [b' '; 8];
+                bytes[at] = byte;
+                let like = like_base64(u64::from_le_bytes(bytes)) & HIGH;
+                let alike = matches!(byte, b'+'..=b'9' | b'A'..=b'_' | b'a'..=0x7f);
+                assert_eq!(like, if alike { 0x80 << (8 * at) } else { 0 }, "{byte} {at}");
+                assert!(alike || !is_base64(byte), "{byte}");
+            }
+        }
     }
 
     #[test]

@@ -121,7 +121,7 @@ mod tests {
 
     fn allows(exceptions: Vec<Exception>, case: &Case<'_>, steps: &[&str]) -> bool {
         let catalogue = Catalogue { exceptions, ..Catalogue::default() };
-        let profile = Profile { allow: vec![7, 0], ..Profile::default() };
+        let profile = Profile::new(Vec::new(), vec![7, 0]);
         let at = |wanted: &[String]| wanted.iter().map(String::as_str).eq(steps.iter().copied());
         catalogue.allows(&profile, case, &at, &mut { MOST_ASKED })
     }
@@ -159,7 +159,7 @@ mod tests {
         let exceptions =
             vec![Exception { value: Known::Digest { salt: String::new(), digest }, ..exception() }];
         let catalogue = Catalogue { exceptions, ..Catalogue::default() };
-        let profile = Profile { allow: vec![0], ..Profile::default() };
+        let profile = Profile::new(Vec::new(), vec![0]);
         let case = Case { detector: IBAN, value: Some(&[b'x'; 1000]), tool: None };
         let mut left = MOST_ASKED;
         let allowed =
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn of_two_profiles_only_what_both_allow_is_allowed() {
-        let profile = |allow: &[u16]| Profile { allow: allow.to_vec(), ..Profile::default() };
+        let profile = |allow: &[u16]| Profile::new(Vec::new(), allow.to_vec());
         assert_eq!(profile(&[1, 2, 5]).stricter(&profile(&[0, 2, 5])).allow, [2, 5]);
         assert!(profile(&[1]).stricter(&profile(&[])).allow.is_empty());
     }

@@ -36,7 +36,7 @@ pub use channel::{Aside, Channel, Hit};
 pub use checks::Check;
 pub use detector::{ByteSet, Detector, DetectorId, Finder, Pattern, SetId, Severity, Structural};
 pub use dfa::Dfa;
-pub use digits::{FOLLOWERS, MAX_SHAPE, SHAPES, follower};
+pub use digits::{FOLLOWERS, MAX_NEXT, MAX_RUN, SHAPES, follower, shape};
 pub use edit::{Edit, apply, disjoint};
 pub use exceptions::{Exception, Known};
 pub use inspect::{Inspection, Inspector};
@@ -100,8 +100,8 @@ pub struct Catalogue {
     pub triggers: Triggers,
     /// The detectors that runs of digits trigger, at most [`MAX_DIGIT_DETECTORS`].
     pub digits: Vec<DetectorId>,
-    /// Which of `digits` a run of digits could begin: a bit each, by the run's length ([`MAX_SHAPE`] or more are one) times
-    /// [`FOLLOWERS`], plus what [`follower`] says. First with a lead before it, then, [`SHAPES`] further, without one.
+    /// Which of `digits` a run of digits could begin: a bit each, by the run's [`shape`]. First with a lead before it, then, [`SHAPES`]
+    /// further, without one.
     pub shapes: Vec<u128>,
     /// What is allowed though it is found, by the profiles that say so.
     pub exceptions: Vec<Exception>,
@@ -194,6 +194,7 @@ impl Catalogue {
                 beginnings.add(bit, pattern, lead, self.set(pattern.not_beside.0));
             }
         }
+        beginnings.note(&self.shapes);
         self.beginnings = beginnings;
     }
 
@@ -215,6 +216,16 @@ impl Catalogue {
             Finder::Values(_) => true,
             Finder::Structural(_) => false,
         })
+    }
+
+    /// How large the tables are that texts are looked through by, in bytes.
+    pub fn table_bytes(&self) -> usize {
+        let patterns = self.detectors.iter().map(|of| match &of.finder {
+            Finder::Pattern(pattern) => pattern.dfa.table_bytes(),
+            Finder::Structural(_) | Finder::Values(_) => 0,
+        });
+        let digits = size_of_val(self.shapes.as_slice()).saturating_add(self.beginnings.table_bytes());
+        patterns.sum::<usize>().saturating_add(digits).saturating_add(self.triggers.table_bytes())
     }
 
     /// Why a message is refused for what a detector found.

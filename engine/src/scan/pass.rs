@@ -5,6 +5,7 @@
 
 use super::detector::{DetectorId, Finder, Pattern};
 use super::dfa::Reading;
+use super::digits::Digits;
 use super::entropy::entropy;
 use super::hosts::Announced;
 use super::placeholder::is_placeholder;
@@ -13,6 +14,7 @@ use super::triggers::{Meaning, Trigger};
 use super::{Catalogue, MAX_MATCH_LEN};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::cell::Cell;
 
 /// Something that a detector found: its value, in bytes of the text that was looked at.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -207,22 +209,23 @@ impl<'p> Pass<'p> {
         // What is open is run again, and comes upon the words in it again.
         let known = if more { memory.contexts.clone() } else { Vec::new() };
         let mut words: Vec<(u8, usize, usize)> = Vec::new();
-        let mut ready = self.ready(memory);
+        let idle = self.profile.map_or(0, |profile| profile.idle(self.place));
+        let ready = Cell::new(self.ready(memory) & !idle);
         let mut found = |trigger: Trigger, start: usize, end: usize| match trigger {
             Trigger::Word(Meaning::Anchor(detector)) => {
                 let candidate =
                     self.candidate(text, detector, start).map(|of| Candidate { behind: end, ..of });
                 self.look(text, candidate, more, memory, work, &mut open, from, report);
             }
-            Trigger::Digits => {
-                for detector in self.shaped(text, start, ready, more) {
+            Trigger::Digits(detectors) => {
+                for detector in self.shaped(detectors) {
                     let candidate = self.candidate(text, detector, start);
                     self.look(text, candidate, more, memory, work, &mut open, from, report);
                 }
             }
             Trigger::Word(Meaning::Context(group)) if is_word(text, start, end, more) => {
                 memory.note_context(group, end);
-                ready |= self.catalogue.beginnings.with(group);
+                ready.set(ready.get() | (self.catalogue.beginnings.with(group) & !idle));
                 if more {
                     words.push((group, start, end));
                 }
@@ -237,7 +240,7 @@ impl<'p> Pass<'p> {
         if self.raw && self.catalogue.raw_beyond_ascii {
             self.catalogue.triggers.run_beyond_ascii(text, from, &mut found);
         } else {
-            self.catalogue.triggers.run(text, from, !self.catalogue.digits.is_empty(), &mut found);
+            self.catalogue.triggers.run(text, from, self.digits(more, &ready), &mut found);
         }
         self.look_up(text, from, more, memory, work, &mut open, report);
         if more {
@@ -284,15 +287,14 @@ impl<'p> Pass<'p> {
         groups.fold(digits.alone, |all, group| all | digits.with(group))
     }
 
-    /// Those of the detectors that are ready that a run of digits could begin a match of.
-    fn shaped(
-        &self,
-        text: &[u8],
-        start: usize,
-        ready: u128,
-        more: bool,
-    ) -> impl Iterator<Item = DetectorId> + use<'p> {
-        let mut mask = ready & self.catalogue.beginnings.at(text, start, more, &self.catalogue.shapes);
+    /// What runs of digits are asked about; nothing if no detector is triggered by them.
+    fn digits<'r>(&'r self, more: bool, ready: &'r Cell<u128>) -> Option<Digits<'r>> {
+        let Catalogue { beginnings, shapes, digits, .. } = self.catalogue;
+        (!digits.is_empty()).then_some(Digits { beginnings, shapes, more, ready })
+    }
+
+    /// Detectors that runs of digits trigger, of which there is a bit each.
+    fn shaped(&self, mut mask: u128) -> impl Iterator<Item = DetectorId> + use<'p> {
         let detectors = &self.catalogue.digits;
         core::iter::from_fn(move || {
             let at = usize::try_from(mask.trailing_zeros()).ok().filter(|_| mask != 0)?;

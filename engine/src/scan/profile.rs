@@ -86,6 +86,10 @@ pub struct Profile {
     pub treatments: Vec<Treatment>,
     /// The exceptions that it makes, by their places in the catalogue.
     pub allow: Vec<u16>,
+    /// Which of the catalogue's [digits](super::Catalogue::digits) are off in requests, in responses and in descriptions of tools: a bit
+    /// each. Derived: whoever changes treatments has to [prepare](Self::prepare) the profile again.
+    #[serde(skip)]
+    idle: [u128; 3],
 }
 
 impl Action {
@@ -130,6 +134,32 @@ impl Treatment {
 }
 
 impl Profile {
+    /// With these treatments and exceptions.
+    pub fn new(treatments: Vec<Treatment>, allow: Vec<u16>) -> Self {
+        Self { treatments, allow, ..Self::default() }
+    }
+
+    /// Derives what is not carried, for the detectors that runs of digits trigger. Without it everything is found, later.
+    pub fn prepare(&mut self, digits: &[DetectorId]) {
+        let bits = (0..u128::BITS).map(|at| 1_u128.wrapping_shl(at));
+        let idle = |place| {
+            let off =
+                digits.iter().zip(bits.clone()).filter(|&(&id, _)| self.action(id, place) == Action::Off);
+            off.fold(0, |all, (_, bit)| all | bit)
+        };
+        self.idle = [idle(Place::Request), idle(Place::Response), idle(Place::Tools)];
+    }
+
+    /// The detectors that runs of digits trigger and that are off at a place: a bit each.
+    pub(super) fn idle(&self, place: Place) -> u128 {
+        let [request, response, tools] = self.idle;
+        match place {
+            Place::Request => request,
+            Place::Response => response,
+            Place::Tools => tools,
+        }
+    }
+
     /// What to do about a finding of a detector. A detector that the profile does not know blocks.
     pub fn action(&self, detector: DetectorId, place: Place) -> Action {
         self.treatments.get(usize::from(detector.0)).map_or(Action::Block, |of| of.action(place))
@@ -156,7 +186,10 @@ impl Profile {
     pub fn stricter(&self, other: &Self) -> Self {
         let pairs = self.treatments.iter().zip(&other.treatments);
         let shared = self.allow.iter().filter(|id| other.allow.contains(id));
-        Self { treatments: pairs.map(|(a, b)| a.stricter(*b)).collect(), allow: shared.copied().collect() }
+        let idle =
+            [Place::Request, Place::Response, Place::Tools].map(|place| self.idle(place) & other.idle(place));
+        let treatments = pairs.map(|(a, b)| a.stricter(*b)).collect();
+        Self { treatments, allow: shared.copied().collect(), idle }
     }
 
     /// Whether anything is looked for at a place.

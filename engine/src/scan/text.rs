@@ -6,6 +6,7 @@ use super::hosts::{self, Announced, HostFinding, HostRisk};
 use super::pass::{Memory, Pass, Work};
 use super::profile::{Action, Place, Profile};
 use super::{Catalogue, Match, Structural};
+use crate::bytes;
 use alloc::vec::Vec;
 
 /// How deep encodings are resolved.
@@ -49,7 +50,7 @@ impl<'p> Looker<'p> {
         work: &mut Work,
         report: &mut dyn FnMut(Found),
     ) -> Vec<u8> {
-        let folded = core::str::from_utf8(text).ok().map(fold);
+        let folded = if bytes::are_ascii(text) { None } else { core::str::from_utf8(text).ok().map(fold) };
         let view = folded.as_ref().map_or(text, |folded| folded.bytes());
         let place = |start: usize, end: usize| match &folded {
             Some(folded) => folded.original_range(start, end),
@@ -68,7 +69,7 @@ impl<'p> Looker<'p> {
             let announced = memory.hosts.take().unwrap_or_default();
             self.hosts(view, &announced, &mut |found| here(found, false));
         }
-        if folded.is_some() && !text.is_ascii() {
+        if folded.is_some() {
             let mut memory = Memory::given(given);
             let mut as_it_stands = |found| report(Found { found, encoded: false });
             self.pass(true).run(text, 0, false, &mut memory, work, &mut as_it_stands);

@@ -1,13 +1,14 @@
 //! Finds where matches could begin: a trie of words with ASCII case folded, built by the compiler, and a gate before it.
 //!
-//! The gate tells where a word could begin, by its first four bytes and by what stands before it, for a block of bytes at a time and
-//! without a branch: no look waits for the last one, as the steps of an automaton do. One place in forty passes; from there the trie
+//! The gate tells where a word could begin, by its first five bytes and by what stands before it, for a block of bytes at a time and
+//! without a branch: no look waits for the last one, as the steps of an automaton do. One place in sixty passes; from there the trie
 //! is walked. Runs of digits are told of together with the words, in the order of the text.
 
 mod gate;
 
+use super::DetectorId;
 use super::dfa::spread;
-use super::{DetectorId, digits};
+use super::digits::{Digits, Runs};
 use alloc::vec::Vec;
 use gate::Gate;
 use serde::{Deserialize, Serialize};
@@ -62,13 +63,15 @@ pub enum Meaning {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Trigger {
     Word(Meaning),
-    /// Digits begin.
-    Digits,
+    /// A run of digits, which could begin matches of these detectors of [`Digits`].
+    Digits(u128),
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Table {
     classes: Vec<u8>,
+    /// The byte of each class that leads to a state, in small letters.
+    letters: Vec<u8>,
     /// The first state's child for each class: it has many.
     roots: Vec<u16>,
     nodes: Vec<Node>,
@@ -130,10 +133,26 @@ impl Triggers {
             node.ends = from < to;
         }
         let longest = self.words.iter().map(|(_, word)| usize::from(word.length)).max().unwrap_or(0);
-        self.table = Table { classes: spread(&self.ranges), words, nodes, longest, ..Table::default() };
+        let classes = spread(&self.ranges);
+        let Some(letters) = self.letters(&classes) else { return false };
+        self.table = Table { classes, words, nodes, longest, ..Table::default() };
         self.table.roots = self.roots();
-        self.table.gate = Gate::new(self, bounded);
+        self.table.gate = Gate::new(self, &letters, bounded);
+        self.table.letters = letters;
         true
+    }
+
+    /// The byte of each class, in small letters; none if there is a class of several that leads to a state.
+    fn letters(&self, classes: &[u8]) -> Option<Vec<u8>> {
+        let mut letters: Vec<Option<u8>> = alloc::vec![None; 256];
+        let mut shared = [false; 256];
+        for (byte, &class) in (0..=u8::MAX).zip(classes) {
+            let letter = letters.get_mut(usize::from(class))?.get_or_insert(byte.to_ascii_lowercase());
+            *shared.get_mut(usize::from(class))? |= *letter != byte.to_ascii_lowercase();
+        }
+        let several = |label: &u8| shared.get(usize::from(*label)) == Some(&true);
+        let letters = letters.into_iter().map(Option::unwrap_or_default).collect();
+        (!self.labels.iter().any(several)).then_some(letters)
     }
 
     fn roots(&self) -> Vec<u16> {
@@ -147,15 +166,15 @@ impl Triggers {
         roots
     }
 
-    /// Where the first five levels below the first state begin.
-    fn levels(&self) -> [usize; 5] {
+    /// Where the first six levels below the first state begin.
+    fn levels(&self) -> [usize; 6] {
         let mut level = 1_usize;
         let mut next = || {
             let this = level;
             level = self.table.nodes.get(this).map_or(self.children.len(), |node| usize::from(node.first));
             this
         };
-        [next(), next(), next(), next(), next()]
+        [next(), next(), next(), next(), next(), next()]
     }
 
     /// The classes that lead on from a state, and where the first of them leads to; the others to those after it.
@@ -186,30 +205,34 @@ impl Triggers {
     }
 
     /// How large the table is, in bytes.
-    pub fn table_bytes(&self) -> usize {
+    pub(super) fn table_bytes(&self) -> usize {
         let roots = self.table.roots.len().saturating_mul(2);
         Gate::BYTES.saturating_add(roots).saturating_add(self.children.len().saturating_mul(8))
     }
 
     /// Calls `found` with the words in `text` from byte `from` on, where each begins and the byte after it, in the order of their
-    /// beginnings; and with runs of digits, if they are asked for. Words that count for nothing where they stand may be left out.
+    /// beginnings; and with runs of digits that could begin something. Words that count for nothing where they stand may be left out.
     pub(super) fn run(
         &self,
         text: &[u8],
         from: usize,
-        digits: bool,
+        digits: Option<Digits<'_>>,
         found: &mut dyn FnMut(Trigger, usize, usize),
     ) {
         let mut from = from;
         while from < text.len() {
             let words = self.table.gate.words(text, from);
-            let digits = if digits { digits::runs(text, from) } else { 0 };
-            let mut left = words | digits;
+            let runs = if digits.is_some() { Runs::of(text, from) } else { Runs::NONE };
+            let mut left = words | runs.begins;
             while left != 0 {
                 let place = left.trailing_zeros();
                 let at = from.saturating_add(usize::try_from(place).unwrap_or(0));
-                if digits.wrapping_shr(place) & 1 == 1 {
-                    found(Trigger::Digits, at, at.saturating_add(1));
+                if let Some(digits) = digits.filter(|_| runs.begins.wrapping_shr(place) & 1 == 1) {
+                    let end = runs.end(text, at, place);
+                    let detectors = digits.at(text, (at, end));
+                    if detectors != 0 {
+                        found(Trigger::Digits(detectors), at, end);
+                    }
                 }
                 if words.wrapping_shr(place) & 1 == 1 {
                     self.walk(text, at, found);
@@ -264,10 +287,7 @@ impl Triggers {
 
     /// The words, in small letters.
     pub fn texts(&self) -> Vec<Vec<u8>> {
-        let byte_of = |class: u8| {
-            let range = self.ranges.iter().find(|&&(from, of)| of == class && !from.is_ascii_uppercase());
-            range.map_or(0, |&(from, _)| from)
-        };
+        let byte_of = |class: u8| self.table.letters.get(usize::from(class)).copied().unwrap_or(0);
         let mut texts: Vec<Vec<u8>> = alloc::vec![Vec::new()];
         for state in 0..self.children.len() {
             let text = texts.get(state).cloned().unwrap_or_default();
@@ -282,7 +302,7 @@ impl Triggers {
 
     /// Calls `found` with every word in `text` and the byte after it.
     pub fn each(&self, text: &[u8], mut found: impl FnMut(Meaning, usize)) {
-        self.run(text, 0, false, &mut |trigger, _, end| {
+        self.run(text, 0, None, &mut |trigger, _, end| {
             if let Trigger::Word(meaning) = trigger {
                 found(meaning, end);
             }

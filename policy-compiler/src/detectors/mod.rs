@@ -5,6 +5,7 @@
 
 mod definition;
 mod samples;
+mod shapes;
 mod tables;
 mod triggers;
 
@@ -119,7 +120,7 @@ impl Library {
         });
         Ok(Tables {
             catalogue: build(&definitions)?,
-            default: Profile { treatments: default.collect(), allow: Vec::new() },
+            default: Profile::new(default.collect(), Vec::new()),
             own: all.iter().map(|(of, _)| of.treatment).collect(),
             packs: all.iter().map(|(_, pack)| pack.id.clone()).collect(),
         })

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use sallyport_engine::scan::{
-    self, ByteSet, Catalogue, Detector, DetectorId, FOLLOWERS, MAX_DIGIT_DETECTORS, MAX_SHAPE, Meaning,
-    SHAPES, SetId, hosts,
+    self, ByteSet, Catalogue, Detector, DetectorId, MAX_DIGIT_DETECTORS, Meaning, SHAPES, SetId, hosts,
 };
 
 use super::definition::{Definition, Finder, Pattern};
+use super::shapes;
 use super::triggers::{self, Words};
 
 /// Why definitions make no tables.
@@ -130,11 +130,12 @@ impl<'d> Builder<'d> {
         }
         let mut shapes = vec![0_u128; 2 * SHAPES];
         for (at, (_, pattern)) in self.digits.iter().enumerate() {
-            for (shape, bits) in shapes.iter_mut().enumerate() {
-                let lead = pattern.lead.filter(|_| shape < SHAPES);
-                if fits(pattern, lead, shape % SHAPES / FOLLOWERS, shape % FOLLOWERS) {
-                    *bits |= 1 << at;
-                }
+            let (led, bare) = shapes.split_at_mut(SHAPES);
+            for shape in shapes::of(pattern, pattern.lead) {
+                led[shape] |= 1 << at;
+            }
+            for shape in shapes::of(pattern, None) {
+                bare[shape] |= 1 << at;
             }
         }
         let mut catalogue = Catalogue::default();
@@ -149,52 +150,4 @@ impl<'d> Builder<'d> {
         debug_assert!(prepared.is_some(), "the tables are unsound");
         Ok(catalogue)
     }
-}
-
-/// Whether a match could begin with a lead, a run of so many digits (the most and more are one), and what follows.
-fn fits(pattern: &Pattern, lead: Option<(ByteSet, u8)>, length: usize, follower: usize) -> bool {
-    let dfa = &pattern.dfa;
-    let step = |states: &[u8], bytes: &dyn Fn(u8) -> bool| {
-        let next = states
-            .iter()
-            .flat_map(|&state| (0..=u8::MAX).filter(|&b| bytes(b)).map(move |b| dfa.step(state, b)));
-        let mut next: Vec<u8> = next.filter(|&state| state != 0).collect();
-        next.sort_unstable();
-        next.dedup();
-        next
-    };
-    let mut reached = vec![dfa.start()];
-    if let Some((set, most)) = lead {
-        let mut last = reached.clone();
-        for _ in 0..most {
-            last = step(&last, &|byte| set.contains(byte));
-            let before = reached.len();
-            reached.extend(&last);
-            reached.sort_unstable();
-            reached.dedup();
-            if reached.len() == before {
-                break;
-            }
-        }
-    }
-    for _ in 0..length {
-        reached = step(&reached, &|byte| byte.is_ascii_digit());
-    }
-    if length == MAX_SHAPE {
-        loop {
-            let more = step(&reached, &|byte| byte.is_ascii_digit());
-            let before = reached.len();
-            reached.extend(more);
-            reached.sort_unstable();
-            reached.dedup();
-            if reached.len() == before {
-                break;
-            }
-        }
-    }
-    let follows = |byte: u8| !byte.is_ascii_digit() && scan::follower(Some(byte)) == follower;
-    let may_end = follower == scan::follower(None)
-        || (0..=u8::MAX).any(|byte| follows(byte) && !pattern.not_beside.1.contains(byte));
-    let ends = may_end && reached.iter().any(|&state| dfa.accepts_in(state));
-    ends || !step(&reached, &follows).is_empty()
 }

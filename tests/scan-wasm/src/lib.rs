@@ -34,11 +34,12 @@ extern "C" fn room(length: usize) -> *mut u8 {
 #[unsafe(no_mangle)]
 extern "C" fn load() -> usize {
     SCANNER.with_borrow_mut(|scanner| {
-        let Ok((mut catalogue, profile)) = postcard::from_bytes::<(Catalogue, Profile)>(&scanner.input)
+        let Ok((mut catalogue, mut profile)) = postcard::from_bytes::<(Catalogue, Profile)>(&scanner.input)
         else {
             return 0;
         };
         let count = catalogue.prepare().unwrap_or(0);
+        profile.prepare(&catalogue.digits);
         (scanner.catalogue, scanner.profile) = (catalogue, profile);
         count
     })

@@ -92,7 +92,7 @@ pub(super) fn measure() -> Result<Scan, Box<dyn Error>> {
             hyperscan: hyperscan.get(at).copied(),
         }
     });
-    Ok(Scan { rows: rows.collect(), table_bytes: table_bytes(), notes })
+    Ok(Scan { rows: rows.collect(), table_bytes: tables().catalogue.table_bytes(), notes })
 }
 
 /// The files that programs outside read: the tables, the patterns, a line each, and the texts.
@@ -117,16 +117,6 @@ fn patterns() -> Vec<String> {
         Finder::Structural(_) | Finder::Values(_) => None,
     });
     patterns.collect()
-}
-
-fn table_bytes() -> usize {
-    let catalogue = &tables().catalogue;
-    let detectors = library().detectors();
-    let patterns = detectors.iter().filter_map(|(of, _)| match &of.finder {
-        Finder::Pattern(pattern) => Some(pattern.dfa.next.len() + 256 + pattern.dfa.accepts.len() * 2),
-        Finder::Structural(_) | Finder::Values(_) => None,
-    });
-    catalogue.triggers.table_bytes() + patterns.sum::<usize>()
 }
 
 // === the measurements ===

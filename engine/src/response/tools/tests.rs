@@ -23,7 +23,7 @@ fn policy() -> Policy {
     parts.catalogue = Catalogue::default();
     // By id.
     parts.catalogue.detectors = ODD.iter().map(detector).collect();
-    parts.profiles = vec![Profile { treatments: vec![Treatment::default(); ODD.len()], allow: vec![] }];
+    parts.profiles = vec![Profile::new(vec![Treatment::default(); ODD.len()], vec![])];
     let crate::policy::Operations::Mcp(covered) = &mut parts.missions[0].rules[0].operations else {
         panic!("no rule of MCP")
     };
@@ -40,7 +40,7 @@ fn policy() -> Policy {
 fn judge(action: Action, tools: &[&str]) -> (Option<String>, Vec<(String, String)>) {
     let policy = policy();
     let treatment = Treatment { tools: action, ..Treatment::default() };
-    let profile = Profile { treatments: vec![treatment; ODD.len()], allow: vec![] };
+    let profile = Profile::new(vec![treatment; ODD.len()], vec![]);
     let memory = Memory {
         origin: Some(Rc::new(Origin {
             agent: AgentId(0),

@@ -1,82 +1,115 @@
-//! Where a word could begin, going by its first four bytes and by the kind of the byte before them: right when it says nowhere.
+//! Where a word could begin, going by its first five bytes and by the kind of the byte before them: right when it says nowhere.
+//!
+//! A first look, at three bytes, goes over every byte of every message, so nothing in it is branched on or waits for what came before;
+//! a second look is at what it leaves.
 
-use super::{BLOCK, Meaning, Triggers, Word};
+use super::{BLOCK, Meaning, Node, Triggers, Word};
 use crate::bytes::{self, Kind};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// How many classes of bytes are told apart; the last is for bytes that are in no word's first three, and the one before for all that
-/// find no class of their own.
-const CLASSES: usize = 64;
-const CLASS: u16 = 0x3f;
-const OTHER: u16 = 63;
-/// First class, second class.
-const PAIRS: usize = CLASSES * CLASSES;
-const PAIR: u16 = 0xfff;
-/// The pairs behind whatever is no letter, no digit and no `_`, where every word counts, and those behind what is.
-const CELLS: usize = 2 * PAIRS;
-/// How many words of bits tell of four classes, and what spreads them over those (Knuth, The Art of Computer Programming, 6.4).
-const QUADS: usize = 1024;
-const SPREAD: u32 = 0x9e37_79b1;
+/// How many classes of bytes the first look tells apart: so few that a byte for each three of them fits into the nearest cache.
+const CLASSES: usize = 32;
+const CLASS_BITS: u32 = 5;
+const THREES: usize = CLASSES * CLASSES * CLASSES;
+const THREE: usize = THREES - 1;
+/// What the classes are, in small letters; whatever is in none, bytes that are not ASCII among it, is in the last. Letters that few words
+/// begin with share theirs with signs. What looks odd is what lets the fewest places of JSON and prose pass.
+const SHARED: [&[u8]; CLASSES - 1] = [
+    b"a>?",
+    b"b!*\xe2\xef\xf3",
+    b"c#",
+    b"d",
+    b"e",
+    b"f(",
+    b"g)",
+    b"h",
+    b"i",
+    b"j']^x",
+    b"kz=y",
+    b"l",
+    b"m",
+    b"n",
+    b"o",
+    b"p",
+    b"qv",
+    b"r",
+    b"s",
+    b"t",
+    b"w-",
+    b"0<",
+    b"1\"",
+    b"23456789",
+    b"~|\n\x1b",
+    b" ",
+    b"${[_",
+    b"%&@\\",
+    b".",
+    b"/:",
+    b";",
+];
+static CLASS: [u8; 256] = classes();
+
+/// How many words of bits tell what texts begin with, and what spreads them (Knuth, The Art of Computer Programming, 6.4).
+const GRAMS: usize = 1_024;
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+/// What makes letters small, and other bytes something that the words' are made to as well.
+const FOLD: u64 = 0x2020_2020_2020_2020;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Gate(Option<Box<Tables>>);
 
 #[derive(Clone, Debug, PartialEq)]
 struct Tables {
-    /// The class of each byte.
-    classes: [u8; 256],
-    /// A bit for each third class.
-    cells: Box<[u64; CELLS]>,
-    /// A bit for each second class: whether a word of two bytes, or of one, begins with it.
-    short: [u64; CLASSES],
-    /// A bit for what four classes come to: whether a longer word could begin with them.
-    quads: [u32; QUADS],
-    /// The trie's state after two classes, if that is one and no word ends before it; else 0.
-    states: [u16; PAIRS],
+    /// For each three classes 0, or [`BEGINS`] and, [`LENGTH`] bits above, how many bytes the second look has to be at: as many as the shortest
+    /// word has that could begin with them.
+    threes: [u8; THREES],
+    /// A bit for what the bytes of a second look come to: whether a word could be that or begin so, behind whatever is no letter, no digit
+    /// and no `_`, where every word counts; then the same behind what is.
+    grams: [u32; 2 * GRAMS],
+    /// The trie's state after two letters, if no word ends before it; else 0.
+    states: [u16; CLASSES * CLASSES],
 }
 
-impl Gate {
-    pub(super) const BYTES: usize = CELLS * size_of::<u64>() + size_of::<Tables>();
+/// Of a cell of [`Tables::threes`]: that words begin so, and where the length is.
+const BEGINS: u8 = 1;
+const LENGTH: u32 = 4;
+/// Four such bits side by side.
+const FOUR: u32 = 15;
 
-    pub(super) fn new(triggers: &Triggers, bounded: &[bool]) -> Self {
-        let Ok(cells) = alloc::vec![0_u64; CELLS].into_boxed_slice().try_into() else { return Self(None) };
-        let (classes, of) = classes(triggers);
+impl Gate {
+    pub(super) const BYTES: usize = size_of::<Tables>() + size_of_val(&CLASS);
+
+    /// `letters`: the byte of each class of the trie.
+    pub(super) fn new(triggers: &Triggers, letters: &[u8], bounded: &[bool]) -> Self {
         let mut tables =
-            Tables { classes, cells, short: [0; CLASSES], quads: [0; QUADS], states: [0; PAIRS] };
-        let [_, second, third, fourth, _] = triggers.levels();
-        let paths = paths(triggers, &of);
+            Box::new(Tables { threes: [0; THREES], grams: [0; 2 * GRAMS], states: [0; CLASSES * CLASSES] });
+        let [_, second, third, _, fifth, beyond] = triggers.levels();
+        let paths = paths(triggers, letters, beyond);
         let alone = alone(triggers, bounded);
-        for ((&path, &alone), state) in paths.iter().zip(&alone).zip(0..).skip(third) {
-            if state < fourth {
-                tables.open(alone, path >> 6, 1_u64.wrapping_shl(path));
-            } else {
-                tables.admit(path);
-            }
+        let deep = paths.iter().copied().zip(alone).skip(fifth);
+        let words = triggers.words.iter().take_while(|&&(state, _)| usize::from(state) < fifth);
+        let path = |state: u16| paths.get(usize::from(state)).copied().unwrap_or_default();
+        let short = words.map(|&(state, word)| (path(state), counts_alone(word, bounded)));
+        let all: Vec<(Beginning, bool)> = short.chain(deep).collect();
+        for &(beginning, _) in &all {
+            tables.open(beginning);
         }
-        // What follows a short word may be anything.
-        for &(state, word) in triggers.words.iter().take_while(|&&(state, _)| usize::from(state) < fourth) {
-            let state = usize::from(state);
-            let path = paths.get(state).copied().unwrap_or(0);
-            let alone = counts_alone(word, bounded);
-            let longer = (0..=u32::from(CLASS)).map(|class| path.wrapping_shl(6) | class);
-            if state < second {
-                longer.for_each(|pair| tables.open_short(alone, pair));
-            } else if state < third {
-                tables.open_short(alone, path);
-            } else {
-                longer.for_each(|quad| tables.admit(quad));
-            }
+        for &(beginning, alone) in &all {
+            tables.admit(beginning, alone);
         }
-        tables.number(triggers, &of, &paths);
-        Self(Some(Box::new(tables)))
+        for (state, &(bytes, _)) in paths.iter().enumerate().take(third).skip(second) {
+            tables.number(triggers, state, bytes);
+        }
+        Self(Some(tables))
     }
 
-    /// The trie's state after the two bytes at a place, if it is told apart from others and no word is shorter.
+    /// The trie's state after the two bytes at a place, if they are letters and no word is shorter.
     pub(super) fn state(&self, text: &[u8], at: usize) -> Option<usize> {
-        let tables = self.0.as_ref()?;
-        let pair = usize::from(tables.pair(text.get(at..)?));
-        tables.states.get(pair).map(|&state| usize::from(state)).filter(|&state| state > 0)
+        let &[first, second] = text.get(at..)?.first_chunk()?;
+        let letters = first.is_ascii_alphabetic() && second.is_ascii_alphabetic();
+        let state = self.0.as_ref().filter(|_| letters)?.states.get(letter_pair(first, second))?;
+        Some(usize::from(*state)).filter(|&state| state > 0)
     }
 
     /// Where words could begin, a bit for each of [`BLOCK`] bytes from `from` on.
@@ -93,176 +126,196 @@ impl Tables {
         while hits != 0 {
             let place = hits.trailing_zeros();
             let begins = self.begins(text, from.saturating_add(usize::try_from(place).unwrap_or(0)));
-            words |= u64::from(begins).wrapping_shl(place);
+            words |= begins.wrapping_shl(place);
             hits &= hits.wrapping_sub(1);
         }
         words
     }
 
-    /// Where words could begin for all that stands before them, and nearly nowhere else. As it goes over every byte of every message,
-    /// there is no branch in it.
+    /// Where words could begin by the classes of three bytes, a bit each.
     #[inline]
     fn hits(&self, text: &[u8]) -> u64 {
-        // What counts anywhere counts behind whatever is no letter, no digit and no `_`: half of the table is all that the nearest cache
-        // has to hold.
-        let Some(any) = self.cells.first_chunk::<PAIRS>() else { return 0 };
-        let bit = |pair: u16, third: u16| {
-            any.get(usize::from(pair & PAIR)).copied().unwrap_or(0).wrapping_shr(u32::from(third)) & 1
-        };
         let ends = text.len().min(BLOCK.saturating_add(2));
         let (chunks, rest) = text.get(2..ends).unwrap_or_default().as_chunks::<4>();
-        let mut pair = self.pair(text);
+        let next = |at: usize| text.get(at).map_or(NOTHING, |&byte| class(byte));
+        let (mut x, mut y) = (next(0), next(1));
         let (mut hits, mut place) = (0_u64, 0_u32);
-        for &[a, b, c, d] in chunks {
-            let (a, b, c, d) = (self.class(a), self.class(b), self.class(c), self.class(d));
-            let four = bit(pair, a)
-                | bit(pair.wrapping_shl(6) | a, b).wrapping_shl(1)
-                | bit(a.wrapping_shl(6) | b, c).wrapping_shl(2)
-                | bit(b.wrapping_shl(6) | c, d).wrapping_shl(3);
-            hits |= four.wrapping_shl(place);
+        for &chunk in chunks {
+            let [a, b, c, d] = four(chunk);
+            let four = self.three(x, y, a)
+                | self.three(y, a, b).wrapping_shl(1)
+                | self.three(a, b, c).wrapping_shl(2)
+                | self.three(b, c, d).wrapping_shl(3);
+            hits |= u64::from(four & FOUR).wrapping_shl(place);
             place = place.wrapping_add(4);
-            pair = c.wrapping_shl(6) | d;
+            (x, y) = (c, d);
         }
         // Behind the last bytes stands nothing.
         let end = u32::try_from(text.len().min(BLOCK)).unwrap_or(0);
         let mut rest = rest.iter();
         while place < end {
-            let third = rest.next().map_or(OTHER, |&byte| self.class(byte));
-            hits |= bit(pair, third).wrapping_shl(place);
+            let third = rest.next().map_or(NOTHING, |&byte| class(byte));
+            hits |= u64::from(self.three(x, y, third) & 1).wrapping_shl(place);
             place = place.wrapping_add(1);
-            pair = pair.wrapping_shl(6) | third;
+            (x, y) = (y, third);
         }
         hits
     }
 
     #[inline]
-    fn class(&self, byte: u8) -> u16 {
-        u16::from(self.classes.get(usize::from(byte)).copied().unwrap_or(u8::MAX))
+    fn three(&self, first: usize, second: usize, third: usize) -> u32 {
+        let at = first.wrapping_shl(2 * CLASS_BITS) | (second.wrapping_shl(CLASS_BITS) | third);
+        u32::from(self.threes.get(at & THREE).copied().unwrap_or(0))
     }
 
-    fn pair(&self, text: &[u8]) -> u16 {
-        let class = |at: usize| text.get(at).map_or(OTHER, |&byte| self.class(byte));
-        class(0).wrapping_shl(6) | class(1)
-    }
-
-    /// Whether a word could begin at a byte, going by what stands before it, and by the fourth byte. What a hit comes to is hard to foresee:
-    /// there is no branch for it.
+    /// Whether a word could begin at a byte, going by what stands before it, and by up to five bytes: 1 if so. What a hit comes to is hard
+    /// to foresee, so that nothing is branched on here either.
     #[inline]
-    fn begins(&self, text: &[u8], at: usize) -> bool {
-        let ahead = text.get(at..).unwrap_or_default();
-        let (first, second, third, fourth) = match ahead.first_chunk() {
-            Some(&[a, b, c, d]) => (self.class(a), self.class(b), self.class(c), self.class(d)),
-            None => {
-                let class = |at: usize| ahead.get(at).map_or(OTHER, |&byte| self.class(byte));
-                (class(0), class(1), class(2), OTHER)
-            }
-        };
+    fn begins(&self, text: &[u8], at: usize) -> u64 {
         let before = at.checked_sub(1).and_then(|at| text.get(at));
-        let cells = if before.is_some_and(|&byte| bytes::is(byte, Kind::WORD)) { PAIRS } else { 0 };
-        let pair = first.wrapping_shl(6) | second;
-        let bits = self.cells.get(cells | usize::from(pair & PAIR)).copied().unwrap_or(0);
-        let (place, bit) =
-            place(u32::from(pair).wrapping_shl(12) | u32::from(third.wrapping_shl(6) | fourth));
-        let short = self.short.get(usize::from(first)).copied().unwrap_or(0).wrapping_shr(u32::from(second));
-        let long = self.quads.get(place).copied().unwrap_or(0) & bit != 0;
-        (bits.wrapping_shr(u32::from(third)) & 1 == 1) & (long | (short & 1 == 1))
+        let word = before.is_some_and(|&byte| bytes::is(byte, Kind::WORD));
+        let ahead = bytes::ahead(text, at);
+        let [first, second, third, ..] = ahead.to_le_bytes();
+        let length = self.three(class(first), class(second), class(third)) >> LENGTH;
+        let (at, bit) = gram(ahead, usize::try_from(length).unwrap_or(0));
+        let at = if word { at | GRAMS } else { at };
+        u64::from(self.grams.get(at).copied().unwrap_or(0) & bit != 0)
     }
 
-    /// Lets a pair of classes pass where one of the third classes follows; `alone`: not behind letters, digits and `_`.
-    #[inline(never)]
-    fn open(&mut self, alone: bool, pair: u32, third: u64) {
-        for cells in self.cells.chunks_mut(PAIRS).take(if alone { 1 } else { 2 }) {
-            if let Some(cell) = usize::try_from(pair).ok().and_then(|pair| cells.get_mut(pair)) {
-                *cell |= third;
+    /// The places of the classes that a word begins with: what follows a short word may be anything.
+    fn threes_of(&self, (bytes, length): Beginning) -> impl Iterator<Item = usize> + use<> {
+        let bytes = bytes.to_le_bytes();
+        let of = move |at: usize| {
+            let class = class(bytes.get(at).copied().unwrap_or(0));
+            if at < length { class..class.wrapping_add(1) } else { 0..CLASSES }
+        };
+        let pairs =
+            of(0).flat_map(move |first| of(1).map(move |second| first.wrapping_shl(CLASS_BITS) | second));
+        pairs.flat_map(move |pair| of(2).map(move |third| pair.wrapping_shl(CLASS_BITS) | third))
+    }
+
+    /// Lets a word pass the first look.
+    fn open(&mut self, beginning: Beginning) {
+        let length = u8::try_from(beginning.1).unwrap_or(0);
+        for at in self.threes_of(beginning) {
+            if let Some(three) =
+                self.threes.get_mut(at).filter(|three| **three == 0 || **three >> LENGTH > length)
+            {
+                *three = length.wrapping_shl(LENGTH) | BEGINS;
             }
         }
     }
 
-    /// Lets a word of at most two bytes pass.
-    fn open_short(&mut self, alone: bool, pair: u32) {
-        self.open(alone, pair, u64::MAX);
-        if let Some(bits) = usize::try_from(pair >> 6).ok().and_then(|first| self.short.get_mut(first)) {
-            *bits |= 1_u64.wrapping_shl(pair);
+    /// Lets a word pass the second look, when all have passed the first; `alone`: not behind letters, digits and `_`.
+    fn admit(&mut self, beginning: Beginning, alone: bool) {
+        let (mut grams, mut last) = (Vec::new(), 0);
+        for at in self.threes_of(beginning) {
+            let length = self.threes.get(at).map_or(0, |three| usize::from(three >> LENGTH));
+            if length != last {
+                grams.push(gram(beginning.0, length));
+            }
+            last = length;
         }
-    }
-
-    /// Notes the states that two classes lead to, where each class is that of one class of the trie alone.
-    fn number(&mut self, triggers: &Triggers, of: &[u16], paths: &[u32]) {
-        let is_one = |class: u32| {
-            class != u32::from(OTHER) && of.iter().filter(|&&of| u32::from(of) == class).count() == 1
-        };
-        let [first, second, ..] = triggers.levels();
-        for above in (first..second).filter(|&above| triggers.words_of(above).is_empty()) {
-            let (labels, state) = triggers.edges(above);
-            for (_, state) in labels.iter().zip(state..) {
-                let pair = paths.get(usize::from(state)).copied().unwrap_or(0);
-                let slot = usize::try_from(pair).ok().and_then(|pair| self.states.get_mut(pair));
-                if let Some(slot) = slot.filter(|_| is_one(pair >> 6) && is_one(pair & u32::from(CLASS))) {
-                    *slot = state;
+        for (at, bit) in grams {
+            for table in self.grams.chunks_mut(GRAMS).take(if alone { 1 } else { 2 }) {
+                if let Some(bits) = table.get_mut(at) {
+                    *bits |= bit;
                 }
             }
         }
     }
 
-    /// Lets four classes pass.
-    fn admit(&mut self, quad: u32) {
-        let (word, bit) = place(quad);
-        if let Some(bits) = self.quads.get_mut(word) {
-            *bits |= bit;
+    /// Notes the state that two letters lead to.
+    fn number(&mut self, triggers: &Triggers, state: usize, bytes: u64) {
+        let [first, second, ..] = bytes.to_le_bytes();
+        let one = triggers.step(0, Node::default(), first);
+        let letters = first.is_ascii_lowercase() && second.is_ascii_lowercase();
+        if letters
+            && triggers.words_of(one).is_empty()
+            && let Some(slot) = self.states.get_mut(letter_pair(first, second))
+        {
+            *slot = u16::try_from(state).unwrap_or(0);
         }
     }
 }
 
-/// The classes that lead to each state of the first four levels, six bits each.
-fn paths(triggers: &Triggers, classes: &[u16]) -> Vec<u32> {
-    let [_, _, _, fourth, beyond] = triggers.levels();
-    let mut paths = alloc::vec![0_u32; beyond];
-    for state in 0..fourth {
-        let path = paths.get(state).copied().unwrap_or(0);
+/// The first bytes of a word, the first one lowest, and how many they are.
+type Beginning = (u64, usize);
+
+/// The class of what stands behind the end of a text, and of whatever is in no other.
+const NOTHING: usize = CLASSES - 1;
+
+#[inline]
+fn class(byte: u8) -> usize {
+    CLASS.get(usize::from(byte)).map_or(NOTHING, |&class| usize::from(class))
+}
+
+/// The classes of four bytes, which are loaded as one.
+#[inline]
+fn four(chunk: [u8; 4]) -> [usize; 4] {
+    let chunk = u32::from_le_bytes(chunk);
+    let of = |shift: u32| {
+        let [byte, ..] = chunk.wrapping_shr(shift).to_le_bytes();
+        class(byte)
+    };
+    [of(0), of(8), of(16), of(24)]
+}
+
+const fn classes() -> [u8; 256] {
+    let mut classes = [0; 256];
+    let (mut byte, mut left) = (0_u8, classes.as_mut_slice());
+    while let [class, others @ ..] = left {
+        *class = class_of(byte.to_ascii_lowercase());
+        (byte, left) = (byte.wrapping_add(1), others);
+    }
+    classes
+}
+
+const fn class_of(byte: u8) -> u8 {
+    let (mut class, mut left) = (0_u8, SHARED.as_slice());
+    while let [shared, others @ ..] = left {
+        let mut bytes = *shared;
+        while let [one, rest @ ..] = bytes {
+            if *one == byte {
+                return class;
+            }
+            bytes = rest;
+        }
+        (class, left) = (class.wrapping_add(1), others);
+    }
+    class
+}
+
+/// Where it is kept of two letters which state they lead to.
+fn letter_pair(first: u8, second: u8) -> usize {
+    let of = |byte: u8| usize::from(byte & 0x1f);
+    of(first).wrapping_shl(CLASS_BITS) | of(second)
+}
+
+/// Where it is kept of the first so many bytes whether a word begins with them; others may share the place.
+#[inline]
+fn gram(bytes: u64, length: usize) -> (usize, u32) {
+    const MASKS: [u64; 8] = [0, 0xff, 0xffff, 0xff_ffff, 0xffff_ffff, 0xff_ffff_ffff, 0, 0];
+    let mask = MASKS.get(length & 7).copied().unwrap_or(0);
+    let hash = ((bytes | FOLD) & mask).wrapping_mul(SPREAD) >> 49;
+    (usize::try_from(hash >> 5).unwrap_or(0), 1_u32.wrapping_shl(u32::try_from(hash & 31).unwrap_or(0)))
+}
+
+/// The bytes that lead to each state of the first levels, the first one lowest, and how many they are.
+fn paths(triggers: &Triggers, letters: &[u8], beyond: usize) -> Vec<Beginning> {
+    let mut paths = alloc::vec![(0_u64, 0_usize); beyond];
+    for state in 0..beyond {
+        let (path, length) = paths.get(state).copied().unwrap_or_default();
+        let shift = u32::try_from(length.wrapping_mul(8)).unwrap_or(0);
         let (labels, first) = triggers.edges(state);
         for (&label, to) in labels.iter().zip(usize::from(first)..) {
-            let class = classes.get(usize::from(label)).copied().unwrap_or(OTHER);
+            let letter = letters.get(usize::from(label)).copied().unwrap_or(0);
             if let Some(slot) = paths.get_mut(to) {
-                *slot = path.wrapping_shl(6) | u32::from(class);
+                *slot = (path | u64::from(letter).wrapping_shl(shift), length.wrapping_add(1));
             }
         }
     }
     paths
-}
-
-/// Where it is kept of four classes whether words begin with them; others may share the place.
-fn place(quad: u32) -> (usize, u32) {
-    let hash = quad.wrapping_mul(SPREAD) >> 17;
-    (usize::try_from(hash >> 5).unwrap_or(0), 1_u32.wrapping_shl(hash))
-}
-
-/// What is read for each byte, and the class of each class of the trie.
-fn classes(triggers: &Triggers) -> ([u8; 256], Vec<u16>) {
-    let [.., fourth, _] = triggers.levels();
-    let used = triggers.labels.get(..fourth.saturating_sub(1)).unwrap_or_default();
-    let mut of = alloc::vec![OTHER; 256];
-    let (mut next, mut shared) = (0_u16, [None; 3]);
-    let mut bytes = [u8::try_from(OTHER).unwrap_or(u8::MAX); 256];
-    for ((&class, slot), byte) in triggers.table.classes.iter().zip(&mut bytes).zip(0..=u8::MAX) {
-        if let Some(mine) = of.get_mut(usize::from(class)).filter(|_| used.contains(&class)) {
-            let mut own = None;
-            let group = match byte {
-                // Numbers are told from `0x` and the like by their first digits.
-                b'2'..=b'9' => shared.first_mut(),
-                ..b' ' => shared.get_mut(1),
-                0x80.. => shared.last_mut(),
-                _ => None,
-            };
-            if *mine == OTHER {
-                *mine = *group.unwrap_or(&mut own).get_or_insert_with(|| {
-                    next = next.saturating_add(1).min(OTHER);
-                    next.saturating_sub(1)
-                });
-            }
-            *slot = u8::try_from(*mine).unwrap_or(u8::MAX);
-        }
-    }
-    (bytes, of)
 }
 
 /// Of each state, whether its words, and those of the states below it, count only behind what is no letter, no digit and no `_`.

@@ -111,7 +111,7 @@ fn policy(agents: u32, missions: u32, catalogue: &Catalogue) -> PolicyParts {
                 rules: (0..20).map(|number| rule(mission, number)).collect(),
             })
             .collect(),
-        profiles: vec![Profile { treatments: vec![treatment; catalogue.detectors.len()], allow: Vec::new() }],
+        profiles: vec![Profile::new(vec![treatment; catalogue.detectors.len()], Vec::new())],
         catalogue: catalogue.clone(),
         limits: Limits { max_body_bytes: 1 << 20 },
         settings: Settings {

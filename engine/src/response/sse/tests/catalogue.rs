@@ -100,6 +100,6 @@ pub(crate) fn policy() -> Policy {
     let treatment =
         |action| Treatment { response: action, redaction: Redaction::Label, ..Treatment::default() };
     let actions = WORDS.iter().map(|(.., action)| *action).chain([Action::Block]);
-    parts.profiles[0] = Profile { treatments: actions.map(treatment).collect(), ..Profile::default() };
+    parts.profiles[0] = Profile::new(actions.map(treatment).collect(), Vec::new());
     Policy::new(parts).unwrap()
 }
