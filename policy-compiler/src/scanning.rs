@@ -55,7 +55,7 @@ impl Scanner {
     /// The profile with every detector on: one that is off anywhere does there what it does where it is on, and alerts where that is
     /// nothing.
     pub fn turn_all_on(&mut self) {
-        for (treatment, own) in self.profile.treatments.iter_mut().zip(&self.tables.own) {
+        for (treatment, own) in self.profile.treatments_mut().iter_mut().zip(&self.tables.own) {
             let on = |action: &mut Action, own: Action| {
                 if *action == Action::Off {
                     *action = own.max(Action::Alert);
@@ -134,7 +134,7 @@ impl Scanner {
     /// The profile that replaces what this one refuses.
     fn replacing(&self) -> Profile {
         let mut profile = self.profile.clone();
-        for of in &mut profile.treatments {
+        for of in profile.treatments_mut() {
             for action in [&mut of.request, &mut of.response, &mut of.tools] {
                 *action = (*action).min(Action::Redact);
             }

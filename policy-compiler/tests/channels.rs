@@ -235,8 +235,9 @@ fn clean_text_hardly_waits() {
         pieces.extend(letters.chunks(5).map(|piece| piece.iter().collect::<String>()));
     }
     // Values by their digests are off here: each word could be one.
-    let mut profile = tables().default.clone();
-    profile.treatments.push(Treatment::default());
+    let mut treatments = tables().default.treatments().to_vec();
+    treatments.push(Treatment::default());
+    let profile = Profile::new(treatments, Vec::new());
     let outcome = run(pieces.iter().map(String::as_str), &profile, false);
     println!("{} of {} pieces waited", outcome.delayed, pieces.len());
     assert!(outcome.delayed * 10 < pieces.len(), "{} of {}", outcome.delayed, pieces.len());

@@ -57,8 +57,8 @@ pub(super) fn check(parts: &PolicyParts) -> Result<(), InvalidPolicy> {
     let detectors = parts.catalogue.detectors.len();
     let keyed = parts.catalogue.key.len() == crate::scan::KEY_BYTES;
     let is_sound = |profile: &Profile| {
-        profile.treatments.len() == detectors
-            && (keyed || !profile.treatments.iter().any(|of| of.redaction.is_keyed()))
+        profile.treatments().len() == detectors
+            && (keyed || !profile.treatments().iter().any(|of| of.redaction.is_keyed()))
     };
     if !parts.profiles.iter().all(is_sound) {
         return Err(InvalidPolicy::Catalogue);

@@ -176,7 +176,7 @@ impl Context<'_> {
     /// Whether the response could be other than the upstream sent it.
     pub(crate) fn may_change(&self) -> bool {
         let changes = |of: &Treatment| of.response > Action::Alert;
-        self.cuts_lists() || self.vault().is_some() || self.profile.treatments.iter().any(changes)
+        self.cuts_lists() || self.vault().is_some() || self.profile.treatments().iter().any(changes)
     }
 
     /// Whether the response may be anything: on plain HTTP. Every other protocol says what it answers with.

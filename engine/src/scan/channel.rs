@@ -289,7 +289,7 @@ impl Lane {
     }
 
     fn hit(&self, looker: Looker<'_>, profile: &Profile, found: Match, encoded: bool) -> Hit {
-        let treatment = profile.treatments.get(usize::from(found.detector.0)).copied().unwrap_or_default();
+        let treatment = profile.treatments().get(usize::from(found.detector.0)).copied().unwrap_or_default();
         let redaction = if encoded { Redaction::Label } else { treatment.redaction };
         let id = looker.catalogue.detector(found.detector).map(|of| of.id.as_str()).unwrap_or_default();
         let action = profile.action(found.detector, looker.place);

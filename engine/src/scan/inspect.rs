@@ -368,7 +368,7 @@ impl<'p> Inspector<'p> {
         (start, end): (usize, usize),
     ) -> Edit {
         let treatment =
-            self.profile.treatments.get(usize::from(found.detector.0)).copied().unwrap_or_default();
+            self.profile.treatments().get(usize::from(found.detector.0)).copied().unwrap_or_default();
         // A mask of an encoding would show parts of what is encoded.
         let redaction = if encoded { Redaction::Label } else { treatment.redaction };
         let id = self.looker.catalogue.detector(found.detector).map(|of| of.id.as_str()).unwrap_or_default();

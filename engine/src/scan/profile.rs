@@ -82,12 +82,11 @@ pub struct Treatment {
 /// One treatment for each detector of the catalogue, in its order.
 #[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub struct Profile {
-    /// The treatments.
-    pub treatments: Vec<Treatment>,
+    treatments: Vec<Treatment>,
     /// The exceptions that it makes, by their places in the catalogue.
     pub allow: Vec<u16>,
     /// Which of the catalogue's [digits](super::Catalogue::digits) are off in requests, in responses and in descriptions of tools: a bit
-    /// each. Derived: whoever changes treatments has to [prepare](Self::prepare) the profile again.
+    /// each. Derived.
     #[serde(skip)]
     idle: [u128; 3],
 }
@@ -134,12 +133,23 @@ impl Treatment {
 }
 
 impl Profile {
-    /// With these treatments and exceptions.
+    /// With a treatment for each detector, in the order of the catalogue, and these exceptions.
     pub fn new(treatments: Vec<Treatment>, allow: Vec<u16>) -> Self {
         Self { treatments, allow, ..Self::default() }
     }
 
-    /// Derives what is not carried, for the detectors that runs of digits trigger. Without it everything is found, later.
+    /// The treatments, in the order of the catalogue.
+    pub fn treatments(&self) -> &[Treatment] {
+        &self.treatments
+    }
+
+    /// The same, to be changed. What was derived from them is forgotten.
+    pub fn treatments_mut(&mut self) -> &mut [Treatment] {
+        self.idle = [0; 3];
+        &mut self.treatments
+    }
+
+    /// Derives what is not carried, for the detectors that runs of digits trigger. Without it the same is found, later.
     pub fn prepare(&mut self, digits: &[DetectorId]) {
         let bits = (0..u128::BITS).map(|at| 1_u128.wrapping_shl(at));
         let idle = |place| {
@@ -195,5 +205,33 @@ impl Profile {
     /// Whether anything is looked for at a place.
     pub fn looks_at(&self, place: Place) -> bool {
         self.treatments.iter().any(|of| of.action(place) != Action::Off)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn profile(actions: [Action; 2]) -> Profile {
+        let treatments = actions.map(|request| Treatment { request, ..Treatment::default() });
+        let mut profile = Profile::new(treatments.to_vec(), Vec::new());
+        profile.prepare(&[DetectorId(1), DetectorId(0)]);
+        profile
+    }
+
+    #[test]
+    fn what_is_off_is_off_in_both_of_two() {
+        let (first, second) = (profile([Action::Off, Action::Alert]), profile([Action::Off, Action::Off]));
+        assert_eq!((first.idle(Place::Request), second.idle(Place::Request)), (0b10, 0b11));
+        assert_eq!(first.idle(Place::Response), 0b11);
+        let both = first.stricter(&second);
+        assert_eq!((both.idle(Place::Request), both.idle(Place::Tools)), (0b10, 0b11));
+    }
+
+    #[test]
+    fn what_was_derived_is_forgotten_when_treatments_change() {
+        let mut changed = profile([Action::Off, Action::Off]);
+        changed.treatments_mut().fill(Treatment { request: Action::Block, ..Treatment::default() });
+        assert_eq!(changed.idle(Place::Request), 0);
     }
 }

@@ -159,7 +159,9 @@ fn read(document: &Document<'_, '_>, tables: &Tables, default: &Profile, out: &m
         }
         let word = Text::as_written(&entry.node).map(|text| text.text);
         for (_, at) in of_pack() {
-            let Some((of, own)) = profile.treatments.get_mut(at).zip(tables.own.get(at)) else { continue };
+            let Some((of, own)) = profile.treatments_mut().get_mut(at).zip(tables.own.get(at)) else {
+                continue;
+            };
             match word.and_then(action) {
                 Some(action) => everywhere(of, action),
                 None if word == Some("on") => *of = *own,
@@ -173,7 +175,7 @@ fn read(document: &Document<'_, '_>, tables: &Tables, default: &Profile, out: &m
             unknown(entry, "detector", tables, out);
             continue;
         };
-        if let Some(of) = profile.treatments.get_mut(at) {
+        if let Some(of) = profile.treatments_mut().get_mut(at) {
             treat(of, &entry.node);
         }
     }
@@ -214,7 +216,7 @@ fn asks_for_hashes(document: &Document<'_, '_>) -> Option<Span> {
 }
 
 fn replaces_by_hash(profile: &Profile) -> bool {
-    profile.treatments.iter().any(|of| of.redaction.is_keyed())
+    profile.treatments().iter().any(|of| of.redaction.is_keyed())
 }
 
 fn read_key(digits: &str) -> Option<Vec<u8>> {

@@ -187,7 +187,7 @@ impl AgentView {
             parts.patterns.iter().filter(|(_, of)| *of == id).map(|(pattern, _)| pattern.to_string());
         let missions = agent.missions.iter().filter_map(|id| parts.missions.get(usize::from(id.0)));
         let profile = parts.profiles.get(usize::from(agent.profile.0));
-        let actions = profile.map_or(&[][..], |profile| &profile.treatments);
+        let actions = profile.map_or(&[][..], |profile| profile.treatments());
         let detectors = parts.catalogue.detectors.iter().zip(actions);
         Self {
             name: agent.name.clone(),

@@ -20,7 +20,7 @@ pub(super) type Changed<'p> = (&'p str, Treatment, Treatment);
 /// What detectors do by a profile.
 pub(super) fn of(profile: ProfileId, parts: &PolicyParts) -> Detectors<'_> {
     let profile = parts.profiles.get(usize::from(profile.0));
-    let treatments = profile.map_or(&[][..], |profile| &profile.treatments);
+    let treatments = profile.map_or(&[][..], |profile| profile.treatments());
     let all = parts.catalogue.detectors.iter().zip(treatments);
     let on = all.filter(|(_, of)| PLACES.iter().any(|(place, _)| of.action(*place) != Action::Off));
     on.map(|(detector, of)| (detector.id.as_str(), *of)).collect()

@@ -34,7 +34,7 @@ fn is_off(of: Treatment) -> bool {
 fn idle(view: &View<'_, '_, '_>, detector: &Document<'_, '_>, out: &mut Diagnostics) {
     let profiles = &view.policy.parts().profiles;
     let Some(at) = place(&view.policy.parts().catalogue, detector.name.text) else { return };
-    let on = |profile: &Profile| profile.treatments.get(at).is_some_and(|of| !is_off(*of));
+    let on = |profile: &Profile| profile.treatments().get(at).is_some_and(|of| !is_off(*of));
     if !profiles.is_empty() && !profiles.iter().any(on) {
         let name = detector.name.text;
         let message = format!("Detector `{name}` looks for nothing: it is off wherever a profile counts");
@@ -53,7 +53,7 @@ fn packs(profile: &Document<'_, '_>, out: &mut Diagnostics) {
     for entry in profile.spec.object("packs").entries() {
         let off = Text::as_written(&entry.node).is_some_and(|word| word.text == "off");
         let of_pack =
-            tables.packs.iter().zip(&tables.default.treatments).filter(|(pack, _)| ***pack == *entry.key);
+            tables.packs.iter().zip(tables.default.treatments()).filter(|(pack, _)| ***pack == *entry.key);
         let on = of_pack.filter(|(_, treatment)| !is_off(**treatment)).count();
         if off && on > 0 {
             let message = format!(
@@ -96,7 +96,7 @@ fn exception(view: &View<'_, '_, '_>, fields: Fields<'_, '_>, at: Span, out: &mu
     let off = |id: &DetectorId| {
         let all = &view.policy.parts().profiles;
         let action =
-            |profile: &Profile| profile.treatments.get(usize::from(id.0)).copied().unwrap_or_default();
+            |profile: &Profile| profile.treatments().get(usize::from(id.0)).copied().unwrap_or_default();
         !all.is_empty() && all.iter().all(|profile| is_off(action(profile)))
     };
     if !ids.is_empty() && ids.iter().all(off) {

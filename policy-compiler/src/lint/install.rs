@@ -29,7 +29,7 @@ pub(super) fn report(view: &View<'_, '_, '_>, out: &mut Diagnostics) {
         .parts()
         .profiles
         .iter()
-        .any(|profile| profile.treatments.iter().any(|of| of.request >= Action::Redact));
+        .any(|profile| profile.treatments().iter().any(|of| of.request >= Action::Redact));
     let services = view.services.iter().zip(&view.policy.parts().services).zip(&allowed);
     for ((document, service), allowed) in services {
         for written in document.spec.list("routes").iter().map(Fields::of) {
