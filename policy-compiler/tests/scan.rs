@@ -160,6 +160,29 @@ spec: {packs: {custom: redact}}
     assert_eq!(replaced, r#"{"note":"[REDACTED:project-name], says ***-****17"}"#);
 }
 
+/// Its samples are checked when it is compiled.
+#[test]
+fn a_number_may_end_before_its_digits_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let detector = r#"
+apiVersion: sallyport.dev/v1
+kind: Detector
+metadata: {name: badge-number}
+spec:
+  doc: The number of a badge, wherever it stands.
+  trigger: digits
+  pattern: '[0-9]{5}'
+  notBefore: ''
+  notAfter: ''
+  samples: {match: ["badge 12345", "badge 1234567", "0123456789012345678901234567890"], miss: ["badge 1234"]}
+"#;
+    write(directory.path(), "policy.yaml", detector);
+    write(directory.path(), "text.txt", "badge 1234567 of 12");
+    let output = scan(directory.path(), &["--policy", "policy.yaml", "--format", "json", "text.txt"]);
+    let found = findings(&output);
+    assert!(found.iter().any(|finding| finding["detector"] == "badge-number"), "{}", stdout(&output));
+}
+
 #[test]
 fn standard_input_is_a_file_and_the_place_counts() {
     let piped = |args: &[&str]| {

@@ -134,7 +134,7 @@ impl Triggers {
         }
         let longest = self.words.iter().map(|(_, word)| usize::from(word.length)).max().unwrap_or(0);
         let classes = spread(&self.ranges);
-        let Some(letters) = self.letters(&classes) else { return false };
+        let Some(letters) = self.letters(&classes).filter(|_| self.lengths_fit(&nodes)) else { return false };
         self.table = Table { classes, words, nodes, longest, ..Table::default() };
         self.table.roots = self.roots();
         self.table.gate = Gate::new(self, &letters, bounded);
@@ -142,17 +142,35 @@ impl Triggers {
         true
     }
 
-    /// The byte of each class, in small letters; none if there is a class of several that leads to a state.
+    /// The byte of each class, in small letters; none if a class that leads to a state has several, or only one case of a letter.
     fn letters(&self, classes: &[u8]) -> Option<Vec<u8>> {
+        let class_of = |byte: u8| classes.get(usize::from(byte)).copied();
         let mut letters: Vec<Option<u8>> = alloc::vec![None; 256];
-        let mut shared = [false; 256];
+        let mut unfit = [false; 256];
         for (byte, &class) in (0..=u8::MAX).zip(classes) {
-            let letter = letters.get_mut(usize::from(class))?.get_or_insert(byte.to_ascii_lowercase());
-            *shared.get_mut(usize::from(class))? |= *letter != byte.to_ascii_lowercase();
+            let small = byte.to_ascii_lowercase();
+            let letter = letters.get_mut(usize::from(class))?.get_or_insert(small);
+            *unfit.get_mut(usize::from(class))? |= *letter != small || class_of(small) != Some(class);
+            *unfit.get_mut(usize::from(class_of(small)?))? |= class_of(small) != Some(class);
         }
-        let several = |label: &u8| shared.get(usize::from(*label)) == Some(&true);
+        let is_unfit = |label: &u8| unfit.get(usize::from(*label)) == Some(&true);
         let letters = letters.into_iter().map(Option::unwrap_or_default).collect();
-        (!self.labels.iter().any(several)).then_some(letters)
+        (!self.labels.iter().any(is_unfit)).then_some(letters)
+    }
+
+    /// Whether each word is as long as the way to its state.
+    fn lengths_fit(&self, nodes: &[Node]) -> bool {
+        let mut depths = alloc::vec![0_usize; nodes.len()];
+        for (state, node) in nodes.iter().enumerate() {
+            let below = depths.get(state).map_or(1, |depth| depth.saturating_add(1));
+            let first = usize::from(node.first);
+            let children = depths.get_mut(first..first.saturating_add(usize::from(node.children)));
+            children.unwrap_or_default().fill(below);
+        }
+        let fits = |&(state, word): &(u16, Word)| {
+            depths.get(usize::from(state)).is_some_and(|&depth| depth == usize::from(word.length))
+        };
+        self.words.iter().all(fits)
     }
 
     fn roots(&self) -> Vec<u16> {

@@ -9,19 +9,24 @@ pub(super) fn of(pattern: &Pattern, lead: Option<(ByteSet, u8)>) -> Vec<usize> {
     let dfa = &pattern.dfa;
     let mut shapes = Vec::new();
     let mut reached = States::behind(dfa, lead);
+    // A match may end before its run does, where digits may follow it.
+    let may_end_within = (b'0'..=b'9').any(|digit| !pattern.not_beside.1.contains(digit));
+    let mut ended = false;
     for digits in 0..=MAX_RUN {
         if digits == MAX_RUN {
             reached.go_on(dfa, is_digit);
+            ended |= may_end_within && reached.accept(dfa);
         }
         for kind in 0..FOLLOWERS {
             let follows = |byte: u8| !is_digit(byte) && follower(Some(byte)) == kind;
             let may_end = kind == follower(None)
                 || (0..=u8::MAX).any(|byte| follows(byte) && !pattern.not_beside.1.contains(byte));
-            let ends = may_end && reached.accept(dfa);
+            let ends = ended || (may_end && reached.accept(dfa));
             let behind = reached.step(dfa, follows);
             let fitting = (0..=MAX_NEXT).filter(|&next| ends || goes_on(dfa, &behind, next));
             shapes.extend(fitting.map(|next| shape(digits, kind, next)));
         }
+        ended |= may_end_within && reached.accept(dfa);
         reached = reached.step(dfa, is_digit);
     }
     shapes

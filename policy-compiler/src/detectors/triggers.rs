@@ -46,23 +46,9 @@ pub(super) fn build(words: &Words) -> Option<Triggers> {
     Some(triggers)
 }
 
-/// The words of a trie, in lower case, with what they mean: what `build` was given.
+/// The words of a trie that was prepared, in lower case, with what they mean: what `build` was given.
 pub fn words_of(triggers: &Triggers) -> Vec<(Vec<u8>, Meaning)> {
-    let mut letters = BTreeMap::new();
-    let ends = triggers.ranges.iter().skip(1).map(|(from, _)| from.saturating_sub(1)).chain([u8::MAX]);
-    // The last byte of a class: of a letter's, the one in lower case.
-    triggers.ranges.iter().zip(ends).for_each(|(&(_, class), last)| _ = letters.insert(class, last));
-    let mut texts = vec![Vec::new()];
-    let mut labels = triggers.labels.iter();
-    for (state, count) in triggers.children.iter().enumerate() {
-        for label in labels.by_ref().take(usize::from(*count)) {
-            let mut text: Vec<u8> = texts.get(state).cloned().unwrap_or_default();
-            text.extend(letters.get(label));
-            texts.push(text);
-        }
-    }
-    let text = |state: u16| texts.get(usize::from(state)).cloned().unwrap_or_default();
-    triggers.words.iter().map(|(state, word)| (text(*state), word.meaning)).collect()
+    triggers.texts().into_iter().zip(&triggers.words).map(|(text, (_, word))| (text, word.meaning)).collect()
 }
 
 /// Gives each byte of the words a class of its own, both cases the same; every other byte is class 0.
@@ -139,6 +125,46 @@ mod tests {
         found
     }
 
+    #[test]
+    fn tables_that_would_miss_words_are_unsound() {
+        let mut words = Words::default();
+        words.add("ax", Meaning::Escape);
+        let built = || build(&words).unwrap();
+        assert!(built().prepare(&[], 0));
+        // One case of a letter in a class of its own.
+        let mut split = built();
+        split.ranges = vec![
+            (0, 0),
+            (b'A', 3),
+            (b'B', 0),
+            (b'X', 2),
+            (b'Y', 0),
+            (b'a', 1),
+            (b'b', 0),
+            (b'x', 2),
+            (b'y', 0),
+        ];
+        assert!(!split.prepare(&[], 0));
+        // Two letters in one class.
+        let mut shared = built();
+        shared.ranges = vec![
+            (0, 0),
+            (b'A', 1),
+            (b'C', 0),
+            (b'X', 2),
+            (b'Y', 0),
+            (b'a', 1),
+            (b'c', 0),
+            (b'x', 2),
+            (b'y', 0),
+        ];
+        assert!(!shared.prepare(&[], 0));
+        // A word that says it is shorter than the way to it.
+        let mut short = built();
+        short.words[0].1.length = 1;
+        assert!(!short.prepare(&[], 0));
+    }
+
     proptest::proptest! {
         #[test]
         fn overlapping_words_are_all_found(
@@ -152,12 +178,12 @@ mod tests {
                 all.add(word, Meaning::Anchor(DetectorId(id)));
             }
             let mut triggers = build(&all).unwrap();
+            proptest::prop_assert!(triggers.prepare(&bounded[..words.len()], 0));
             let mut read = words_of(&triggers);
             read.sort();
             let mut written = all.0.clone();
             written.sort();
             proptest::prop_assert_eq!(read, written);
-            proptest::prop_assert!(triggers.prepare(&bounded[..words.len()], 0));
             let mut found = Vec::new();
             triggers.each(text.as_bytes(), |meaning, end| match meaning {
                 Meaning::Anchor(id) => found.push((end, id.0)),

@@ -13,8 +13,8 @@ const CLASSES: usize = 32;
 const CLASS_BITS: u32 = 5;
 const THREES: usize = CLASSES * CLASSES * CLASSES;
 const THREE: usize = THREES - 1;
-/// What the classes are, in small letters; whatever is in none, bytes that are not ASCII among it, is in the last. Letters that few words
-/// begin with share theirs with signs. What looks odd is what lets the fewest places of JSON and prose pass.
+/// What the classes are, in small letters; whatever is in none, `u` and nearly all that is not ASCII among it, is in the last. Letters that
+/// few words begin with share theirs with signs. What looks odd is what lets the fewest places of JSON and prose pass.
 const SHARED: [&[u8]; CLASSES - 1] = [
     b"a>?",
     b"b!*\xe2\xef\xf3",
