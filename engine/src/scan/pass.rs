@@ -430,20 +430,15 @@ impl<'p> Pass<'p> {
         open: &mut Open,
     ) {
         let Some(Candidate { pattern, action, start, .. }) = candidate else { return };
-        // A run longer than a lead may be: the match begins so far before its anchor, wherever that comes to stand.
-        let longer = pattern.lead.is_some_and(|(set, most)| {
-            let before = start.checked_sub(1).and_then(|at| text.get(at));
-            trigger.saturating_sub(start) == usize::from(most)
-                && before.is_some_and(|&byte| self.catalogue.set(set).contains(byte))
-        });
-        let starts = if longer { start..trigger } else { start..trigger.min(start.saturating_add(1)) };
+        // Where the run comes to be longer than a lead may be, the match begins so far before its anchor, wherever that comes to stand.
+        let mut starts = start..trigger;
         let viable = |&start: &usize| {
             start >= from
                 && self.may_begin(text, pattern, start)
                 && pattern.context.is_none_or(|context| memory.has_context(context, start))
                 && pattern.dfa.read(text, start, usize::MAX).alive
         };
-        if let Some(start) = starts.into_iter().find(viable) {
+        if let Some(start) = starts.find(viable) {
             open.again = open.again.min(start);
             // A value begins behind the anchor, which is not there yet.
             if action >= Action::Redact && pattern.value.is_none() {
