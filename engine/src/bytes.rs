@@ -116,6 +116,19 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn one_byte_beyond_ascii_is_seen_wherever_it_stands() {
+        for length in 0..100 {
+            let mut text = alloc::vec![0x7f_u8; length];
+            assert!(are_ascii(&text), "{length}");
+            for at in 0..length {
+                text[at] = 0x80;
+                assert!(!are_ascii(&text), "{length} {at}");
+                text[at] = 0;
+            }
+        }
+    }
+
+    #[test]
     fn bytes_are_what_the_library_says() {
         for byte in 0..=u8::MAX {
             let lower = byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase();

@@ -131,34 +131,19 @@ mod tests {
         words.add("ax", Meaning::Escape);
         let built = || build(&words).unwrap();
         assert!(built().prepare(&[], 0));
-        // One case of a letter in a class of its own.
-        let mut split = built();
-        split.ranges = vec![
-            (0, 0),
-            (b'A', 3),
-            (b'B', 0),
-            (b'X', 2),
-            (b'Y', 0),
-            (b'a', 1),
-            (b'b', 0),
-            (b'x', 2),
-            (b'y', 0),
-        ];
-        assert!(!split.prepare(&[], 0));
-        // Two letters in one class.
-        let mut shared = built();
-        shared.ranges = vec![
-            (0, 0),
-            (b'A', 1),
-            (b'C', 0),
-            (b'X', 2),
-            (b'Y', 0),
-            (b'a', 1),
-            (b'c', 0),
-            (b'x', 2),
-            (b'y', 0),
-        ];
-        assert!(!shared.prepare(&[], 0));
+        // One case of a letter in a class of its own; and two letters in one class.
+        let ranges = |capital, next| {
+            let letters = [(b'A', capital), (b'X', 2), (b'a', 1), (b'x', 2)];
+            let ends = letters.map(|(letter, _)| (if letter == b'a' { next } else { letter + 1 }, 0));
+            let mut ranges: Vec<(u8, u8)> = letters.into_iter().chain(ends).chain([(0, 0)]).collect();
+            ranges.sort_unstable();
+            ranges
+        };
+        for (capital, next, sound) in [(1, b'b', true), (3, b'b', false), (1, b'c', false)] {
+            let mut triggers = built();
+            triggers.ranges = ranges(capital, next);
+            assert_eq!(triggers.prepare(&[], 0), sound, "{capital} {next}");
+        }
         // A word that says it is shorter than the way to it.
         let mut short = built();
         short.words[0].1.length = 1;
